@@ -1,0 +1,2 @@
+/** Fairlead API types: AddressPool, annotations, IP addresses and ranges; pure. */
+export {};

@@ -1,0 +1,2 @@
+/** The fairlead command. */
+export {};

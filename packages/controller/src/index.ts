@@ -1,0 +1,2 @@
+/** Fairlead controller: allocates addresses to Services of type LoadBalancer. */
+export {};

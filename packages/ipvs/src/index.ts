@@ -1,0 +1,2 @@
+/** Fairlead forwarder: desired virtual servers to the kernel, by IPVS or nftables. */
+export {};

@@ -1,0 +1,2 @@
+/** A small Kubernetes client for daemons: keep-alive, typed errors, informers. */
+export {};

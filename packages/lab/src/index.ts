@@ -1,0 +1,2 @@
+/** An embedded data centre on one Linux machine: API server, nodes, clients, faults. */
+export {};

@@ -1,0 +1,2 @@
+/** Leader election on coordination.k8s.io/v1 Leases, safe against clock skew. */
+export {};

@@ -1,0 +1,2 @@
+/** Netlink for Node.js: rtnetlink, generic netlink, IPVS. */
+export {};

@@ -1,0 +1,2 @@
+/** Fairlead speaker: elects an owner for each VIP and announces it. */
+export {};

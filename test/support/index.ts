@@ -1,0 +1,2 @@
+/** Helpers shared by the suites under test/. */
+export {};
