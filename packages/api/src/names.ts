@@ -1,0 +1,65 @@
+/**
+ * The names Fairlead is known by in a cluster: API group, annotations, labels, finalizers, conditions and the reasons
+ * they carry. Every other package, and every user's script, relies on them: they are the contract, kept in one place.
+ */
+
+export const GROUP = 'fairlead.dev';
+export const VERSION = 'v1alpha1';
+/** Value of `spec.loadBalancerClass` that makes a Service Fairlead's. */
+export const LOAD_BALANCER_CLASS = 'fairlead.dev/lb';
+/** Namespace of the controller, the speakers and all their Leases. */
+export const SYSTEM_NAMESPACE = 'fairlead-system';
+
+/** Annotations users put on a Service. */
+export const annotations = {
+  /** Name of the AddressPool that the Service wants its address from. */
+  addressPool: 'fairlead.dev/address-pool',
+} as const;
+
+export const labels = {
+  /** On a Lease: the virtual router it elects the owner of, `<pool>.<n>`. */
+  virtualRouter: 'fairlead.dev/virtual-router',
+  /** On everything Fairlead creates, with the value `fairlead`. */
+  name: 'app.kubernetes.io/name',
+} as const;
+
+export const finalizers = {
+  /** On a Service: its address is not given to another one before the controller has let it go. */
+  loadBalancerCleanup: 'service.kubernetes.io/load-balancer-cleanup',
+  /** On an AddressPool: speakers need the object for as long as one of its addresses is in use. */
+  addressPoolInUse: 'fairlead.dev/address-pool-in-use',
+} as const;
+
+/** Condition types. */
+export const conditions = {
+  /** On a Service: whether it has an address and, if not, why. */
+  allocated: 'fairlead.dev/Allocated',
+  /** On an AddressPool: whether new addresses are given out of its present spec and, if not, why. */
+  accepted: 'Accepted',
+} as const;
+
+/** Reasons of conditions and Events. Stable: scripts and alerts match on them. */
+export const reasons = {
+  /** AddressPool conditions. */
+  accepted: 'Accepted',
+  invalidSpec: 'InvalidSpec',
+  invalidAddresses: 'InvalidAddresses',
+  overlap: 'Overlap',
+  deleting: 'Deleting',
+  /** Service conditions. */
+  allocated: 'Allocated',
+  noPool: 'NoPool',
+  poolNotFound: 'PoolNotFound',
+  poolNotAccepted: 'PoolNotAccepted',
+  poolExhausted: 'PoolExhausted',
+  invalidRequest: 'InvalidRequest',
+  addressConflict: 'AddressConflict',
+  /** Service Events (the first two agree with what users know from MetalLB). */
+  ipAllocated: 'IPAllocated',
+  allocationFailed: 'AllocationFailed',
+  ipReleased: 'IPReleased',
+  /** AddressPool Events. */
+  poolAccepted: 'PoolAccepted',
+  poolRejected: 'PoolRejected',
+  poolDeletionBlocked: 'PoolDeletionBlocked',
+} as const;
