@@ -1,0 +1,36 @@
+/**
+ * What the wire thread asks of an election engine. One engine contests all virtual routers of a node; which protocol decides
+ * (a Lease, or VRRP) is its own affair.
+ */
+
+/** A virtual router as an engine sees it. */
+export interface Contested {
+  /** `<pool>.<n>` */
+  name: string;
+  leaseName: string;
+  /** Candidate nodes, best first; the same on every node. */
+  ranking: readonly string[];
+}
+
+/** How an engine tells the announcer. Calls come in order, and never for a virtual router that is not contested. */
+export interface ElectionListener {
+  /** This node owns the virtual router from now on: route, answer and announce. */
+  own(name: string): void;
+  /** This node does not own it any more. The engine gives the claim away only after this call has returned. */
+  yield(name: string, reason: string): void;
+  /** Who owns it, as far as this node knows; undefined when nobody does. */
+  holder(name: string, node: string | undefined): void;
+}
+
+export interface Election {
+  /** Contests exactly these virtual routers; those that are left out are yielded. */
+  configure(contested: readonly Contested[]): void;
+  /** Whether this node may stand. An owner that becomes unfit hands over. */
+  setFit(fit: boolean): void;
+  /** Whether this node may answer for the virtual router at this very moment. Cheap: asked for every ARP request. */
+  mayAnswer(name: string): boolean;
+  /** Another station announced an address of the virtual router. */
+  rivalHeard(name: string): void;
+  /** Yields everything; with `release`, lets the others take over at once. */
+  stop(options: { release: boolean }): Promise<void>;
+}

@@ -1,0 +1,199 @@
+import { EventEmitter } from 'node:events';
+import { expect } from 'chai';
+import type { Contested } from './election.js';
+import { LeaseElection, type Lock, type LockOptions, startDelay } from './lease-election.js';
+
+class ScriptedLock extends EventEmitter implements Lock {
+  deadline = 0;
+  holder: string | undefined;
+  eligible = false;
+  leading = false;
+  stopped: { release: boolean } | undefined;
+  started = false;
+
+  constructor(readonly options: LockOptions) {
+    super();
+  }
+  start() {
+    this.started = true;
+  }
+  async stop(options: { release: boolean }) {
+    this.stopped = options;
+  }
+  isLeader() {
+    return this.leading;
+  }
+  setEligible(eligible: boolean) {
+    this.eligible = eligible;
+  }
+  acquire(deadline: number) {
+    Object.assign(this, { leading: true, holder: 'n1', deadline });
+    this.emit('acquired');
+  }
+  lose(reason = 'deadline passed') {
+    this.leading = false;
+    this.emit('lost', reason);
+  }
+}
+
+function setUp() {
+  const world = { now: 0, unreachable: false, calls: [] as string[], tick: () => {} };
+  const locks = new Map<string, ScriptedLock>();
+  const election = new LeaseElection({
+    node: 'n1',
+    createLock: (options) => {
+      const lock = new ScriptedLock(options);
+      locks.set(options.contested.name, lock);
+      return lock;
+    },
+    apiUnreachable: () => world.unreachable,
+    listener: {
+      own: (name) => world.calls.push(`own ${name}`),
+      yield: (name, reason) => world.calls.push(`yield ${name}: ${reason}`),
+      holder: (name, node) => world.calls.push(`holder ${name} ${node}`),
+    },
+    clock: () => world.now,
+    timers: {
+      setInterval: (run) => {
+        world.tick = run;
+        return 1;
+      },
+      clearInterval: () => {},
+    },
+  });
+  election.setFit(true);
+  election.configure([contested('public.0')]);
+  return { world, locks, election, lock: locks.get('public.0')! };
+}
+
+function contested(name: string): Contested {
+  return { name, leaseName: `vr-${name}`, ranking: ['n2', 'n1', 'n3'] };
+}
+
+describe('election by Lease', () => {
+  it('answers for a virtual router exactly while its lock leads', () => {
+    const { world, election, lock } = setUp();
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    lock.acquire(3_000);
+    expect(election.mayAnswer('public.0')).to.equal(true);
+    lock.leading = false; // the deadline has passed, and no timer has run yet
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    lock.lose();
+    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: deadline passed']);
+  });
+
+  it('goes on answering while no API server can be reached', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    world.unreachable = true;
+    world.now = 3_020;
+    lock.lose();
+    for (; world.now < 20_000; world.now += 200) {
+      world.tick();
+      expect(election.mayAnswer('public.0'), `${world.now}`).to.equal(true);
+    }
+    world.unreachable = false;
+    lock.acquire(23_000);
+    expect(world.calls).to.deep.equal(['own public.0']);
+  });
+
+  it('yields at once during an outage when another station announces the VIP', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    world.unreachable = true;
+    world.now = 3_020;
+    lock.lose();
+    election.rivalHeard('public.0');
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    expect(world.calls.at(-1)).to.match(/^yield public.0: another station/);
+  });
+
+  it('does not yield to an announcement while its Lease stands', () => {
+    const { election, lock } = setUp();
+    lock.acquire(3_000);
+    election.rivalHeard('public.0');
+    expect(election.mayAnswer('public.0')).to.equal(true);
+  });
+
+  it('is silent after an outage during which the process was frozen', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    world.unreachable = true;
+    world.now = 3_020;
+    lock.lose();
+    world.now = 9_000; // frozen in between: no tick
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    world.tick();
+    expect(world.calls.at(-1)).to.match(/^yield public.0: the process stood still/);
+  });
+
+  it('does not begin a holdover for a process that slept through its deadline', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    world.unreachable = true;
+    world.now = 9_000;
+    lock.lose();
+    expect(election.mayAnswer('public.0')).to.equal(false);
+  });
+
+  it('ends a holdover when the Lease turns out to be somebody else’s', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    world.unreachable = true;
+    world.now = 3_020;
+    lock.lose();
+    lock.emit('holder', 'n2');
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    expect(world.calls.slice(-2)).to.deep.equal(['yield public.0: n2 has the Lease', 'holder public.0 n2']);
+  });
+
+  it('yields before it gives the Lease away', async () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    lock.stop = async (options) => {
+      world.calls.push('release');
+      lock.stopped = options;
+    };
+    await election.stop({ release: true });
+    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: the speaker stops', 'release']);
+    expect(lock.stopped).to.deep.equal({ release: true });
+  });
+
+  it('lets go of a virtual router that is no longer contested, and ignores what its lock says later', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    election.configure([contested('public.1')]);
+    expect(lock.stopped).to.deep.equal({ release: true });
+    lock.emit('holder', 'n2');
+    lock.acquire(6_000);
+    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: no longer contested by this node']);
+    expect(election.mayAnswer('public.0')).to.equal(false);
+  });
+
+  it('stands only while it is fit', () => {
+    const { election, lock, locks } = setUp();
+    expect(lock.eligible).to.equal(true);
+    election.setFit(false);
+    expect(lock.eligible).to.equal(false);
+    election.configure([contested('public.0'), contested('public.1')]);
+    expect(locks.get('public.1')!.eligible).to.equal(false);
+  });
+});
+
+describe('the order among standbys', () => {
+  const ranking = ['n1', 'n2', 'n3'];
+  const cases: [string, string | undefined, number][] = [
+    ['n1', undefined, 0],
+    ['n2', undefined, 50],
+    ['n3', undefined, 100],
+    ['n2', 'n1', 0], // the late owner does not count
+    ['n3', 'n1', 50],
+    ['n1', 'n1', 0], // a node that returns to what it held
+    ['n4', undefined, 150], // not in the ranking yet: after all others
+  ];
+  for (const [node, lastHolder, delay] of cases) {
+    it(`${node} waits ${delay} ms after ${lastHolder ?? 'nobody'}`, () => {
+      expect(startDelay(ranking, node, lastHolder)).to.equal(delay);
+    });
+  }
+});

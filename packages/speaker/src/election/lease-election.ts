@@ -1,0 +1,172 @@
+/**
+ * The `lease` engine: one Lease per virtual router, taken and kept by compare-and-swap (packages/lease-lock has the safety
+ * argument). This file adds what a VIP needs beyond a plain lock: a preferred order among the standbys, so that a takeover is
+ * one write instead of a race of all nodes, and the holdover that keeps serving when the API server is gone (holdover.ts).
+ */
+
+import type { Contested, Election, ElectionListener } from './election.js';
+import { HOLDOVER_TICK_MS, Holdover } from './holdover.js';
+
+/** What the engine uses of a LeaseLock; tests put a scripted one in its place. */
+export interface Lock {
+  start(): void;
+  stop(options: { release: boolean }): Promise<void>;
+  isLeader(): boolean;
+  setEligible(eligible: boolean): void;
+  readonly deadline: number;
+  readonly holder: string | undefined;
+  on(event: 'acquired', listener: () => void): unknown;
+  on(event: 'lost', listener: (reason: string) => void): unknown;
+  on(event: 'holder', listener: (identity: string | undefined) => void): unknown;
+}
+
+export interface LockOptions {
+  contested: Contested;
+  /** How long to leave a free or expired Lease to better candidates, ms. */
+  startDelayMs: () => number;
+}
+
+export interface LeaseElectionOptions {
+  /** This node's name: the holder identity in the Leases. */
+  node: string;
+  createLock: (options: LockOptions) => Lock;
+  /** Whether the latest attempt to renew this Lease failed because no API server answered. */
+  apiUnreachable: (leaseName: string) => boolean;
+  listener: ElectionListener;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  timers?: { setInterval: (run: () => void, ms: number) => unknown; clearInterval: (handle: never) => void };
+}
+
+/** What one place in the ranking costs a standby before it tries, ms: about what one write to the API server takes. */
+const RANK_DELAY_MS = 50;
+
+/** How long `node` leaves a Lease to better candidates, given who held it last (that one is gone, and does not count). */
+export function startDelay(ranking: readonly string[], node: string, lastHolder: string | undefined): number {
+  const living = ranking.filter((name) => name !== lastHolder || name === node);
+  const place = living.indexOf(node);
+  return RANK_DELAY_MS * (place === -1 ? living.length : place);
+}
+
+interface Contest {
+  spec: Contested;
+  lock: Lock;
+  holdover: Holdover;
+  owning: boolean;
+}
+
+export class LeaseElection implements Election {
+  readonly #options: LeaseElectionOptions;
+  readonly #contests = new Map<string, Contest>();
+  readonly #stopping = new Set<Promise<void>>();
+  readonly #ticker: unknown;
+  #fit = false;
+
+  constructor(options: LeaseElectionOptions) {
+    this.#options = options;
+    const timers = options.timers ?? { setInterval, clearInterval };
+    this.#ticker = timers.setInterval(() => this.#tick(), HOLDOVER_TICK_MS);
+  }
+
+  configure(contested: readonly Contested[]): void {
+    const wanted = new Map(contested.map((spec) => [spec.name, spec]));
+    for (const contest of [...this.#contests.values()]) {
+      if (!wanted.has(contest.spec.name)) this.#drop(contest, 'no longer contested by this node', { release: true });
+    }
+    for (const spec of contested) {
+      const contest = this.#contests.get(spec.name);
+      if (contest === undefined) this.#enter(spec);
+      else contest.spec = spec;
+    }
+  }
+
+  setFit(fit: boolean): void {
+    if (fit === this.#fit) return;
+    this.#fit = fit;
+    for (const contest of this.#contests.values()) {
+      if (!fit && contest.holdover.begun) this.#yield(contest, 'this node is no longer fit');
+      contest.lock.setEligible(fit);
+    }
+  }
+
+  mayAnswer(name: string): boolean {
+    const contest = this.#contests.get(name);
+    if (contest === undefined || !contest.owning) return false;
+    return contest.lock.isLeader() || contest.holdover.active(this.#options.clock());
+  }
+
+  rivalHeard(name: string): void {
+    const contest = this.#contests.get(name);
+    if (contest === undefined || contest.lock.isLeader()) return;
+    this.#yield(contest, 'another station announced an address of it');
+  }
+
+  async stop(options: { release: boolean }): Promise<void> {
+    const timers = this.#options.timers ?? { setInterval, clearInterval };
+    timers.clearInterval(this.#ticker as never);
+    for (const contest of [...this.#contests.values()]) this.#drop(contest, 'the speaker stops', options);
+    await Promise.all(this.#stopping);
+  }
+
+  #enter(spec: Contested): void {
+    const contest: Contest = { spec, holdover: new Holdover(), owning: false } as Contest;
+    contest.lock = this.#options.createLock({
+      contested: spec,
+      startDelayMs: () => startDelay(contest.spec.ranking, this.#options.node, contest.lock.holder),
+    });
+    this.#contests.set(spec.name, contest);
+    contest.lock.on('acquired', () => this.#acquired(contest));
+    contest.lock.on('lost', (reason) => this.#lost(contest, reason));
+    contest.lock.on('holder', (holder) => this.#holderSeen(contest, holder));
+    contest.lock.setEligible(this.#fit);
+    contest.lock.start();
+  }
+
+  #drop(contest: Contest, reason: string, options: { release: boolean }): void {
+    this.#yield(contest, reason);
+    this.#contests.delete(contest.spec.name);
+    const stopped = contest.lock.stop(options).finally(() => this.#stopping.delete(stopped));
+    this.#stopping.add(stopped);
+  }
+
+  #current(contest: Contest): boolean {
+    return this.#contests.get(contest.spec.name) === contest;
+  }
+
+  #acquired(contest: Contest): void {
+    if (!this.#current(contest)) return;
+    contest.holdover.end();
+    if (contest.owning) return; // the API server came back to an owner that had held over
+    contest.owning = true;
+    this.#options.listener.own(contest.spec.name);
+  }
+
+  #lost(contest: Contest, reason: string): void {
+    if (!this.#current(contest) || !contest.owning) return;
+    const unreachable = this.#fit && this.#options.apiUnreachable(contest.spec.leaseName);
+    if (unreachable && contest.holdover.begin(this.#options.clock(), contest.lock.deadline)) return;
+    this.#yield(contest, reason);
+  }
+
+  #holderSeen(contest: Contest, holder: string | undefined): void {
+    if (!this.#current(contest)) return;
+    const someoneElse = holder !== undefined && holder !== this.#options.node;
+    if (someoneElse && !contest.lock.isLeader()) this.#yield(contest, `${holder} has the Lease`);
+    this.#options.listener.holder(contest.spec.name, holder);
+  }
+
+  #tick(): void {
+    const now = this.#options.clock();
+    for (const contest of this.#contests.values()) {
+      if (!contest.holdover.begun || contest.holdover.tick(now)) continue;
+      this.#yield(contest, 'the process stood still while no API server could be reached');
+    }
+  }
+
+  #yield(contest: Contest, reason: string): void {
+    contest.holdover.end();
+    if (!contest.owning) return;
+    contest.owning = false;
+    this.#options.listener.yield(contest.spec.name, reason);
+  }
+}

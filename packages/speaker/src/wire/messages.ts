@@ -1,0 +1,55 @@
+/** What the main thread and the wire thread say to each other. Small and plain, so that copying them costs nothing. */
+
+export interface WireVip {
+  /** IPv4 address as text. */
+  address: string;
+  /** Name of the interface on the LAN that the VIP belongs to. */
+  uplink: string;
+}
+
+export interface WireVirtualRouter {
+  /** `<pool>.<n>` */
+  name: string;
+  pool: string;
+  leaseName: string;
+  /** Index of its routing table on this host (packages/ipvs, routes.ts). */
+  table: number;
+  ranking: string[];
+  vips: WireVip[];
+}
+
+export interface WireUplink {
+  name: string;
+  index: number;
+  /** Hardware address as text. */
+  mac: string;
+}
+
+export interface LeaseTimings {
+  leaseDurationMs: number;
+  renewPeriodMs: number;
+  retryPeriodMs: number;
+}
+
+/** workerData of the wire thread. */
+export interface WireOptions {
+  node: string;
+  /** Where the API server is, as the command line says; the Pod's own configuration when empty. */
+  kube: { server?: string; kubeconfig?: string };
+  namespace: string;
+  timings: LeaseTimings;
+}
+
+export type ToWire =
+  | { kind: 'configure'; virtualRouters: WireVirtualRouter[]; uplinks: WireUplink[] }
+  | { kind: 'fit'; fit: boolean }
+  | { kind: 'stop'; release: boolean };
+
+export type FromWire =
+  | { kind: 'ready' }
+  | { kind: 'own'; virtualRouter: string }
+  | { kind: 'yield'; virtualRouter: string; reason: string }
+  | { kind: 'holder'; virtualRouter: string; node: string | undefined }
+  | { kind: 'rival'; address: string; mac: string; uplink: string }
+  | { kind: 'error'; message: string; code?: string }
+  | { kind: 'stopped' };

@@ -1,0 +1,221 @@
+import { expect } from 'chai';
+import { Announcer } from './announcer.js';
+import { ARP_REPLY, ARP_REQUEST, type ArpFrame, decodeArpFrame, encodeArpFrame, gratuitousArp } from './arp.js';
+import { BROADCAST_MAC, formatMac, parseMac, ZERO_MAC } from './mac.js';
+import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
+import { type Port, Wire } from './wire.js';
+
+const CLIENT_MAC = parseMac('02:00:00:00:00:64');
+const UPLINK: WireUplink = { name: 'eth0', index: 2, mac: '02:00:00:00:00:0a' };
+const ROUTER: WireVirtualRouter = {
+  name: 'public.0',
+  pool: 'public',
+  leaseName: 'vr-public-0',
+  table: 7700,
+  ranking: ['n1'],
+  vips: [
+    { address: '10.77.0.200', uplink: 'eth0' },
+    { address: '10.77.0.208', uplink: 'eth0' },
+  ],
+};
+
+class RecordingPort implements Port {
+  readonly name: string;
+  readonly mac: Buffer;
+  frames: ArpFrame[] = [];
+  closed = false;
+  failure: Error | undefined;
+  constructor(readonly uplink: WireUplink) {
+    this.name = uplink.name;
+    this.mac = parseMac(uplink.mac);
+  }
+  send(frames: readonly Buffer[]) {
+    if (this.failure) throw this.failure;
+    this.frames.push(...frames.map((frame) => decodeArpFrame(frame)!));
+  }
+  matches(uplink: WireUplink) {
+    return JSON.stringify(uplink) === JSON.stringify(this.uplink);
+  }
+  close() {
+    this.closed = true;
+  }
+}
+
+function setUp() {
+  const state = {
+    now: 0,
+    leading: true,
+    log: [] as string[],
+    rivals: [] as string[],
+    wakeAt: undefined as number | undefined,
+  };
+  const ports: RecordingPort[] = [];
+  const told: FromWire[] = [];
+  const wire: Wire = new Wire({
+    election: {
+      configure: (contested) => state.log.push(`contest ${contested.map((router) => router.name).join(' ')}`),
+      mayAnswer: () => state.leading,
+      rivalHeard: (name) => state.rivals.push(name),
+    },
+    rules: {
+      claim: (table) => state.log.push(`claim ${table}`),
+      release: (table) => state.log.push(`release ${table}`),
+    },
+    openPort: (uplink) => {
+      const port = new RecordingPort(uplink);
+      ports.push(port);
+      return port;
+    },
+    tell: (message) => told.push(message),
+    clock: () => state.now,
+    wakeAt: (at) => {
+      state.wakeAt = at;
+    },
+    announcer: new Announcer({ burstMs: [0, 50], refreshMs: 60_000 }),
+  });
+  wire.configure([ROUTER], [UPLINK]);
+  return { wire, state, ports, told, port: ports[0]! };
+}
+
+function request(targetIp: number, senderIp = 0x0a4d0064): Buffer {
+  return encodeArpFrame({
+    destination: BROADCAST_MAC,
+    source: CLIENT_MAC,
+    operation: ARP_REQUEST,
+    senderMac: CLIENT_MAC,
+    senderIp,
+    targetMac: ZERO_MAC,
+    targetIp,
+  });
+}
+
+const VIP = 0x0a4d00c8;
+
+describe('the wire', () => {
+  it('routes, then announces every VIP of a virtual router in both forms when it is taken over', () => {
+    const { wire, state, port, told } = setUp();
+    wire.own('public.0');
+    expect(state.log).to.deep.equal(['contest public.0', 'claim 7700']);
+    expect(port.frames.map((frame) => [frame.operation, frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal(
+      [0xc8, 0xd0].flatMap((last) => [
+        [ARP_REQUEST, 0x0a4d0000 + last, UPLINK.mac],
+        [ARP_REPLY, 0x0a4d0000 + last, UPLINK.mac],
+      ]),
+    );
+    expect(told).to.deep.equal([{ kind: 'own', virtualRouter: 'public.0' }]);
+    expect(state.wakeAt).to.equal(50);
+  });
+
+  it('repeats the announcement when it is woken, and no longer after it gave up', () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0');
+    state.now = 50;
+    wire.announceDue();
+    expect(port.frames).to.have.length(8);
+    wire.yield('public.0', 'test');
+    state.now = 120_000;
+    wire.announceDue();
+    expect(port.frames).to.have.length(8);
+    expect(state.wakeAt).to.equal(undefined);
+  });
+
+  it('does not announce what it may no longer answer for', () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0');
+    state.leading = false; // frozen past the deadline, thawed by the timer of the next announcement
+    state.now = 50;
+    wire.announceDue();
+    expect(port.frames).to.have.length(4);
+  });
+
+  it('answers only as owner, and only while the election says so at that moment', () => {
+    const { wire, state, port } = setUp();
+    wire.frame(port, request(VIP));
+    expect(port.frames).to.have.length(0);
+    wire.own('public.0');
+    port.frames = [];
+    wire.frame(port, request(VIP));
+    expect(port.frames).to.have.length(1);
+    state.leading = false;
+    wire.frame(port, request(VIP));
+    expect(port.frames).to.have.length(1);
+  });
+
+  it('answers only on the interface that the VIP belongs to', () => {
+    const { wire, ports } = setUp();
+    wire.configure([ROUTER], [UPLINK, { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a' }]);
+    wire.own('public.0');
+    ports[1]!.frames = [];
+    wire.frame(ports[1]!, request(VIP));
+    expect(ports[1]!.frames).to.have.length(0);
+  });
+
+  it('ignores garbage', () => {
+    const { wire, port } = setUp();
+    wire.own('public.0');
+    port.frames = [];
+    wire.frame(port, Buffer.from('not an ARP packet at all, but long enough to be one'));
+    expect(port.frames).to.have.length(0);
+  });
+
+  it('reports a rival for an address that it owns, and takes the new owner’s announcement as a standby for granted', () => {
+    const { wire, state, port, told } = setUp();
+    const [foreign] = gratuitousArp(VIP, CLIENT_MAC);
+    wire.frame(port, foreign);
+    expect(state.rivals).to.deep.equal([]);
+    wire.own('public.0');
+    wire.frame(port, foreign);
+    expect(state.rivals).to.deep.equal(['public.0']);
+    expect(told.at(-1)).to.deep.equal({
+      kind: 'rival',
+      address: '10.77.0.200',
+      mac: formatMac(CLIENT_MAC),
+      uplink: 'eth0',
+    });
+  });
+
+  it('announces an address that a virtual router it owns has just got', () => {
+    const { wire, port } = setUp();
+    wire.own('public.0');
+    port.frames = [];
+    wire.configure([{ ...ROUTER, vips: [...ROUTER.vips, { address: '10.77.0.216', uplink: 'eth0' }] }], [UPLINK]);
+    expect(port.frames.some((frame) => frame.senderIp === 0x0a4d00d8)).to.equal(true);
+  });
+
+  it('announces nothing when nothing changed', () => {
+    const { wire, port } = setUp();
+    wire.own('public.0');
+    port.frames = [];
+    wire.configure([{ ...ROUTER }], [UPLINK]);
+    expect(port.frames).to.have.length(0);
+  });
+
+  it('announces everything anew on an interface that was replaced', () => {
+    const { wire, ports } = setUp();
+    wire.own('public.0');
+    wire.configure([ROUTER], [{ ...UPLINK, mac: '02:00:00:00:00:0c' }]);
+    expect(ports[0]!.closed).to.equal(true);
+    expect(ports[1]!.frames.map((frame) => formatMac(frame.senderMac))).to.include('02:00:00:00:00:0c');
+  });
+
+  it('removes the rule that an earlier process left behind when another node is the owner', () => {
+    const { wire, state } = setUp();
+    wire.holder('public.0', 'n1', 'n1');
+    expect(state.log).to.not.include('release 7700');
+    wire.holder('public.0', 'n2', 'n1');
+    expect(state.log).to.include('release 7700');
+  });
+
+  it('keeps serving the others when a system call fails, and tells', () => {
+    const { wire, state, port, told } = setUp();
+    port.failure = Object.assign(new Error('sendmmsg ENETDOWN: Network is down'), { code: 'ENETDOWN' });
+    wire.own('public.0');
+    expect(told).to.deep.include({
+      kind: 'error',
+      code: 'ENETDOWN',
+      message: 'could not announce on eth0: sendmmsg ENETDOWN: Network is down',
+    });
+    expect(told).to.deep.include({ kind: 'own', virtualRouter: 'public.0' });
+    expect(state.wakeAt).to.equal(50);
+  });
+});

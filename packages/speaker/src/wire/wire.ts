@@ -1,0 +1,212 @@
+/**
+ * The wire side of a speaker: elections decide who owns a virtual router, and this class makes it so. A takeover, for all VIPs of
+ * the virtual router at once, is: flip its routing rule, answer ARP, announce. Giving up is the reverse, silence first.
+ *
+ * It runs in a worker thread of its own (thread.ts), so that nothing the main thread does delays an answer; here is no thread,
+ * no timer of its own and no Kubernetes client, so that it can be driven by tests.
+ */
+
+import { parseAddress } from '@fairlead/api';
+import type { Election } from '../election/election.js';
+import { Announcer } from './announcer.js';
+import { decodeArpFrame, gratuitousArp } from './arp.js';
+import { formatMac } from './mac.js';
+import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
+import { reactToArp } from './responder.js';
+
+/** A LAN interface as the wire uses it; LanPort is the real one. */
+export interface Port {
+  readonly name: string;
+  readonly mac: Buffer;
+  send(frames: readonly Buffer[]): void;
+  matches(uplink: WireUplink): boolean;
+  close(): void;
+}
+
+/** The one routing rule per virtual router; packages/ipvs has the real one. */
+export interface Rules {
+  claim(table: number): void;
+  release(table: number): void;
+}
+
+export interface WireComponents {
+  election: Pick<Election, 'configure' | 'mayAnswer' | 'rivalHeard'>;
+  rules: Rules;
+  openPort(uplink: WireUplink): Port;
+  tell(message: FromWire): void;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  /** Calls back once, to send what is due then. */
+  wakeAt(at: number | undefined): void;
+  announcer?: Announcer;
+}
+
+interface Vip {
+  address: string;
+  /** The address as ARP carries it, host order. */
+  ip: number;
+  uplink: string;
+  virtualRouter: string;
+}
+
+/** How many frames go out in one system call; a queue of a NIC or a veth holds a few hundred. */
+const BATCH = 128;
+
+export class Wire {
+  readonly #parts: WireComponents;
+  readonly #announcer: Announcer;
+  readonly #ports = new Map<string, Port>();
+  #routers = new Map<string, WireVirtualRouter>();
+  #vips = new Map<number, Vip>();
+  #vipsOf = new Map<string, Vip[]>();
+  readonly #owned = new Set<string>();
+
+  constructor(parts: WireComponents) {
+    this.#parts = parts;
+    this.#announcer = parts.announcer ?? new Announcer();
+  }
+
+  configure(routers: readonly WireVirtualRouter[], uplinks: readonly WireUplink[]): void {
+    const opened = this.#configurePorts(uplinks);
+    const before = this.#vips;
+    const vips = routers.flatMap(toVips);
+    this.#vips = new Map(vips.map((vip) => [vip.ip, vip]));
+    this.#vipsOf = new Map(
+      routers.map((router) => [router.name, vips.filter((vip) => vip.virtualRouter === router.name)]),
+    );
+    // Yielding a virtual router that is gone needs its table: the old specifications stay until the election has let go of them.
+    this.#routers = new Map([...this.#routers, ...routers.map((router) => [router.name, router] as const)]);
+    this.#parts.election.configure(routers);
+    const wanted = new Set(routers.map((router) => router.name));
+    for (const name of [...this.#routers.keys()]) if (!wanted.has(name)) this.#routers.delete(name);
+    this.#announceNew((vip) => !before.has(vip.ip) || opened.has(vip.uplink));
+  }
+
+  /** ElectionListener.own */
+  own(name: string): void {
+    const router = this.#routers.get(name);
+    if (router === undefined) return;
+    this.#owned.add(name);
+    this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
+    this.#announcer.begin(name, this.#parts.clock());
+    this.announceDue();
+    this.#parts.tell({ kind: 'own', virtualRouter: name });
+  }
+
+  /** ElectionListener.yield */
+  yield(name: string, reason: string): void {
+    this.#owned.delete(name);
+    this.#announcer.end(name);
+    this.#releaseRule(name);
+    this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
+  }
+
+  /** ElectionListener.holder: a rule that an earlier process of this node left behind goes when somebody else is the owner. */
+  holder(name: string, node: string | undefined, self: string): void {
+    if (node !== undefined && node !== self && !this.#owned.has(name)) this.#releaseRule(name);
+    this.#parts.tell({ kind: 'holder', virtualRouter: name, node });
+  }
+
+  frame(port: Port, bytes: Buffer): void {
+    const packet = decodeArpFrame(bytes);
+    if (packet === undefined) return;
+    const reaction = reactToArp(packet, port.mac, {
+      isVip: (ip) => this.#vips.has(ip),
+      mayAnswer: (ip) => {
+        const vip = this.#vips.get(ip);
+        return vip !== undefined && vip.uplink === port.name && this.#mayAnswer(vip.virtualRouter);
+      },
+    });
+    if (reaction.kind === 'reply') this.#guarded('answer an ARP request', () => port.send([reaction.frame]));
+    if (reaction.kind === 'rival') this.#rival(port, reaction.ip, reaction.mac);
+  }
+
+  /** Sends the announcements whose time has come, and asks to be woken for the next ones. */
+  announceDue(): void {
+    for (const name of this.#announcer.due(this.#parts.clock())) {
+      if (this.#mayAnswer(name)) this.#announce(this.#vipsOf.get(name) ?? []);
+    }
+    this.#parts.wakeAt(this.#announcer.nextAt);
+  }
+
+  close(): void {
+    for (const port of this.#ports.values()) port.close();
+    this.#ports.clear();
+    this.#parts.wakeAt(undefined);
+  }
+
+  #mayAnswer(name: string): boolean {
+    return this.#owned.has(name) && this.#parts.election.mayAnswer(name);
+  }
+
+  #rival(port: Port, ip: number, mac: Buffer): void {
+    const vip = this.#vips.get(ip)!;
+    if (!this.#owned.has(vip.virtualRouter)) return; // a new owner announcing: business as usual
+    this.#parts.election.rivalHeard(vip.virtualRouter);
+    this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name });
+  }
+
+  /** Tells which interfaces are new, or not what they were. */
+  #configurePorts(uplinks: readonly WireUplink[]): Set<string> {
+    const opened = new Set<string>();
+    const wanted = new Map(uplinks.map((uplink) => [uplink.name, uplink]));
+    for (const port of [...this.#ports.values()]) {
+      const uplink = wanted.get(port.name);
+      if (uplink !== undefined && port.matches(uplink)) continue;
+      port.close();
+      this.#ports.delete(port.name);
+    }
+    for (const uplink of uplinks) {
+      if (this.#ports.has(uplink.name)) continue;
+      this.#guarded(`listen for ARP on ${uplink.name}`, () => {
+        this.#ports.set(uplink.name, this.#parts.openPort(uplink));
+        opened.add(uplink.name);
+      });
+    }
+    return opened;
+  }
+
+  /** Announces what a virtual router that is owned already has just got. */
+  #announceNew(isNew: (vip: Vip) => boolean): void {
+    for (const name of this.#owned) {
+      if (this.#vipsOf.get(name)?.some(isNew)) this.#announcer.begin(name, this.#parts.clock());
+    }
+    this.announceDue();
+  }
+
+  #announce(vips: readonly Vip[]): void {
+    for (const port of this.#ports.values()) {
+      const frames = vips.filter((vip) => vip.uplink === port.name).flatMap((vip) => gratuitousArp(vip.ip, port.mac));
+      for (let start = 0; start < frames.length; start += BATCH) {
+        this.#guarded(`announce on ${port.name}`, () => port.send(frames.slice(start, start + BATCH)));
+      }
+    }
+  }
+
+  #releaseRule(name: string): void {
+    const router = this.#routers.get(name);
+    if (router === undefined) return;
+    this.#guarded(`stop routing the VIPs of ${name} into the director`, () => this.#parts.rules.release(router.table));
+  }
+
+  /** A failed system call is told, and must not keep the other virtual routers from being served. */
+  #guarded(attempt: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException;
+      this.#parts.tell({
+        kind: 'error',
+        message: `could not ${attempt}: ${message}`,
+        ...(code === undefined ? {} : { code }),
+      });
+    }
+  }
+}
+
+function toVips(router: WireVirtualRouter): Vip[] {
+  return router.vips.flatMap(({ address, uplink }) => {
+    const parsed = parseAddress(address);
+    return parsed.family === 'ipv4' ? [{ address, ip: parsed.value, uplink, virtualRouter: router.name }] : [];
+  });
+}
