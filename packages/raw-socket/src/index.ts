@@ -1,2 +1,27 @@
 /** AF_PACKET, AF_NETLINK and raw IP sockets on the Node.js event loop, in any network namespace. */
-export {};
+export {
+  type Internet6Address,
+  type InternetAddress,
+  type LinkLayerAddress,
+  type NetlinkAddress,
+  parseSockaddrIn,
+  parseSockaddrIn6,
+  parseSockaddrLl,
+  parseSockaddrNl,
+  type ReceivedLinkLayerAddress,
+  sockaddrIn,
+  sockaddrIn6,
+  sockaddrLl,
+  sockaddrNl,
+} from './address.js';
+export { type Constants, constants } from './constants.js';
+export { isSystemError, type SystemError } from './errors.js';
+export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';
+export {
+  type BpfInstruction,
+  type ControlMessage,
+  type Message,
+  packetProtocol,
+  RawSocket,
+  type SocketOptions,
+} from './socket.js';

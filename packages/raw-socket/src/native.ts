@@ -1,0 +1,53 @@
+/** The compiled addon, typed. Everything that the kernel is asked goes through here; see native/addon.h for its files. */
+import { createRequire } from 'node:module';
+
+/** `[data, address, flags, control]` for each datagram, flat; control is `[level, type, data, ...]`, flat as well. */
+export type FlatMessages = (Buffer | number | FlatControl | undefined)[];
+export type FlatControl = (Buffer | number)[];
+
+export interface NativeSocket {
+  readonly fd: number;
+  bind(address: Uint8Array): void;
+  connect(address: Uint8Array): void;
+  getsockname(): Buffer;
+  setsockopt(level: number, name: number, value: number | Uint8Array): void;
+  getsockopt(level: number, name: number, length: number): Buffer;
+  attachFilter(program: Uint8Array): void;
+  send(data: Uint8Array, address: Uint8Array | undefined, flags: number): number;
+  sendBatch(frames: readonly Uint8Array[], address: Uint8Array | undefined): number;
+  receive(max: number, flags: number): FlatMessages;
+  listen(callback: (failed: boolean) => void): void;
+  stop(): void;
+  poll(timeoutMs: number): boolean;
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+export interface Native {
+  Socket: new (
+    domain: number,
+    type: number,
+    protocol: number,
+    netns: string | undefined,
+    messageSize: number,
+    batch: number,
+  ) => NativeSocket;
+  constants: Record<string, number>;
+  inNetns<T>(path: string, fn: () => T): T;
+  createNetns(directory: string, path: string): void;
+  deleteNetns(path: string): void;
+}
+
+function load(): Native {
+  const path = '../build/Release/raw_socket.node';
+  try {
+    return createRequire(import.meta.url)(path);
+  } catch (cause) {
+    const remedy = 'build it with `npm rebuild @fairlead/raw-socket` (a C compiler and Linux are needed)';
+    const error = new Error(`@fairlead/raw-socket: its native addon cannot be loaded: ${remedy}`, { cause });
+    throw Object.assign(error, { code: 'FL_ADDON_NOT_BUILT' });
+  }
+}
+
+export const native: Native = load();
