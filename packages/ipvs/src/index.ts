@@ -1,2 +1,5 @@
 /** Fairlead forwarder: desired virtual servers to the kernel, by IPVS or nftables. */
-export {};
+export * from './diff.js';
+export * from './forwarder.js';
+export * from './kubernetes.js';
+export * from './plan.js';

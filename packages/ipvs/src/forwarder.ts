@@ -1,0 +1,84 @@
+/**
+ * What a forwarder is: the part that makes the director's kernel match the desired virtual servers.
+ *
+ * There are two, behind this one interface: `ipvs` (the kernel's IP Virtual Server) and `nftables` (for kernels
+ * without ip_vs). Neither touches VIP addresses, SNAT or the firewall: those are the director's own (director.ts),
+ * the same for both. Everything inside a director's namespace belongs to Fairlead, so a virtual server that is not
+ * desired is deleted, whoever made it.
+ */
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+
+/** Where a virtual server forwards to. `address` in canonical text form; `weight` 0 means: no new connections. */
+export interface RealServer {
+  address: string;
+  port: number;
+  weight: number;
+}
+
+export interface VirtualServerKey {
+  /** The VIP, in canonical text form. */
+  address: string;
+  port: number;
+  protocol: Protocol;
+}
+
+export interface VirtualServer extends VirtualServerKey {
+  /** An IPVS scheduler name (`rr`, `wrr`, `mh`, ...). */
+  scheduler: string;
+  /** In canonical order (see `order.ts`): the `mh` scheduler builds its table in list order. */
+  realServers: RealServer[];
+}
+
+export interface DesiredState {
+  /** Every VIP of this node's pools that is in use, with or without virtual servers, in canonical order. */
+  vips: string[];
+  virtualServers: VirtualServer[];
+}
+
+export interface SyncResult {
+  /** How many entries (virtual server, real server, address, ...) were written; 0 when the kernel already matched. */
+  operations: number;
+}
+
+export interface RealServerStats {
+  address: string;
+  port: number;
+  weight: number;
+  /** Connections scheduled to this real server since it was added. */
+  connections: bigint;
+}
+
+export interface VirtualServerStats extends VirtualServerKey {
+  scheduler: string;
+  realServers: RealServerStats[];
+}
+
+/** Synchronous throughout: netlink answers within the call. Not safe for use from two processes at once. */
+export interface Forwarder {
+  readonly kind: 'ipvs' | 'nftables';
+  /**
+   * Makes the kernel hold exactly `desired.virtualServers`, sending only what differs. The first call compares with
+   * the kernel (so a restarted process adopts what it finds), later ones with what the last call or `read()` left.
+   */
+  sync(desired: DesiredState): SyncResult;
+  /** What the kernel holds now, in canonical order. The next `sync` compares with this: calling it first repairs drift. */
+  read(): VirtualServer[];
+  /** Per real server: how many connections it was given. */
+  stats(): VirtualServerStats[];
+  /** Gives up the sockets. What is programmed keeps forwarding. */
+  close(): void;
+}
+
+/** `tcp 10.77.0.200:80`, `tcp [2001:db8::1]:80`: how a virtual server is named in logs and errors, and keyed in maps. */
+export function virtualServerName(key: VirtualServerKey): string {
+  return `${key.protocol} ${endpoint(key.address, key.port)}`;
+}
+
+/** `10.77.0.11:30080`, `[2001:db8::11]:30080` */
+export function endpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return address.includes(':') ? 'ipv6' : 'ipv4';
+}
