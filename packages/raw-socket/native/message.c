@@ -176,8 +176,7 @@ static napi_status append_message(napi_env env, napi_value array, uint32_t index
   napi_value data, address, flags, control;
   napi_status status = napi_create_buffer_copy(env, length, message->msg_iov->iov_base, NULL, &data);
   if (status == napi_ok) status = napi_create_buffer_copy(env, address_length, message->msg_name, NULL, &address);
-  /* The kernel repeats that we asked for close-on-exec; that is not about the message. */
-  if (status == napi_ok) status = napi_create_int32(env, message->msg_flags & ~MSG_CMSG_CLOEXEC, &flags);
+  if (status == napi_ok) status = napi_create_int32(env, message->msg_flags, &flags);
   if (status == napi_ok) status = create_control(env, message, &control);
   if (status == napi_ok) status = napi_set_element(env, array, index, data);
   if (status == napi_ok) status = napi_set_element(env, array, index + 1, address);
@@ -213,7 +212,7 @@ napi_value socket_receive(napi_env env, napi_callback_info info) {
   }
   int received;
   do {
-    received = recvmmsg(socket->fd, space->headers, (unsigned)max, (int)flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+    received = recvmmsg(socket->fd, space->headers, (unsigned)max, (int)flags | MSG_DONTWAIT, NULL);
   } while (received < 0 && errno == EINTR);
   if (received < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, errno, "recvmmsg", "descriptor %d", socket->fd);
