@@ -1,2 +1,15 @@
 /** A small Kubernetes client for daemons: keep-alive, typed errors, informers. */
-export {};
+export { type BackoffOptions, backoffMs } from './backoff.js';
+export * from './client.js';
+export {
+  type ClientConfig,
+  inClusterConfig,
+  isInCluster,
+  loadKubeconfig,
+  resolveConfig,
+  tokenFile,
+} from './config.js';
+export { isKubeError, KubeError, type KubeErrorCode, type KubeErrorInit } from './error.js';
+export { Informer, type InformerEvents, type InformerOptions } from './informer.js';
+export * from './objects.js';
+export * from './resources.js';

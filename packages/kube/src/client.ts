@@ -1,0 +1,307 @@
+/**
+ * The verbs of the Kubernetes API on plain objects.
+ *
+ * Every call has a deadline, takes an AbortSignal and rejects with a KubeError. A request that the server turned away
+ * with Retry-After (429, or 5xx: it was not executed) is sent again after that time, as long as its deadline allows.
+ * Nothing else is retried here: after a lost connection only the caller knows what sending twice would do.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClientConfig } from './config.js';
+import { errorFromReply, KubeError } from './error.js';
+import type { KubeList, KubeListPage, KubeObject, ObjectKey, WatchEvent } from './objects.js';
+import { apiVersionOf, collectionPath, objectPath, type Resource } from './resources.js';
+import { type HttpReply, type HttpRequest, Transport } from './transport.js';
+import { watchStream } from './watch-stream.js';
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** Deadline of the whole call, with its retries. */
+  timeoutMs?: number;
+}
+
+export interface Scope {
+  /** All namespaces when left out. */
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+}
+
+export interface ListOptions extends Scope, CallOptions {
+  /** Objects fetched per request; `list` returns all pages nevertheless. The deadline is per page. */
+  limit?: number;
+}
+
+export interface ListPageOptions extends ListOptions {
+  continue?: string;
+}
+
+export interface WatchOptions extends Scope {
+  signal?: AbortSignal;
+  /** Deadline for the server to begin its answer. */
+  timeoutMs?: number;
+  resourceVersion?: string;
+  /** The server ends the watch after this time. */
+  timeoutSeconds?: number;
+  /** Default true. */
+  bookmarks?: boolean;
+  /** A watch on which nothing was heard for so long is given up with FL_KUBE_TIMEOUT (half-open connection). */
+  idleTimeoutMs?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  fieldManager?: string;
+  dryRun?: boolean;
+}
+
+export interface PatchOptions extends WriteOptions {
+  /** merge: RFC 7386; json: RFC 6902; apply: server-side apply (needs fieldManager). */
+  type: 'merge' | 'json' | 'strategic' | 'apply';
+  subresource?: string;
+  /** apply only: take over fields that another manager owns. */
+  force?: boolean;
+}
+
+export interface DeleteOptions extends CallOptions {
+  propagationPolicy?: 'Foreground' | 'Background' | 'Orphan';
+  gracePeriodSeconds?: number;
+  /** Delete only this very object. */
+  preconditions?: { uid?: string; resourceVersion?: string };
+}
+
+/** What consumers depend on: a fake for tests implements as much of it as they use (`Pick<KubeApi, 'get'>`). */
+export interface KubeApi {
+  get<T extends KubeObject>(resource: Resource, key: ObjectKey, options?: CallOptions): Promise<T>;
+  list<T extends KubeObject>(resource: Resource, options?: ListOptions): Promise<KubeList<T>>;
+  create<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
+  update<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
+  updateStatus<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
+  patch<T extends KubeObject>(resource: Resource, key: ObjectKey, body: unknown, options: PatchOptions): Promise<T>;
+  delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<void>;
+  watch<T extends KubeObject>(resource: Resource, options?: WatchOptions): AsyncIterable<WatchEvent<T>>;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** The page size of kubectl and client-go. */
+const DEFAULT_PAGE = 500;
+const MAX_ATTEMPTS = 5;
+const PATCH_TYPES = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+} as const;
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+export class KubeClient implements KubeApi {
+  readonly #config: ClientConfig;
+  readonly #transport: Transport;
+  /** Path before `/api`, for API servers behind a proxy. */
+  readonly #prefix: string;
+
+  constructor(config: ClientConfig) {
+    this.#config = config;
+    const url = new URL(config.server);
+    this.#prefix = url.pathname.replace(/\/+$/, '');
+    this.#transport = new Transport({
+      server: url.origin,
+      socketPath: config.socketPath,
+      maxConnections: config.maxConnections,
+      ca: config.ca,
+      caFile: config.caFile,
+      cert: config.clientCert,
+      certFile: config.clientCertFile,
+      key: config.clientKey,
+      keyFile: config.clientKeyFile,
+      serverName: config.serverName,
+      insecure: config.insecureSkipTlsVerify,
+    });
+  }
+
+  get<T extends KubeObject>(resource: Resource, key: ObjectKey, options: CallOptions = {}): Promise<T> {
+    return this.#call<T>('GET', objectPath(resource, key), {}, undefined, options);
+  }
+
+  /** All objects, fetched in pages. @see listPage for one page at a time */
+  async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<KubeList<T>> {
+    const items: T[] = [];
+    let page: KubeListPage<T> | undefined;
+    do {
+      try {
+        page = await this.listPage<T>(resource, { ...options, continue: page?.continue });
+      } catch (error) {
+        // The token of the next page has expired (etcd compaction): the only consistent way on is all at once.
+        if (!page || !(error instanceof KubeError) || error.code !== 'FL_KUBE_GONE') throw error;
+        return this.listPage<T>(resource, { ...options, limit: 0 });
+      }
+      for (const item of page.items) items.push(item);
+    } while (page.continue);
+    return { resourceVersion: page.resourceVersion, items };
+  }
+
+  async listPage<T extends KubeObject>(resource: Resource, options: ListPageOptions = {}): Promise<KubeListPage<T>> {
+    const { namespace, labelSelector, fieldSelector, limit = DEFAULT_PAGE } = options;
+    const query = { labelSelector, fieldSelector, limit: limit || undefined, continue: options.continue };
+    const path = collectionPath(resource, namespace);
+    const list = await this.#call<WireList<T>>('GET', path, query, undefined, options);
+    const apiVersion = apiVersionOf(resource);
+    const items = list.items ?? [];
+    // In lists the server leaves them out; here an object is the same wherever it came from.
+    for (const item of items) {
+      item.apiVersion = apiVersion;
+      item.kind = resource.kind;
+    }
+    const page: KubeListPage<T> = { resourceVersion: list.metadata?.resourceVersion ?? '', items };
+    if (list.metadata?.continue) page.continue = list.metadata.continue;
+    return page;
+  }
+
+  create<T extends KubeObject>(resource: Resource, object: T, options: WriteOptions = {}): Promise<T> {
+    const namespace = object.metadata?.namespace;
+    if (resource.namespaced && !namespace) throw new TypeError(`a ${resource.kind} needs metadata.namespace`);
+    return this.#call<T>('POST', collectionPath(resource, namespace), writeQuery(options), object, options);
+  }
+
+  /** Replaces the object; with its resourceVersion only if it has not changed since (FL_KUBE_CONFLICT). */
+  update<T extends KubeObject>(resource: Resource, object: T, options: WriteOptions = {}): Promise<T> {
+    return this.#call<T>('PUT', objectPath(resource, keyOfBody(object)), writeQuery(options), object, options);
+  }
+
+  updateStatus<T extends KubeObject>(resource: Resource, object: T, options: WriteOptions = {}): Promise<T> {
+    return this.#call<T>(
+      'PUT',
+      objectPath(resource, keyOfBody(object), 'status'),
+      writeQuery(options),
+      object,
+      options,
+    );
+  }
+
+  patch<T extends KubeObject>(resource: Resource, key: ObjectKey, body: unknown, options: PatchOptions): Promise<T> {
+    const query: Query = { ...writeQuery(options), force: options.force || undefined };
+    const path = objectPath(resource, key, options.subresource);
+    return this.#call<T>('PATCH', path, query, body, options, PATCH_TYPES[options.type]);
+  }
+
+  async delete(resource: Resource, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
+    const { propagationPolicy, gracePeriodSeconds, preconditions } = options;
+    const body = { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy, gracePeriodSeconds, preconditions };
+    await this.#call('DELETE', objectPath(resource, key), {}, body, options);
+  }
+
+  /**
+   * Changes as they happen. Ends when the server ends the watch (normal, after minutes); throws KubeError when it
+   * breaks, FL_KUBE_GONE when `resourceVersion` is too old. Leaving the loop closes the connection.
+   */
+  watch<T extends KubeObject>(resource: Resource, options: WatchOptions = {}): AsyncIterable<WatchEvent<T>> {
+    const { namespace, labelSelector, fieldSelector, resourceVersion, timeoutSeconds } = options;
+    const allowWatchBookmarks = options.bookmarks ?? true;
+    const query = { watch: true, labelSelector, fieldSelector, resourceVersion, timeoutSeconds, allowWatchBookmarks };
+    const path = this.#prefix + withQuery(collectionPath(resource, namespace), query);
+    const timeoutMs = options.timeoutMs ?? this.#config.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    return watchStream<T>({
+      transport: this.#transport,
+      what: `GET ${path}`,
+      request: async (signal) => ({ method: 'GET', path, headers: await this.#headers(), signal, timeoutMs }),
+      signal: options.signal,
+      idleTimeoutMs: options.idleTimeoutMs,
+    });
+  }
+
+  /** A request to any path (`/version`, `/readyz?verbose`), without retries; for what has no resource. */
+  async raw(method: string, path: string, options: CallOptions = {}): Promise<HttpReply> {
+    return this.#transport.request({ ...(await this.#request(method, path)), ...this.#limits(options) });
+  }
+
+  /** Cuts all connections; running calls reject with FL_KUBE_CLOSED. */
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  async #call<T>(
+    method: string,
+    path: string,
+    query: Query,
+    body: unknown,
+    options: CallOptions,
+    contentType = 'application/json',
+  ): Promise<T> {
+    const { signal, timeoutMs } = this.#limits(options);
+    const target = withQuery(path, query);
+    const deadline = performance.now() + timeoutMs;
+    for (let attempt = 1; ; attempt++) {
+      const request = await this.#request(method, target, body, contentType);
+      const remaining = Math.max(1, deadline - performance.now());
+      const reply = await this.#transport.request({ ...request, signal, timeoutMs: remaining });
+      const what = `${method} ${target}`;
+      if (reply.status < 400) return parseReply(what, reply) as T;
+      const error = errorFromReply(what, reply);
+      const retryable = error.status === 429 || error.status >= 500;
+      const retryAt = performance.now() + (error.retryAfterMs ?? Number.POSITIVE_INFINITY);
+      if (!retryable || retryAt >= deadline || attempt === MAX_ATTEMPTS) throw error;
+      try {
+        await sleep(error.retryAfterMs, undefined, { signal });
+      } catch (cause) {
+        throw new KubeError({ code: 'FL_KUBE_ABORTED', message: `${what}: aborted while waiting to retry`, cause });
+      }
+    }
+  }
+
+  #limits(options: CallOptions): { signal: AbortSignal | undefined; timeoutMs: number } {
+    return { signal: options.signal, timeoutMs: options.timeoutMs ?? this.#config.timeoutMs ?? DEFAULT_TIMEOUT_MS };
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType?: string,
+  ): Promise<Omit<HttpRequest, 'timeoutMs'>> {
+    const headers = await this.#headers();
+    if (body === undefined) return { method, path: this.#prefix + path, headers };
+    if (contentType !== undefined) headers['content-type'] = contentType;
+    return { method, path: this.#prefix + path, headers, body: JSON.stringify(body) };
+  }
+
+  async #headers(): Promise<Record<string, string>> {
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      'user-agent': this.#config.userAgent ?? 'fairlead',
+    };
+    const { authorization, token } = this.#config;
+    const bearer = authorization ? undefined : await token?.();
+    const value = authorization ? await authorization() : bearer && `Bearer ${bearer}`;
+    if (value) headers.authorization = value;
+    return headers;
+  }
+}
+
+interface WireList<T> {
+  metadata?: { resourceVersion?: string; continue?: string };
+  items?: T[] | null;
+}
+
+function parseReply(what: string, reply: HttpReply): unknown {
+  try {
+    return JSON.parse(reply.body.toString('utf8'));
+  } catch (cause) {
+    const message = `${what}: the answer is not JSON: ${(cause as Error).message}; is this an API server?`;
+    throw new KubeError({ code: 'FL_KUBE_BAD_REPLY', status: reply.status, message, cause });
+  }
+}
+
+function keyOfBody(object: KubeObject): ObjectKey {
+  return { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '' };
+}
+
+function writeQuery({ fieldManager, dryRun }: WriteOptions): Query {
+  return { fieldManager, dryRun: dryRun ? 'All' : undefined };
+}
+
+function withQuery(path: string, query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== '') parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? path : `${path}?${parameters}`;
+}
