@@ -33,7 +33,7 @@ export interface AddressPoolSpec {
 export interface AddressPoolStatus {
   observedGeneration?: number;
   conditions?: Condition[];
-  /** What speakers go by: differs from the spec while that is not accepted, or no longer has an address in use. */
+  /** What speakers go by: differs from the spec while that is not accepted, or leaves out addresses in use. */
   inEffect?: PoolInEffect;
   /** Number of addresses given out from, as decimal text (an IPv6 /64 has more than fits a JSON number). */
   capacity?: string;
@@ -44,8 +44,10 @@ export interface AddressPoolStatus {
 }
 
 export interface PoolInEffect {
-  /** The last accepted spec.addresses, and every address in use outside of them. */
+  /** The last accepted spec.addresses, in ascending order; empty when none has been accepted yet. */
   addresses: string[];
+  /** Addresses that are still in use although the accepted spec no longer has them. They are not given out again. */
+  draining?: string[];
   virtualRouters: number;
 }
 

@@ -87,6 +87,16 @@ describe('poolInEffect', () => {
     }
   });
 
+  it('has the addresses that drain as well, and survives a status edited by hand', () => {
+    const inEffect = {
+      addresses: ['192.0.2.0/30', 'nonsense'],
+      draining: ['192.0.2.9/32', '192.0.2.2/32'],
+      virtualRouters: 'x',
+    };
+    const pool = poolInEffect(object(spec, {}, { inEffect }));
+    expect(pool).to.deep.include({ addresses: ['192.0.2.0/30', '192.0.2.9/32'], virtualRouters: 8 });
+  });
+
   it('is nothing for a pool that has never been accepted', () => {
     expect(poolInEffect(object(spec, {}, { inEffect: { addresses: [], virtualRouters: 8 } }))).to.equal(undefined);
     expect(poolInEffect(object({ addresses: ['nonsense'] }))).to.equal(undefined);

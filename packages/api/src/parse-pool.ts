@@ -12,7 +12,7 @@ import {
 } from './address-pool.js';
 import { reasons } from './names.js';
 import type { AddressRange } from './range.js';
-import { formatRange, intersection, overlaps, parseRange, size } from './range.js';
+import { formatRange, intersection, mergeRanges, overlaps, parseRange, size } from './range.js';
 
 export interface ParsedPool {
   name: string;
@@ -54,22 +54,27 @@ export function parseAddressPool(object: unknown): ParsePoolResult {
   }
   const parsed = parseAddresses(spec.addresses);
   if (!parsed.ok) return parsed;
+  return { ok: true, pool: parsedPool(metadata, parsed.ranges, { autoAssign, virtualRouters }) };
+}
+
+function parsedPool(
+  metadata: Record<string, unknown>,
+  ranges: AddressRange[],
+  settings: Pick<ParsedPool, 'autoAssign' | 'virtualRouters'>,
+): ParsedPool {
   return {
-    ok: true,
-    pool: {
-      name: metadata.name,
-      ...parsed.sorted,
-      autoAssign,
-      virtualRouters,
-      generation: typeof metadata.generation === 'number' ? metadata.generation : 0,
-      createdAt: typeof metadata.creationTimestamp === 'string' ? metadata.creationTimestamp : '',
-    },
+    name: String(metadata.name),
+    ranges,
+    addresses: ranges.map(formatRange),
+    ...settings,
+    generation: typeof metadata.generation === 'number' ? metadata.generation : 0,
+    createdAt: typeof metadata.creationTimestamp === 'string' ? metadata.creationTimestamp : '',
   };
 }
 
 /**
- * The pool as speakers have to serve it: what the controller has put into status.inEffect, and the spec itself as long
- * as no controller has looked at the pool. Undefined when neither can be read.
+ * The pool as speakers have to serve it: what the controller has put into status.inEffect (addresses that drain
+ * included), and the spec itself as long as no controller has looked at the pool. Undefined when there is nothing.
  */
 export function poolInEffect(object: unknown): ParsedPool | undefined {
   const record = asRecord(object);
@@ -78,9 +83,26 @@ export function poolInEffect(object: unknown): ParsedPool | undefined {
     const parsed = parseAddressPool(object);
     return parsed.ok ? parsed.pool : undefined;
   }
-  if (Array.isArray(inEffect.addresses) && inEffect.addresses.length === 0) return undefined;
-  const parsed = parseAddressPool({ ...record, spec: inEffect });
-  return parsed.ok ? parsed.pool : undefined;
+  const ranges = mergeRanges([...readRanges(inEffect.addresses), ...readRanges(inEffect.draining)]);
+  const name = asRecord(record?.metadata)?.name;
+  const spec = asRecord(record?.spec);
+  if (ranges.length === 0 || typeof name !== 'string') return undefined;
+  return parsedPool(asRecord(record?.metadata) ?? {}, ranges, {
+    autoAssign: spec?.autoAssign !== false,
+    virtualRouters: isVirtualRouterCount(inEffect.virtualRouters) ? inEffect.virtualRouters : DEFAULT_VIRTUAL_ROUTERS,
+  });
+}
+
+/** Ranges as the controller wrote them into a status. What cannot be read (edited by hand) is left out. */
+export function readRanges(texts: unknown): AddressRange[] {
+  if (!Array.isArray(texts)) return [];
+  return texts.flatMap((text) => {
+    try {
+      return [parseRange(String(text))];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Ranges that no client could reach as a VIP. */
@@ -98,9 +120,7 @@ const UNUSABLE: readonly [string, AddressRange][] = (
   ] as const
 ).map(([text, what]) => [`${what} (${text})`, parseRange(text)]);
 
-type ParseAddressesResult =
-  | { ok: true; sorted: { ranges: AddressRange[]; addresses: string[] } }
-  | { ok: false; reason: string; message: string };
+type ParseAddressesResult = { ok: true; ranges: AddressRange[] } | { ok: false; reason: string; message: string };
 
 function parseAddresses(addresses: unknown): ParseAddressesResult {
   if (!Array.isArray(addresses) || addresses.length === 0) {
@@ -142,8 +162,7 @@ function parseAddresses(addresses: unknown): ParseAddressesResult {
       );
     }
   }
-  const ranges = entries.map((entry) => entry.range);
-  return { ok: true, sorted: { ranges, addresses: ranges.map(formatRange) } };
+  return { ok: true, ranges: entries.map((entry) => entry.range) };
 }
 
 /** Number of addresses of one pool (or, with a filter, of one family). */

@@ -2,7 +2,17 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { AddressError, addressBits, formatAddress, parseAddress } from './address.js';
 import { anyAddress, anyRange } from './arbitraries.spec.js';
-import { cidrOf, contains, formatRange, intersection, overlaps, parseRange, size } from './range.js';
+import {
+  type AddressRange,
+  cidrOf,
+  contains,
+  formatRange,
+  intersection,
+  mergeRanges,
+  overlaps,
+  parseRange,
+  size,
+} from './range.js';
 
 describe('parseRange', () => {
   const good: [string, string, string, bigint][] = [
@@ -74,6 +84,25 @@ describe('ranges', () => {
           expect(contains(a, end) && contains(b, end)).to.equal(true);
         }
         if (contains(a, b.first)) expect(shared).to.not.equal(undefined);
+      }),
+    );
+  });
+
+  it('are merged where they touch or overlap, and hold the same addresses', () => {
+    const texts = ['192.0.2.2/32', '192.0.2.0/31', '192.0.2.8/30', '192.0.2.9-192.0.2.20', '::/120', '::100/120'];
+    expect(mergeRanges(texts.map(parseRange)).map(formatRange)).to.deep.equal([
+      '192.0.2.0-192.0.2.2',
+      '192.0.2.8-192.0.2.20',
+      '::/119',
+    ]);
+    fc.assert(
+      fc.property(fc.array(anyRange), anyAddress, (ranges, address) => {
+        const merged = mergeRanges(ranges);
+        const has = (list: AddressRange[]) => list.some((range) => contains(range, address));
+        expect(has(merged)).to.equal(has(ranges));
+        for (const end of ranges.flatMap((range) => [range.first, range.last])) {
+          expect(merged.filter((range) => contains(range, end))).to.have.length(1);
+        }
       }),
     );
   });

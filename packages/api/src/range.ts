@@ -57,6 +57,19 @@ export function intersection(a: AddressRange, b: AddressRange): AddressRange | u
   };
 }
 
+/** The same addresses in ascending order (IPv4 first), with ranges that overlap or touch joined. */
+export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
+  const merged: AddressRange[] = [];
+  for (const range of [...ranges].sort((a, b) => compareAddresses(a.first, b.first))) {
+    const previous = merged.at(-1);
+    const touches =
+      previous?.last.family === range.first.family && BigInt(range.first.value) <= BigInt(previous.last.value) + 1n;
+    if (!previous || !touches) merged.push({ ...range });
+    else if (compareAddresses(range.last, previous.last) > 0) previous.last = range.last;
+  }
+  return merged;
+}
+
 /** The block that the address belongs to with this prefix length. */
 export function cidrOf(address: IpAddress, prefixLength: number): AddressRange {
   const hostMask = (1n << BigInt(addressBits(address.family) - prefixLength)) - 1n;
