@@ -10,6 +10,8 @@ export {
   tokenFile,
 } from './config.js';
 export { isKubeError, KubeError, type KubeErrorCode, type KubeErrorInit } from './error.js';
+export { EventRecorder, type EventRecorderOptions, type EventType } from './event-recorder.js';
 export { Informer, type InformerEvents, type InformerOptions } from './informer.js';
 export * from './objects.js';
 export * from './resources.js';
+export { type Again, WorkQueue, type WorkQueueOptions } from './work-queue.js';
