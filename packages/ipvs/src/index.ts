@@ -4,4 +4,6 @@ export * from './forwarder.js';
 export * from './health.js';
 export * from './health-state.js';
 export * from './kubernetes.js';
+export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
+export { NftablesForwarder } from './nftables/forwarder.js';
 export * from './plan.js';

@@ -4,7 +4,7 @@
  * client to the same real server only if they insert in the same order. Pure.
  */
 import { compareAddresses, formatAddress, type IpAddress, parseAddress } from '@fairlead/api';
-import type { DesiredState, RealServer, VirtualServer, VirtualServerKey } from './forwarder.js';
+import type { VirtualServerKey } from './forwarder.js';
 
 /** Text of an address in its one canonical form; throws AddressError. */
 export function canonicalAddress(text: string): string {
@@ -16,7 +16,7 @@ export function sortAddresses(addresses: Iterable<string>): string[] {
 }
 
 /** By address, then port. */
-export function sortRealServers(realServers: readonly RealServer[]): RealServer[] {
+export function sortRealServers<T extends { address: string; port: number }>(realServers: readonly T[]): T[] {
   if (realServers.length < 2) return [...realServers];
   return sortByKey(
     realServers,
@@ -26,15 +26,13 @@ export function sortRealServers(realServers: readonly RealServer[]): RealServer[
 }
 
 /** By address, then protocol, then port; the real servers of each too. */
-export function sortVirtualServers(virtualServers: readonly VirtualServer[]): VirtualServer[] {
+export function sortVirtualServers<T extends VirtualServerKey & { realServers: { address: string; port: number }[] }>(
+  virtualServers: readonly T[],
+): T[] {
   return sortByKey(virtualServers, (server) => parseAddress(server.address), compareRest).map((server) => ({
     ...server,
     realServers: sortRealServers(server.realServers),
   }));
-}
-
-export function canonicalState(state: DesiredState): DesiredState {
-  return { vips: sortAddresses(state.vips), virtualServers: sortVirtualServers(state.virtualServers) };
 }
 
 function compareRest(a: VirtualServerKey, b: VirtualServerKey): number {
