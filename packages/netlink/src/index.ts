@@ -1,2 +1,25 @@
 /** Netlink for Node.js: rtnetlink, generic netlink, IPVS. */
-export {};
+export * from './attribute.js';
+export * from './errors.js';
+export {
+  addressBits,
+  anyAddress,
+  decodeAddress,
+  decodeHardwareAddress,
+  encodeAddress,
+  encodeHardwareAddress,
+  type Family,
+  familyOf,
+} from './ip.js';
+export * from './message.js';
+export type { Address, AddressKey, AddressOptions } from './route/address.js';
+export * from './route/constants.js';
+export type { Link, LinkChange, OperationalState, VethOptions } from './route/link.js';
+export { type LinkEvent, LinkMonitor, type LinkMonitorOptions } from './route/monitor.js';
+export type { Neighbour, NeighbourKey, NeighbourOptions, NeighbourState } from './route/neighbour.js';
+export type { NextHop, Route, RouteDeletion, RouteKey, RouteOptions, RouteType } from './route/route.js';
+export { Rtnetlink, type RtnetlinkOptions } from './route/rtnetlink.js';
+export type { Prefix, Rule, RuleAction, RuleOptions } from './route/rule.js';
+export { type BatchFailure, NetlinkSocket, type NetlinkSocketOptions, type Request } from './socket.js';
+export * from './testing.js';
+export { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';

@@ -1,0 +1,322 @@
+/**
+ * NetlinkSocket: requests to the kernel and their answers.
+ *
+ * The kernel executes a request inside send() and has queued the answer when send() returns, so requests here are
+ * synchronous: about 5 us each, without a turn of the event loop between question and answer. Every wait has a
+ * deadline all the same, because the kernel does leave a request without an answer now and then (an operation that
+ * returns -EINTR is never acknowledged).
+ *
+ * A socket either asks (request, dump, batch) or listens to multicast groups (subscribe), never both: notifications
+ * between the parts of a dump are how such code goes wrong.
+ */
+import { align } from './attribute.js';
+import { NetlinkError } from './errors.js';
+import {
+  decodeMessages,
+  decodeStatus,
+  encodeMessages,
+  MESSAGE_HEADER_LENGTH,
+  type NetlinkMessage,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_MIN_TYPE,
+} from './message.js';
+import { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+const MAX_DUMP_ATTEMPTS = 16;
+/** The largest send: beyond some hundred KiB nothing is gained. */
+const MAX_BATCH_BYTES = 1024 * 1024;
+/** What one queued refusal may occupy in the receive buffer, as the kernel counts (768 or 1280 seen, by version). */
+const REFUSAL_BYTES = 2048;
+
+export interface NetlinkSocketOptions extends TransportOptions {
+  /** How long to wait for an answer; 5 s by default. */
+  timeoutMs?: number;
+  /** In place of a kernel socket, for tests. */
+  transport?: Transport;
+}
+
+export interface Request {
+  type: number;
+  /** Beside NLM_F_REQUEST, NLM_F_ACK and NLM_F_DUMP, which the methods set themselves. */
+  flags?: number;
+  /** What follows the netlink header. */
+  body: Uint8Array;
+  /** For errors: what is attempted, on what. */
+  operation: string;
+  timeoutMs?: number;
+}
+
+/** One message of a batch that the kernel refused. */
+export interface BatchFailure {
+  /** Position in the batch. */
+  index: number;
+  error: NetlinkError;
+}
+
+export class NetlinkSocket {
+  readonly #transport: Transport;
+  readonly #timeoutMs: number;
+  readonly #listens: boolean;
+  #sequence = 0;
+
+  constructor(options: NetlinkSocketOptions) {
+    this.#transport = options.transport ?? openTransport(options);
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#listens = (options.groups ?? []).length > 0;
+  }
+
+  /** Sends one request; returns the messages that answer it, without the acknowledgement. Throws NetlinkError. */
+  request(request: Request): NetlinkMessage[] {
+    this.#mustAsk();
+    const sequence = this.#nextSequence();
+    const flags = (request.flags ?? 0) | NLM_F_REQUEST | NLM_F_ACK;
+    this.#send(encodeMessages([{ type: request.type, flags, sequence, payload: request.body }]), request.operation);
+    const answers: NetlinkMessage[] = [];
+    const deadline = this.#deadline(request);
+    for (;;) {
+      for (const message of this.#receive(deadline, request.operation)) {
+        if (message.sequence !== sequence) continue;
+        if (message.type === NLMSG_ERROR) {
+          throwIfRefused(message, request.operation);
+          return answers;
+        }
+        if (isData(message)) answers.push(message);
+      }
+    }
+  }
+
+  /**
+   * Asks for a table; returns its messages. Begins again when the table changed meanwhile (NLM_F_DUMP_INTR), and
+   * throws NetlinkError `FL_DUMP_INTERRUPTED` if it never stands still.
+   */
+  dump(request: Request): NetlinkMessage[] {
+    this.#mustAsk();
+    for (let attempt = 0; attempt < MAX_DUMP_ATTEMPTS; attempt++) {
+      const messages = this.#dumpOnce(request);
+      if (messages) return messages;
+    }
+    throw new NetlinkError({
+      operation: request.operation,
+      code: 'FL_DUMP_INTERRUPTED',
+      reason: `the table changed during each of ${MAX_DUMP_ATTEMPTS} attempts: try again when it is quieter`,
+    });
+  }
+
+  /**
+   * Sends many requests in as few datagrams as the socket buffers allow; returns those which the kernel refused.
+   * Each request is executed whatever happens to the ones before it. Only the last message of a datagram asks for an
+   * acknowledgement: refusals are reported without asking. Throws NetlinkError if the outcome is unknown (ENOBUFS,
+   * ETIMEDOUT): then read the state again.
+   */
+  batch(requests: readonly Request[]): BatchFailure[] {
+    this.#mustAsk();
+    const failures: BatchFailure[] = [];
+    for (let start = 0; start < requests.length; ) {
+      const end = this.#batchEnd(requests, start);
+      this.#batchOnce(requests, start, end, failures);
+      start = end;
+    }
+    return failures;
+  }
+
+  /**
+   * Delivers notifications of the groups from the event loop, in order. `onError` gets ENOBUFS when notifications
+   * were lost: read the state again. Malformed datagrams go there too; the subscription stays.
+   */
+  subscribe(listener: (messages: NetlinkMessage[]) => void, onError: (error: Error) => void): void {
+    if (!this.#listens) throw new TypeError('subscribe() needs a socket that was opened with multicast groups');
+    const operation = 'receive netlink notifications';
+    this.#transport.onDatagrams(
+      (datagrams) => {
+        let messages: NetlinkMessage[];
+        try {
+          messages = decodeDatagrams(datagrams, operation).filter(isData);
+        } catch (error) {
+          onError(error as Error);
+          return;
+        }
+        if (messages.length > 0) listener(messages);
+      },
+      (error) => onError(wrapSystemError(error, operation)),
+    );
+  }
+
+  /** Lets the process end while a subscription is open. */
+  unref(): void {
+    this.#transport.unref();
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  /** undefined if the dump was interrupted. */
+  #dumpOnce(request: Request): NetlinkMessage[] | undefined {
+    const sequence = this.#nextSequence();
+    const flags = (request.flags ?? 0) | NLM_F_REQUEST | NLM_F_DUMP;
+    this.#send(encodeMessages([{ type: request.type, flags, sequence, payload: request.body }]), request.operation);
+    const answers: NetlinkMessage[] = [];
+    const deadline = this.#deadline(request);
+    let interrupted = false;
+    try {
+      for (;;) {
+        for (const message of this.#receive(deadline, request.operation)) {
+          if (message.sequence !== sequence) continue;
+          if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
+          if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
+            throwIfRefused(message, request.operation);
+            return interrupted ? undefined : answers;
+          }
+          if (isData(message)) answers.push(message);
+        }
+      }
+    } catch (error) {
+      // An unfinished dump would make the next one fail with EBUSY.
+      this.#drain();
+      throw error;
+    }
+  }
+
+  /** Where the datagram that begins with `start` has to end: its size and the refusals it may cause are limited. */
+  #batchEnd(requests: readonly Request[], start: number): number {
+    const maxBytes = Math.min(MAX_BATCH_BYTES, Math.floor(this.#transport.sendBufferBytes / 2));
+    const maxMessages = Math.max(1, Math.floor(this.#transport.receiveBufferBytes / REFUSAL_BYTES));
+    let bytes = 0;
+    let end = start;
+    while (end < requests.length && end - start < maxMessages) {
+      bytes += align(MESSAGE_HEADER_LENGTH + requests[end]!.body.length);
+      if (bytes > maxBytes && end > start) break;
+      end++;
+    }
+    return end;
+  }
+
+  #batchOnce(requests: readonly Request[], start: number, end: number, failures: BatchFailure[]): void {
+    const first = (this.#sequence + 1) >>> 0;
+    const messages = requests.slice(start, end).map((request, i) => ({
+      type: request.type,
+      flags: (request.flags ?? 0) | NLM_F_REQUEST | (start + i === end - 1 ? NLM_F_ACK : 0),
+      sequence: this.#nextSequence(),
+      payload: request.body,
+    }));
+    const last = requests[end - 1]!;
+    const operation = messages.length === 1 ? last.operation : `${messages.length} requests up to "${last.operation}"`;
+    this.#send(encodeMessages(messages), operation);
+    const deadline = this.#deadline(last);
+    for (;;) {
+      for (const message of this.#receive(deadline, operation)) {
+        // Modulo 2^32, as the sequence wraps around.
+        const position = (message.sequence - first) >>> 0;
+        if (position >= messages.length || message.type !== NLMSG_ERROR) continue;
+        const { errno, extack } = decodeStatus(message);
+        if (errno !== 0) {
+          const request = requests[start + position]!;
+          failures.push({
+            index: start + position,
+            error: new NetlinkError({ operation: request.operation, errno, ...(extack ? { extack } : {}) }),
+          });
+        }
+        if (position === messages.length - 1) return;
+      }
+    }
+  }
+
+  #nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    return this.#sequence;
+  }
+
+  #deadline(request: Request): number {
+    return performance.now() + (request.timeoutMs ?? this.#timeoutMs);
+  }
+
+  #mustAsk(): void {
+    if (this.#listens) throw new TypeError('this netlink socket listens to multicast groups: ask on another one');
+  }
+
+  #send(data: Uint8Array, operation: string): void {
+    try {
+      this.#transport.send(data);
+    } catch (error) {
+      throw wrapSystemError(error, operation);
+    }
+  }
+
+  /** Blocks until something arrives for this port, or throws NetlinkError. */
+  #receive(deadline: number, operation: string): NetlinkMessage[] {
+    for (;;) {
+      let datagrams: Datagram[];
+      try {
+        datagrams = this.#transport.receive();
+      } catch (error) {
+        this.#drain();
+        throw wrapSystemError(error, operation);
+      }
+      if (datagrams.length > 0) {
+        return decodeDatagrams(datagrams, operation).filter((message) => message.port === this.#transport.port);
+      }
+      const leftMs = deadline - performance.now();
+      // Rounded up: poll(0) in the last fraction of a millisecond would spin.
+      if (leftMs <= 0 || !this.#transport.poll(Math.ceil(leftMs))) {
+        throw new NetlinkError({
+          operation,
+          errno: -110,
+          reason: 'the kernel did not answer in time: whether it was done is unknown, read the state again',
+        });
+      }
+    }
+  }
+
+  /** Throws away what is queued, errors too, so that the next request starts clean. */
+  #drain(): void {
+    for (let i = 0; i < 10_000; i++) {
+      try {
+        if (this.#transport.receive().length === 0) return;
+      } catch (error) {
+        // A pending ENOBUFS is one of the things to throw away; a closed socket has nothing left.
+        if ((error as { code?: string }).code === 'EBADF') return;
+      }
+    }
+  }
+}
+
+function decodeDatagrams(datagrams: Datagram[], operation: string): NetlinkMessage[] {
+  return datagrams.flatMap((datagram) => {
+    // Another process may send to our port; only the kernel is believed.
+    if (!datagram.fromKernel) return [];
+    if (datagram.truncated) {
+      throw new NetlinkError({
+        operation,
+        code: 'FL_NETLINK_TRUNCATED',
+        reason: `a datagram was longer than the receive buffer (${datagram.data.length} bytes)`,
+      });
+    }
+    return decodeMessages(datagram.data);
+  });
+}
+
+/** Types below are netlink's own: no-op, error, done, overrun. */
+function isData(message: NetlinkMessage): boolean {
+  return message.type >= NLMSG_MIN_TYPE;
+}
+
+function throwIfRefused(message: NetlinkMessage, operation: string): void {
+  const { errno, extack } = decodeStatus(message);
+  if (errno !== 0) throw new NetlinkError({ operation, errno, ...(extack ? { extack } : {}) });
+}
+
+function wrapSystemError(error: unknown, operation: string): NetlinkError {
+  const { errno, code, message } = error as { errno?: number; code?: string; message: string };
+  return new NetlinkError({
+    operation,
+    ...(errno ? { errno } : { code: code ?? 'FL_NETLINK_IO' }),
+    ...(code === 'ENOBUFS' ? {} : { reason: message }),
+    cause: error,
+  });
+}
