@@ -56,7 +56,7 @@ export class NetlinkError extends Error {
   /** Negative, as in Node's own system errors; 0 for `FL_...` codes. */
   readonly errno: number;
   readonly operation: string;
-  readonly extack?: string;
+  declare readonly extack?: string;
 
   constructor(options: NetlinkErrorOptions) {
     const errno = options.errno ? -Math.abs(options.errno) : 0;

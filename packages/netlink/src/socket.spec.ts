@@ -234,6 +234,20 @@ describe('NetlinkSocket.subscribe', () => {
     expect(got).to.deep.equal([4]);
   });
 
+  it('empties the queue before it reports lost notifications, as the kernel drops all until then', () => {
+    const transport = new FakeTransport();
+    let queued: unknown[] | undefined;
+    new NetlinkSocket({ protocol: 0, groups: [1], transport }).subscribe(
+      () => {},
+      () => {
+        queued = transport.receive();
+      },
+    );
+    transport.queue(notification(1), notification(2));
+    transport.notify(fakeSystemError('ENOBUFS'));
+    expect(queued).to.deep.equal([]);
+  });
+
   it('is for sockets with groups, which then do not ask', () => {
     const asking = open(new FakeTransport());
     expect(() =>

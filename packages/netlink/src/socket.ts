@@ -127,7 +127,8 @@ export class NetlinkSocket {
 
   /**
    * Delivers notifications of the groups from the event loop, in order. `onError` gets ENOBUFS when notifications
-   * were lost: read the state again. Malformed datagrams go there too; the subscription stays.
+   * were lost: read the state again, all changes from then on are delivered. Malformed datagrams go there too; the
+   * subscription stays.
    */
   subscribe(listener: (messages: NetlinkMessage[]) => void, onError: (error: Error) => void): void {
     if (!this.#listens) throw new TypeError('subscribe() needs a socket that was opened with multicast groups');
@@ -143,7 +144,12 @@ export class NetlinkSocket {
         }
         if (messages.length > 0) listener(messages);
       },
-      (error) => onError(wrapSystemError(error, operation)),
+      (error) => {
+        // After an overflow the kernel drops everything, silently, until the queue has been empty once
+        // (NETLINK_S_CONGESTED). Only then may the state be read again.
+        this.#drain();
+        onError(wrapSystemError(error, operation));
+      },
     );
   }
 

@@ -21,7 +21,7 @@ export type LinkEvent =
   | { type: 'link-removed'; link: Link }
   | { type: 'address'; address: Address }
   | { type: 'address-removed'; address: Address }
-  /** Notifications were lost (the socket buffer overflowed): read links and addresses again. */
+  /** Notifications were lost (the socket buffer overflowed): read links and addresses again. What follows is complete. */
   | { type: 'resync'; error: Error };
 
 export interface LinkMonitorOptions {
