@@ -1,9 +1,14 @@
 /** Fairlead forwarder: desired virtual servers to the kernel, by IPVS or nftables. */
 export * from './diff.js';
+export { type ErrorCode, ForwardingError } from './errors.js';
 export * from './forwarder.js';
 export * from './health.js';
 export * from './health-state.js';
 export * from './kubernetes.js';
+export type { Log } from './log.js';
 export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
 export { NftablesForwarder } from './nftables/forwarder.js';
 export * from './plan.js';
+export { HostRoutes, type HostRoutesOptions, type VirtualRouterVips } from './routes/host-routes.js';
+export { OwnerRules, type OwnerRulesOptions } from './routes/owner-rules.js';
+export { MAX_VIRTUAL_ROUTERS, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables.js';

@@ -1,0 +1,30 @@
+/** The errors of this package. Kernel refusals stay what they are: NetlinkError and NftError. */
+
+export type ErrorCode =
+  /** A host setting that forwarding needs and that is not ours to change. */
+  | 'FL_HOST_SYSCTL'
+  /** A setting of the director that the kernel does not have or take. */
+  | 'FL_SYSCTL'
+  /** A network namespace of the director's name that Fairlead has not made. */
+  | 'FL_FOREIGN_NETNS'
+  /** A host interface of our name that does not lead to the director. */
+  | 'FL_FOREIGN_INTERFACE'
+  /** The addresses between host and director are in use on this host. */
+  | 'FL_LINK_ADDRESS_TAKEN'
+  /** No interface to the director: it has to be made first. */
+  | 'FL_NO_DIRECTOR'
+  /** The kernel took some of a change and refused the rest. */
+  | 'FL_PARTLY_APPLIED'
+  /** There is no virtual router of this number. */
+  | 'FL_BAD_INDEX';
+
+/** Message: what was attempted, on what, why it failed, what to do. `code` is stable. */
+export class ForwardingError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ForwardingError';
+    this.code = code;
+  }
+}
