@@ -1,0 +1,77 @@
+/** The command line of QEMU, and the choice between KVM and emulation. */
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { step } from '../steps.mjs';
+
+/** @typedef {'kvm' | 'tcg'} Accelerator */
+
+/** A guest that works under KVM is in its shell in 2 s; one that has not been for this long hangs. */
+const KVM_PROBE_MS = 10_000;
+
+/**
+ * @param {object} machine
+ * @param {import('./kernel.mjs').Kernel} machine.kernel
+ * @param {Accelerator} machine.accelerator
+ * @param {number} machine.memoryMb
+ * @param {string} machine.control folder for init.sh and start.sh; holds the sockets `stdout` and `stderr`
+ * @param {string} [machine.out] folder shared writable
+ * @param {boolean} machine.interactive the guest's console is this terminal
+ * @returns {string[]} to be run with `control` as its working directory: paths of sockets must be short
+ */
+export function qemuCommand({ kernel, accelerator, memoryMb, control, out, interactive }) {
+  const accel = accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi';
+  const append = 'console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init mitigations=off';
+  return [
+    'qemu-system-x86_64',
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-machine', 'q35,vmport=off', '-accel', accel, '-cpu', 'max'],
+    ...['-smp', '2', '-m', String(memoryMb)],
+    ...['-kernel', kernel.image, '-initrd', kernel.initramfs, '-append', append],
+    ...share('root', '/', 'readonly=on,multidevs=remap'),
+    ...share('control', control, 'multidevs=remap'),
+    ...(out === undefined ? [] : share('out', out, 'multidevs=remap')),
+    ...['-device', 'virtio-rng-pci', '-device', 'virtio-serial-pci'],
+    ...['-chardev', 'socket,id=stdout,path=stdout', '-device', 'virtserialport,nr=1,chardev=stdout'],
+    ...['-chardev', 'socket,id=stderr,path=stderr', '-device', 'virtserialport,nr=2,chardev=stderr'],
+    ...['-chardev', interactive ? 'stdio,id=console,signal=off' : 'file,id=console,path=console'],
+    ...['-serial', 'chardev:console'],
+  ];
+}
+
+/** @param {string} tag @param {string} path @param {string} options */
+function share(tag, path, options) {
+  // A comma in a path is written twice in QEMU's options.
+  return ['-virtfs', `local,path=${path.replaceAll(',', ',,')},mount_tag=${tag},security_model=none,${options}`];
+}
+
+/**
+ * KVM where it has proved to work on this machine, emulation elsewhere: /dev/kvm may exist and its guests hang. The
+ * answer is kept in the cache; `FAIRLEAD_ACCEL=kvm` or `tcg` overrules it.
+ * @param {string} cache
+ * @param {(limitMs: number) => Promise<boolean>} boots whether a guest under KVM is up and down again within the limit
+ * @returns {Promise<Accelerator>}
+ */
+export async function chooseAccelerator(cache, boots) {
+  const wish = process.env.FAIRLEAD_ACCEL;
+  if (wish === 'kvm' || wish === 'tcg') return wish;
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+  } catch {
+    return 'tcg';
+  }
+  const file = join(cache, 'accelerator.json');
+  const machine = `${release()} ${execFileSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' }).split('\n')[0]}`;
+  const known = await readFile(file, 'utf8').then(JSON.parse, () => undefined);
+  if (known?.machine === machine && ['kvm', 'tcg'].includes(known.accelerator)) return known.accelerator;
+  const accelerator = await step('Trying whether a guest boots under KVM on this machine', async () =>
+    (await boots(KVM_PROBE_MS)) ? 'kvm' : 'tcg',
+  );
+  await mkdir(cache, { recursive: true });
+  const part = `${file}.${process.pid}`;
+  await writeFile(part, `${JSON.stringify({ machine, accelerator })}\n`);
+  await rename(part, file);
+  return accelerator;
+}

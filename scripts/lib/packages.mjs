@@ -1,0 +1,69 @@
+/** The Debian packages that hold the commands that the scripts, the lab and the tests run. */
+import { Failure } from './failure.mjs';
+import { run, which } from './process.mjs';
+import { step } from './steps.mjs';
+
+/** @type {Readonly<Record<string, string>>} command → Debian package */
+export const PACKAGES = {
+  ip: 'iproute2',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  setpriv: 'util-linux',
+  flock: 'util-linux',
+  gcc: 'gcc',
+  make: 'make',
+  tcpdump: 'tcpdump',
+  ipvsadm: 'ipvsadm',
+  keepalived: 'keepalived',
+  modprobe: 'kmod',
+  depmod: 'kmod',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  xz: 'xz-utils',
+};
+
+/**
+ * Installs the packages of the commands that are missing, where that is possible and allowed.
+ * @param {readonly string[]} commands keys of PACKAGES @param {string} purpose e.g. "to boot the guest"
+ */
+export async function ensureCommands(commands, purpose) {
+  const missing = commands.filter((command) => !which(command));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((command) => PACKAGES[command] ?? command))];
+  const install = `apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+  const obstacle = whyNotInstall();
+  if (obstacle) {
+    throw new Failure(
+      'FL_MISSING_PACKAGES',
+      `Missing ${purpose}: ${missing.join(', ')} (${obstacle}). Install with: sudo ${install}`,
+    );
+  }
+  await step(`Installing ${packages.join(', ')} ${purpose}`, async () => {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    // Lists of some weeks ago name versions that the archive has no longer.
+    const attempt = () => run(['sh', '-c', install], { env });
+    let result = await attempt();
+    if (result.code !== 0) {
+      await run(['apt-get', 'update', '-qq'], { env });
+      result = await attempt();
+    }
+    if (result.code !== 0) {
+      const reason = result.output.trim().split('\n').at(-1);
+      throw new Failure('FL_INSTALL', `'${install}' failed (${reason}): run it by hand to see why, then try again.`);
+    }
+    const still = missing.filter((command) => !which(command));
+    if (still.length > 0) {
+      throw new Failure(
+        'FL_INSTALL',
+        `'${install}' succeeded, but these commands are still not found: ${still.join(', ')}.`,
+      );
+    }
+  });
+}
+
+/** @returns {string | undefined} why packages may not be installed by this process */
+function whyNotInstall() {
+  if (process.env.FAIRLEAD_NO_INSTALL) return 'FAIRLEAD_NO_INSTALL is set';
+  if (!which('apt-get')) return 'this machine has no apt-get';
+  if (process.getuid?.() !== 0) return 'not root';
+  return undefined;
+}
