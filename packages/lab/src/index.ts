@@ -5,6 +5,7 @@ export { LabHost } from './datacentre/host.js';
 export { Lab, type LabOptions } from './datacentre/lab.js';
 export { LabError, type LabErrorCode } from './datacentre/lab-error.js';
 export { LabNode } from './datacentre/node.js';
+export { LabPod, podHost } from './datacentre/pod.js';
 export {
   type ExecOptions,
   type ExecResult,
@@ -14,6 +15,7 @@ export {
 } from './datacentre/process.js';
 export { checkMachine } from './datacentre/requirements.js';
 export { type DeadLab, removeDeadLabs } from './datacentre/state.js';
+export { untilObject } from './datacentre/wait.js';
 export type { EchoAnswer } from './node/echo.js';
 export { renderRules } from './node/kube-proxy/render.js';
 export type { ProxyNode } from './node/kube-proxy/service-ports.js';

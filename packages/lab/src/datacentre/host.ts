@@ -1,4 +1,5 @@
 /** A machine of the lab that commands can be run on: the client, the router, a node. */
+import { setMaxListeners } from 'node:events';
 import { LabError } from './lab-error.js';
 import { type ExecOptions, type ExecResult, exec, LabProcess, type SpawnOptions } from './process.js';
 import type { LabState } from './state.js';
@@ -16,6 +17,7 @@ export class LabHost {
   readonly netns: string;
   readonly #context: HostContext;
   readonly #processes = new Set<LabProcess>();
+  #commands = commandLife();
 
   constructor(context: HostContext, name: string, netns: string) {
     this.#context = context;
@@ -31,7 +33,7 @@ export class LabHost {
   /** Runs a command here to its end; a failure is its `code`, not an error. */
   exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     this.assertUsable();
-    return exec(this.netns, argv, options);
+    return exec(this.netns, argv, { signal: this.#commands.signal, ...options });
   }
 
   /** Starts a process here. It ends with the lab, with this process, or with the power of this host. */
@@ -42,14 +44,21 @@ export class LabHost {
     const name = `${label} on ${this.name}`;
     const child = new LabProcess(name, this.netns, argv, logFile === undefined ? options : { ...options, logFile });
     state.record(child.pid, name);
-    this.#processes.add(child);
-    child.on('exit', () => this.#processes.delete(child));
+    this.adopt(child);
     return child;
   }
 
-  /** Ends every process that was started here, at once. */
+  /** Lets a process that runs here end with this host. */
+  adopt(child: LabProcess): void {
+    this.#processes.add(child);
+    child.on('exit', () => this.#processes.delete(child));
+  }
+
+  /** Ends everything that was started here, at once. */
   killAll(): void {
     for (const child of this.#processes) child.signal('SIGKILL');
+    this.#commands.abort();
+    this.#commands = commandLife();
   }
 
   /** @throws LabError FL_LAB_STATE when nothing can run here */
@@ -58,4 +67,11 @@ export class LabHost {
   protected fail(why: string): never {
     throw new LabError('FL_LAB_STATE', `${this.name}: ${why}`);
   }
+}
+
+/** What ends the commands that run on a host; there may be any number of them. */
+function commandLife(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }

@@ -5,7 +5,7 @@ import { KubeClient } from '@fairlead/kube';
 import { ControlPlane } from '../control-plane/control-plane.js';
 import type { ProxyExpectation } from '../node/protocol.js';
 import { atExit, type Removable } from './at-exit.js';
-import { LabHost } from './host.js';
+import { type HostContext, LabHost } from './host.js';
 import { LabError } from './lab-error.js';
 import { API_PORT, MANAGEMENT_ADDRESS, MAX_NODES, netnsOf, nodeNames } from './names.js';
 import { LabNode } from './node.js';
@@ -53,6 +53,8 @@ export class Lab implements Removable {
   readonly router: LabHost;
   /** Where the API server runs. */
   readonly management: LabHost;
+  /** For further hosts of this lab. */
+  readonly hostContext: HostContext;
   readonly #options: LabOptions;
   readonly #state: LabState;
   readonly #networks: Networks;
@@ -110,7 +112,8 @@ export class Lab implements Removable {
       onError,
       ...(nodeMonitorGraceMs === undefined ? {} : { nodeMonitorGraceMs }),
     });
-    const context = { state: this.#state, logs: options.logs ?? false };
+    const context: HostContext = { state: this.#state, logs: options.logs ?? false };
+    this.hostContext = context;
     const host = (name: string, place: Parameters<typeof netnsOf>[1]) => new LabHost(context, name, netnsOf(id, place));
     this.client = host('client', 'client');
     this.outside = host('outside', 'outside');
@@ -191,6 +194,7 @@ export class Lab implements Removable {
       (line, stream) => (stream === 'stdout' && line.includes('"ready"') ? true : undefined),
       START_TIMEOUT_MS,
     );
+    ready.catch(() => {}); // awaited below, unless booting the nodes fails first
     writeFileSync(this.kubeconfig, kubeconfigText(this.server));
     step(`booting ${this.nodes.length} nodes`);
     for (const node of this.nodes) node.boot();

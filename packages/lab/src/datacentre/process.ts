@@ -31,6 +31,8 @@ export interface ExecOptions {
   env?: NodeJS.ProcessEnv;
   /** It is killed after this time; default: never. */
   timeoutMs?: number;
+  /** Kills it. */
+  signal?: AbortSignal;
 }
 
 export interface ExecResult {
@@ -173,7 +175,13 @@ export class LabProcess extends EventEmitter<LabProcessEvents> {
 export function exec(netns: string, argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const [command = '', ...rest] = inNamespace(netns, argv);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, rest, { stdio: 'pipe', env: options.env ?? process.env, detached: true });
+    const child = spawn(command, rest, {
+      stdio: 'pipe',
+      env: options.env ?? process.env,
+      detached: true,
+      killSignal: 'SIGKILL',
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -184,9 +192,10 @@ export function exec(netns: string, argv: readonly string[], options: ExecOption
     });
     const timer =
       options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), options.timeoutMs);
-    child.on('error', (cause) =>
-      reject(new LabError('FL_LAB_PROCESS', `could not run ${argv.join(' ')}: ${cause.message}`, { cause })),
-    );
+    child.on('error', (cause) => {
+      if (cause.name === 'AbortError') return; // killed: `close` follows
+      reject(new LabError('FL_LAB_PROCESS', `could not run ${argv.join(' ')}: ${cause.message}`, { cause }));
+    });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), stdout, stderr });

@@ -278,6 +278,7 @@ describe('kube-proxy rules', () => {
     second.metadata!.name = 'api';
     const text = renderRules([service(nodePort), second], [slice('l1', 'r1')], node);
     expect(text.split('\n').slice(0, 2)).to.deep.equal(['add table ip kube-proxy', 'flush table ip kube-proxy']);
+    expect(text, 'strays of connections that it does not know').to.contain('ct state invalid drop');
     expect(text).to.contain('tcp . 30080 : goto external-default/web/tcp/http');
     expect(renderRules([second, service(nodePort)], [slice('r1', 'l1')], node)).to.equal(text);
   });
