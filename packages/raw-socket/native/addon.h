@@ -40,7 +40,6 @@ struct addon {
   unsigned closing;                /* uv handles whose close callback is still to come */
   napi_async_cleanup_hook_handle cleanup;
   bool tearing_down;
-  struct receive_space *receive;   /* what recvmmsg writes to; see message.c */
 };
 
 struct listener;
@@ -99,7 +98,6 @@ napi_value socket_close(napi_env env, napi_callback_info info);
 napi_value socket_send(napi_env env, napi_callback_info info);
 napi_value socket_send_batch(napi_env env, napi_callback_info info);
 napi_value socket_receive(napi_env env, napi_callback_info info);
-void free_receive_space(struct addon *addon);
 
 /* listen.c */
 napi_value socket_listen(napi_env env, napi_callback_info info);

@@ -1,66 +1,13 @@
 /*
  * Bytes in and out, many datagrams for one system call.
  *
- * recvmmsg writes into one space per environment, shared by its sockets: a receive is synchronous, and every message is
- * copied out to memory of its own before the call returns. So a thousand idle sockets cost no buffers, and a message
- * that is kept never changes. The space grows to the largest that a socket of the environment asked for; pages that no
- * datagram ever reached are never made resident.
+ * recvmmsg writes into memory that JavaScript lends (src/receive.ts), since JavaScript copies small datagrams out of it
+ * several times faster than N-API can make a Buffer for each. Here the lengths are checked, nothing is trusted.
  */
 #include "addon.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* Room for control messages of one datagram: packet info, hop limit, timestamps and auxdata together stay below it. */
-#define CONTROL_SIZE 512
-
-struct receive_space {
-  uint32_t batch, message_size;
-  struct mmsghdr *headers;
-  struct iovec *vectors;
-  struct sockaddr_storage *addresses;
-  uint8_t *control; /* batch * CONTROL_SIZE; aligned as malloc aligns, hence for cmsghdr */
-  uint8_t *data;    /* batch * message_size */
-};
-
-void free_receive_space(struct addon *addon) {
-  struct receive_space *space = addon->receive;
-  if (space == NULL) return;
-  free(space->headers);
-  free(space->vectors);
-  free(space->addresses);
-  free(space->control);
-  free(space->data);
-  free(space);
-  addon->receive = NULL;
-}
-
-static struct receive_space *receive_space(struct addon *addon, uint32_t batch, uint32_t message_size) {
-  struct receive_space *space = addon->receive;
-  if (space != NULL && space->batch >= batch && space->message_size >= message_size) return space;
-  if (space != NULL) {
-    if (space->batch > batch) batch = space->batch;
-    if (space->message_size > message_size) message_size = space->message_size;
-    free_receive_space(addon);
-  }
-  space = calloc(1, sizeof *space);
-  if (space == NULL) return NULL;
-  addon->receive = space;
-  space->batch = batch;
-  space->message_size = message_size;
-  space->headers = calloc(batch, sizeof *space->headers);
-  space->vectors = calloc(batch, sizeof *space->vectors);
-  space->addresses = calloc(batch, sizeof *space->addresses);
-  space->control = malloc((size_t)batch * CONTROL_SIZE);
-  space->data = malloc((size_t)batch * message_size);
-  if (space->headers == NULL || space->vectors == NULL || space->addresses == NULL || space->control == NULL ||
-      space->data == NULL) {
-    free_receive_space(addon);
-    return NULL;
-  }
-  return space;
-}
 
 /* send(data, address | undefined, flags): the number of bytes sent */
 napi_value socket_send(napi_env env, napi_callback_info info) {
@@ -145,91 +92,96 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, total, &result) == napi_ok ? result : NULL;
 }
 
-/* The control messages of one datagram as [level, type, data, level, type, data, ...]; undefined when it has none. */
-static napi_status create_control(napi_env env, struct msghdr *message, napi_value *result) {
-  napi_status status = napi_get_undefined(env, result);
-  uint32_t index = 0;
-  for (struct cmsghdr *control = CMSG_FIRSTHDR(message); status == napi_ok && control != NULL;
-       control = CMSG_NXTHDR(message, control)) {
-    napi_value level, type, data;
-    if (index == 0) status = napi_create_array(env, result);
-    if (status == napi_ok) status = napi_create_int32(env, control->cmsg_level, &level);
-    if (status == napi_ok) status = napi_create_int32(env, control->cmsg_type, &type);
-    if (status == napi_ok) {
-      status = napi_create_buffer_copy(env, control->cmsg_len - CMSG_LEN(0), CMSG_DATA(control), NULL, &data);
-    }
-    if (status == napi_ok) status = napi_set_element(env, *result, index++, level);
-    if (status == napi_ok) status = napi_set_element(env, *result, index++, type);
-    if (status == napi_ok) status = napi_set_element(env, *result, index++, data);
+/* One slot of the lent memory: control messages, then the sender's address, then the datagram. */
+#define CONTROL_SIZE 512 /* packet info, hop limit, timestamp and auxdata together stay well below it */
+#define ADDRESS_SIZE sizeof(struct sockaddr_storage)
+#define RESULTS_PER_MESSAGE 4
+
+/* Bytes of a slot, a multiple of 8, so that every slot's control messages are aligned when the first one's are. */
+static size_t slot_size_of(const struct socket *socket) {
+  return CONTROL_SIZE + ADDRESS_SIZE + (((size_t)socket->message_size + 7) & ~(size_t)7);
+}
+
+/*
+ * Rewrites the control messages of one datagram from the kernel's layout, which depends on the machine's word size, to
+ * int32 level, int32 type, uint32 length, data, padded to 4 bytes. In place: that is never longer. Returns its length.
+ */
+static size_t pack_control(struct msghdr *message) {
+  uint8_t *start = message->msg_control, *to = start;
+  struct cmsghdr *next;
+  for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL; control = next) {
+    /* Looked up before anything is moved. */
+    next = CMSG_NXTHDR(message, control);
+    uint32_t length = (uint32_t)(control->cmsg_len - CMSG_LEN(0));
+    int32_t header[3] = {control->cmsg_level, control->cmsg_type, (int32_t)length};
+    uint8_t *data = CMSG_DATA(control);
+    memmove(to + sizeof header, data, length);
+    memcpy(to, header, sizeof header);
+    to += sizeof header + ((length + 3) & ~3u);
   }
-  return status;
+  return (size_t)(to - start);
 }
 
-/* One datagram as four elements of the result: data, address, flags, control. */
-static napi_status append_message(napi_env env, napi_value array, uint32_t index, struct mmsghdr *header,
-                                  size_t message_size) {
-  struct msghdr *message = &header->msg_hdr;
-  /* With MSG_TRUNC asked for, the kernel says how long the datagram was, not how much of it is here. */
-  size_t length = header->msg_len < message_size ? header->msg_len : message_size;
-  size_t address_length = message->msg_namelen;
-  if (address_length > sizeof(struct sockaddr_storage)) address_length = sizeof(struct sockaddr_storage);
-  napi_value data, address, flags, control;
-  napi_status status = napi_create_buffer_copy(env, length, message->msg_iov->iov_base, NULL, &data);
-  if (status == napi_ok) status = napi_create_buffer_copy(env, address_length, message->msg_name, NULL, &address);
-  if (status == napi_ok) status = napi_create_int32(env, message->msg_flags, &flags);
-  if (status == napi_ok) status = create_control(env, message, &control);
-  if (status == napi_ok) status = napi_set_element(env, array, index, data);
-  if (status == napi_ok) status = napi_set_element(env, array, index + 1, address);
-  if (status == napi_ok) status = napi_set_element(env, array, index + 2, flags);
-  if (status == napi_ok) status = napi_set_element(env, array, index + 3, control);
-  return status;
-}
-
-/* receive(max, flags): [data, address, flags, control, ...] of what is there now, at most the socket's batch */
+/*
+ * receive(max, flags, memory, results): how many datagrams there were, at most the socket's batch. Slot i of the memory
+ * (a Uint8Array) has datagram i, and results (an Int32Array) its lengths: datagram, address, flags, control.
+ */
 napi_value socket_receive(napi_env env, napi_callback_info info) {
-  napi_value arguments[2], self, result;
+  napi_value arguments[4], self, result;
   int64_t max, flags;
-  if (!read_arguments(env, info, 2, arguments, &self)) return NULL;
+  struct bytes memory;
+  if (!read_arguments(env, info, 4, arguments, &self)) return NULL;
   struct socket *socket = this_socket(env, self, "recvmmsg");
   if (socket == NULL || !read_integer(env, arguments[0], "max", 1, INT32_MAX, &max) ||
-      !read_integer(env, arguments[1], "flags", 0, INT32_MAX, &flags)) {
+      !read_integer(env, arguments[1], "flags", 0, INT32_MAX, &flags) ||
+      !read_bytes(env, arguments[2], "memory", &memory)) {
     return NULL;
   }
   if (max > socket->batch) max = socket->batch;
-  struct receive_space *space = receive_space(socket->addon, socket->batch, socket->message_size);
-  if (space == NULL) {
-    return throw_errno(env, ENOMEM, "malloc", "receive space for %u messages of %u bytes", socket->batch,
-                       socket->message_size);
+  bool is_typed_array = false;
+  napi_typedarray_type type;
+  int32_t *results;
+  size_t result_count;
+  if (napi_is_typedarray(env, arguments[3], &is_typed_array) != napi_ok || !is_typed_array ||
+      napi_get_typedarray_info(env, arguments[3], &type, &result_count, (void **)&results, NULL, NULL) != napi_ok ||
+      type != napi_int32_array) {
+    return throw_type(env, "results must be an Int32Array");
   }
+  size_t slot_size = slot_size_of(socket);
+  if (memory.length / slot_size < (size_t)max || result_count / RESULTS_PER_MESSAGE < (size_t)max ||
+      (uintptr_t)memory.data % _Alignof(struct cmsghdr) != 0) {
+    return throw_range(env, "memory for %lld messages needs aligned slots of %zu bytes", (long long)max, slot_size);
+  }
+
+  struct mmsghdr headers[MAX_BATCH];
+  struct iovec vectors[MAX_BATCH];
   for (int64_t index = 0; index < max; index++) {
-    space->vectors[index] = (struct iovec){space->data + (size_t)index * space->message_size, socket->message_size};
-    space->headers[index].msg_hdr = (struct msghdr){.msg_name = &space->addresses[index],
-                                                    .msg_namelen = sizeof(struct sockaddr_storage),
-                                                    .msg_iov = &space->vectors[index],
-                                                    .msg_iovlen = 1,
-                                                    .msg_control = space->control + index * CONTROL_SIZE,
-                                                    .msg_controllen = CONTROL_SIZE};
+    uint8_t *slot = memory.data + (size_t)index * slot_size;
+    vectors[index] = (struct iovec){slot + CONTROL_SIZE + ADDRESS_SIZE, socket->message_size};
+    headers[index].msg_hdr = (struct msghdr){.msg_name = slot + CONTROL_SIZE,
+                                             .msg_namelen = ADDRESS_SIZE,
+                                             .msg_iov = &vectors[index],
+                                             .msg_iovlen = 1,
+                                             .msg_control = slot,
+                                             .msg_controllen = CONTROL_SIZE};
   }
   int received;
   do {
-    received = recvmmsg(socket->fd, space->headers, (unsigned)max, (int)flags | MSG_DONTWAIT, NULL);
+    received = recvmmsg(socket->fd, headers, (unsigned)max, (int)flags | MSG_DONTWAIT, NULL);
   } while (received < 0 && errno == EINTR);
   if (received < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK) return throw_errno(env, errno, "recvmmsg", "descriptor %d", socket->fd);
     received = 0;
   }
-  if (napi_create_array_with_length(env, (size_t)received * 4, &result) != napi_ok) return NULL;
   for (int index = 0; index < received; index++) {
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(env, &scope) != napi_ok) return NULL;
-    napi_status status =
-        append_message(env, result, (uint32_t)index * 4, &space->headers[index], socket->message_size);
-    napi_close_handle_scope(env, scope);
-    if (status != napi_ok) {
-      bool pending = false;
-      napi_is_exception_pending(env, &pending);
-      return pending ? NULL : throw_errno(env, ENOMEM, "recvmmsg", "memory for %d messages", received);
-    }
+    struct msghdr *message = &headers[index].msg_hdr;
+    int32_t *lengths = results + index * RESULTS_PER_MESSAGE;
+    /* With MSG_TRUNC asked for, the kernel says how long the datagram was, not how much of it is here. The address,
+       too, may have been longer than its room. */
+    lengths[0] = (int32_t)(headers[index].msg_len < socket->message_size ? headers[index].msg_len : socket->message_size);
+    lengths[1] = (int32_t)(message->msg_namelen < ADDRESS_SIZE ? message->msg_namelen : ADDRESS_SIZE);
+    lengths[2] = message->msg_flags;
+    lengths[3] = (int32_t)pack_control(message);
   }
-  return result;
+  return napi_create_int32(env, received, &result) == napi_ok ? result : NULL;
 }

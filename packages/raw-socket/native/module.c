@@ -29,9 +29,7 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *data) {
 static void free_addon(napi_env env, void *data, void *hint) {
   (void)env;
   (void)hint;
-  struct addon *addon = data;
-  free_receive_space(addon);
-  free(addon);
+  free(data);
 }
 
 #define METHOD(name, function) {name, NULL, function, NULL, NULL, NULL, napi_default_method, NULL}

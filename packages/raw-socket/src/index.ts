@@ -17,10 +17,9 @@ export {
 export { type Constants, constants } from './constants.js';
 export { isSystemError, type SystemError } from './errors.js';
 export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';
+export type { ControlMessage, Message } from './receive.js';
 export {
   type BpfInstruction,
-  type ControlMessage,
-  type Message,
   packetProtocol,
   RawSocket,
   type SocketOptions,

@@ -1,10 +1,6 @@
 /** The compiled addon, typed. Everything that the kernel is asked goes through here; see native/addon.h for its files. */
 import { createRequire } from 'node:module';
 
-/** `[data, address, flags, control]` for each datagram, flat; control is `[level, type, data, ...]`, flat as well. */
-export type FlatMessages = (Buffer | number | FlatControl | undefined)[];
-export type FlatControl = (Buffer | number)[];
-
 export interface NativeSocket {
   readonly fd: number;
   bind(address: Uint8Array): void;
@@ -15,7 +11,8 @@ export interface NativeSocket {
   attachFilter(program: Uint8Array): void;
   send(data: Uint8Array, address: Uint8Array | undefined, flags: number): number;
   sendBatch(frames: readonly Uint8Array[], address: Uint8Array | undefined): number;
-  receive(max: number, flags: number): FlatMessages;
+  /** Fills slots of the memory and four results for each message; returns how many. See receive.ts. */
+  receive(max: number, flags: number, memory: Uint8Array, results: Int32Array): number;
   listen(callback: (failed: boolean) => void): void;
   stop(): void;
   poll(timeoutMs: number): boolean;

@@ -3,8 +3,9 @@ import { AsyncResource } from 'node:async_hooks';
 import { endianness } from 'node:os';
 import { constants } from './constants.js';
 import type { SystemError } from './errors.js';
-import { type FlatControl, type FlatMessages, type NativeSocket, native } from './native.js';
+import { type NativeSocket, native } from './native.js';
 import { netnsPath } from './netns.js';
+import { type Message, receiveMessages } from './receive.js';
 
 export interface SocketOptions {
   /** AF_PACKET, AF_NETLINK, AF_INET, AF_INET6. */
@@ -19,23 +20,6 @@ export interface SocketOptions {
   messageSize?: number;
   /** Datagrams that one receive, and hence one call of the listener, gets at most: 1 to 1,024. Default 64. */
   batch?: number;
-}
-
-/** One control message, cmsg(3): for example IPPROTO_IPV6, IPV6_HOPLIMIT and an int. */
-export interface ControlMessage {
-  level: number;
-  type: number;
-  data: Buffer;
-}
-
-/** One datagram. It owns its memory. */
-export interface Message {
-  data: Buffer;
-  /** The sender as a raw sockaddr; empty when the socket's family has none. */
-  address: Buffer;
-  /** MSG_TRUNC, MSG_CTRUNC, MSG_ERRQUEUE. */
-  flags: number;
-  control: ControlMessage[];
 }
 
 /** One instruction of a classic BPF program, `struct sock_filter` of <linux/filter.h>. */
@@ -55,6 +39,7 @@ export interface BpfInstruction {
  */
 export class RawSocket {
   readonly #native: NativeSocket;
+  readonly #sizes: { batch: number; messageSize: number };
   #listener: ((messages: Message[]) => void) | null = null;
   #onError: ((error: SystemError) => void) | undefined;
 
@@ -62,6 +47,7 @@ export class RawSocket {
   constructor({ domain, type, protocol, netns, messageSize = 65_536, batch = 64 }: SocketOptions) {
     const path = netns === undefined ? undefined : netnsPath(netns);
     this.#native = new native.Socket(domain, type, protocol, path, messageSize, batch);
+    this.#sizes = { batch, messageSize };
   }
 
   /** The descriptor; -1 once closed. */
@@ -125,7 +111,7 @@ export class RawSocket {
    * @throws SystemError a pending error of the socket, such as 'ENOBUFS' when netlink messages were lost.
    */
   receive(max = 1024, flags = 0): Message[] {
-    return unflatten(this.#native.receive(max, flags));
+    return receiveMessages(this.#native, this.#sizes, max, flags);
   }
 
   /**
@@ -190,28 +176,6 @@ export class RawSocket {
     }
     if (messages.length > 0) this.#listener?.(messages);
   }
-}
-
-function unflatten(flat: FlatMessages): Message[] {
-  const messages = new Array<Message>(flat.length / 4);
-  for (let from = 0, to = 0; from < flat.length; from += 4, to++) {
-    messages[to] = {
-      data: flat[from] as Buffer,
-      address: flat[from + 1] as Buffer,
-      flags: flat[from + 2] as number,
-      control: unflattenControl(flat[from + 3] as FlatControl | undefined),
-    };
-  }
-  return messages;
-}
-
-function unflattenControl(flat: FlatControl | undefined): ControlMessage[] {
-  const messages: ControlMessage[] = [];
-  if (flat === undefined) return messages;
-  for (let from = 0; from < flat.length; from += 3) {
-    messages.push({ level: flat[from] as number, type: flat[from + 1] as number, data: flat[from + 2] as Buffer });
-  }
-  return messages;
 }
 
 /** `struct sock_filter[]`: u16 code, u8 jt, u8 jf, u32 k, all in the machine's byte order. */
