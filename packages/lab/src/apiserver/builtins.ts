@@ -1,4 +1,5 @@
 /** The built-in resources, as a table: what a real cluster serves, of it what the lab's parts use. */
+import { decodeBuiltin } from './builtin-types/decode.js';
 import { columnsOf } from './columns.js';
 import type { Registry, ResourceType } from './resources.js';
 import { type ClusterIpAllocator, NodePortAllocator } from './strategies/allocators.js';
@@ -25,8 +26,6 @@ interface Row {
   namespaced?: boolean;
   status?: boolean;
   fields?: string[];
-  /** Name of the schema of the built-in type, when it is not group/version/kind as Kubernetes spells it. */
-  schema?: string;
 }
 
 const EVENT_FIELDS = [
@@ -147,8 +146,12 @@ export function addBuiltins(registry: Registry, options: BuiltinOptions): void {
         collection,
         selectableFields: row.fields ?? [],
         columns: columnsOf(collection),
-        strategy: strategies[collection] ?? plainStrategy,
+        strategy: {
+          ...(strategies[collection] ?? plainStrategy),
+          decode: (object, unknown) => decodeBuiltin(object, row.kind, unknown),
+        },
         custom: false,
+        schemaName: row.kind,
       };
       registry.add(type);
     }

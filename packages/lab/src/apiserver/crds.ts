@@ -3,6 +3,7 @@
  * whose strategy works by the version's schema. Conversion between versions is `None`: only apiVersion changes.
  */
 
+import { decodeMetadata } from './builtin-types/decode.js';
 import { customColumns } from './custom-columns.js';
 import { type FieldError, field } from './errors.js';
 import type { Registry, ResourceType } from './resources.js';
@@ -229,8 +230,8 @@ function customStrategy(version: CrdVersion): Strategy {
       const rest = structuredClone(content(object));
       prune(rest, root, '', unknown);
       applyDefaults(rest, root);
-      for (const name of Object.keys(object)) if (!STRUCTURAL_ROOT.includes(name)) delete object[name];
-      Object.assign(object, rest);
+      const { apiVersion, kind } = object;
+      return { apiVersion, kind, metadata: decodeMetadata(object, unknown), ...rest };
     },
     validate(next, _previous, subresource) {
       const errors = validateSchema(content(next), root, '');

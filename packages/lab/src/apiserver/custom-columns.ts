@@ -33,11 +33,18 @@ export function parseJsonPath(text: string): Step[] | undefined {
   const steps: Step[] = [];
   let rest = text.trim();
   while (rest !== '') {
-    const found = GRAMMAR.map(([form, make]) => ({ match: form.exec(rest), make })).find(({ match }) => match !== null);
-    const step = found?.make(found.match!);
+    let step: Step | undefined;
+    let length = 0;
+    for (const [form, make] of GRAMMAR) {
+      const match = form.exec(rest);
+      if (!match) continue;
+      step = make(match);
+      length = match[0].length;
+      break;
+    }
     if (!step) return undefined;
     steps.push(step);
-    rest = rest.slice(found.match![0].length);
+    rest = rest.slice(length);
   }
   return steps;
 }

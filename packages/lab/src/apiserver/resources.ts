@@ -3,6 +3,7 @@
  * builtins.ts; CustomResourceDefinitions add theirs while the server runs (crds.ts).
  */
 import type { ResourceName } from './errors.js';
+import type { Schema } from './schema.js';
 import type { Strategy } from './strategy.js';
 import type { KubeObject } from './types.js';
 
@@ -36,8 +37,10 @@ export interface ResourceType extends ResourceName {
   custom: boolean;
   /** Where this version is not the one that is stored: how it is read and written. */
   conversion?: { fromStorage(object: KubeObject): KubeObject; toStorage(object: KubeObject): KubeObject };
-  /** The type's schema, for /openapi/v3: the name of a built-in type, or the schema of a custom one. */
-  schema?: string | object;
+  /** A built-in type's name in builtin-types/types.ts. */
+  schemaName?: string;
+  /** A custom resource's schema. */
+  schema?: Schema;
 }
 
 export const apiVersionOf = (type: { group: string; version: string }): string =>

@@ -250,10 +250,10 @@ export class Rest {
 
   #decode(type: ResourceType, body: unknown, options: WriteOptions): KubeObject {
     if (!isObject(body)) throw badRequest('the body of the request must be one object');
-    const object = body as KubeObject;
     const expected = apiVersionOf(type);
-    object.apiVersion ??= expected;
-    object.kind ??= type.kind;
+    const object = { ...body } as KubeObject;
+    object.apiVersion ||= expected;
+    object.kind ||= type.kind;
     if (object.apiVersion !== expected) {
       throw badRequest(
         `the API version in the data (${object.apiVersion}) does not match the expected API version (${expected})`,
@@ -266,14 +266,10 @@ export class Rest {
     }
     object.metadata = isObject(object.metadata) ? ({ ...object.metadata } as KubeObject['metadata']) : { name: '' };
     delete object.metadata.managedFields;
-    delete (object.metadata as { selfLink?: string }).selfLink;
-    for (const [key, value] of Object.entries(object.metadata)) {
-      if (value === null) delete (object.metadata as unknown as Record<string, unknown>)[key];
-    }
     const unknown = options.unknownFields ?? IGNORE;
-    type.strategy.decode?.(object, unknown);
+    const decoded = type.strategy.decode?.(object, unknown) ?? object;
     unknown.done(type.custom);
-    return type.conversion ? type.conversion.toStorage(object) : object;
+    return type.conversion ? type.conversion.toStorage(decoded) : decoded;
   }
 
   #checkIdentity(type: ResourceType, next: KubeObject, previous: KubeObject): void {

@@ -17,6 +17,7 @@ import { ApiError, noSuchResource } from './errors.js';
 import { Faults, type RequestInfo } from './faults.js';
 import { type Answer, describeRequest, ResourceHandler } from './handler.js';
 import { Pager } from './lists.js';
+import { OpenApi } from './openapi.js';
 import { parseTarget } from './request.js';
 import { Registry } from './resources.js';
 import { Rest } from './rest.js';
@@ -66,6 +67,7 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
   readonly counts = new Map<string, number>();
 
   readonly #handler: ResourceHandler;
+  readonly #openApi = new OpenApi(this.registry);
   readonly #pager = new Pager();
   readonly #streams = new Set<WatchStream>();
   readonly #servers: Server[] = [];
@@ -216,7 +218,7 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
     if (failure) throw failure;
     const answer = target
       ? this.#handler.handle(request, response, target, query, body)
-      : staticAnswer(request, path, this.registry);
+      : staticAnswer(request, path, this.registry, this.#openApi);
     if (fault?.kind === 'loseAnswer') {
       request.socket.destroy();
       return undefined;

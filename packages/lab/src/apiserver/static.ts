@@ -3,13 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, VERSION } from './discovery.js';
 import { noSuchResource } from './errors.js';
 import type { Answer } from './handler.js';
+import type { OpenApi } from './openapi.js';
 import type { Registry } from './resources.js';
 
 const AGGREGATED = /application\/json[^,]*;\s*as=APIGroupDiscoveryList|application\/json[^,]*g=apidiscovery\.k8s\.io/i;
 const AGGREGATED_TYPE = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
 /** @throws ApiError 404 */
-export function staticAnswer(request: IncomingMessage, path: string, registry: Registry): Answer {
+export function staticAnswer(request: IncomingMessage, path: string, registry: Registry, openApi: OpenApi): Answer {
   if (request.method !== 'GET' && request.method !== 'HEAD') throw noSuchResource();
   const wantsAggregated = AGGREGATED.test(request.headers.accept ?? '');
   const [root, first, second, ...more] = path.split('/').filter((part) => part !== '');
@@ -33,7 +34,15 @@ export function staticAnswer(request: IncomingMessage, path: string, registry: R
       if (first !== undefined) return found(apiGroup(registry, first));
       if (wantsAggregated) return found(aggregatedDiscovery(registry, false), { 'content-type': AGGREGATED_TYPE });
       return found(apiGroupList(registry));
+    case 'openapi':
+      if (first !== 'v3') throw noSuchResource();
+      if (second === undefined) return found(openApi.index());
+      return { status: 200, body: openApi.document([second, ...more].join('/')) ?? notServed() };
     default:
       throw noSuchResource();
   }
+}
+
+function notServed(): never {
+  throw noSuchResource();
 }

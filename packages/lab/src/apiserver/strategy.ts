@@ -22,8 +22,11 @@ export interface Strategy {
   readonly createOnUpdate: boolean;
   /** What a name must look like. */
   readonly nameRule: NameRule;
-  /** Refuses what cannot be read as this type, drops or reports unknown fields. Changes the object in place. */
-  decode?(object: KubeObject, unknown: UnknownFields): void;
+  /**
+   * Reads the object as this type: a copy without the fields that the type does not have, which are reported.
+   * @throws ApiError 400 when a value has the wrong type.
+   */
+  decode?(object: KubeObject, unknown: UnknownFields): KubeObject;
   /** Carries values of the old object over and fills fields in; changes `next` in place. */
   prepare?(next: KubeObject, previous: KubeObject | undefined, subresource: Subresource): void;
   validate?(next: KubeObject, previous: KubeObject | undefined, subresource: Subresource): FieldError[];

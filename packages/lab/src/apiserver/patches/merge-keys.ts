@@ -1,42 +1,46 @@
 /**
- * Which lists of built-in types are merged element by element, and by which key (`x-kubernetes-patch-merge-key` in the
- * real server's OpenAPI). Lists that are not here are replaced as a whole.
+ * Which lists of built-in types are merged element by element, and by which key (`patchStrategy:"merge"` and `patchMergeKey`
+ * of the Go types). Lists that are not here are replaced as a whole.
  */
 
-/** Below any of these paths the same names mean the same: containers in pods, in pod templates ... */
-const BY_SUFFIX: Record<string, string> = {
-  'metadata.finalizers': '',
-  'metadata.ownerReferences': 'uid',
-  'Service.spec.ports': 'port',
-  'Node.spec.taints': 'key',
-  'Node.spec.podCIDRs': '',
-  'Node.status.addresses': 'type',
-  'status.conditions': 'type',
-  'Service.status.loadBalancer.ingress': 'ip',
+const MERGE_KEYS: Record<string, string> = {
+  'ObjectMeta.finalizers': '',
+  'ObjectMeta.ownerReferences': 'uid',
+  'ServiceSpec.ports': 'port',
+  'ServiceStatus.conditions': 'type',
+  'NamespaceStatus.conditions': 'type',
+  'NodeSpec.podCIDRs': '',
+  'NodeStatus.addresses': 'type',
+  'NodeStatus.conditions': 'type',
   'ServiceAccount.secrets': 'name',
-  imagePullSecrets: 'name',
-  'spec.containers': 'name',
-  'spec.initContainers': 'name',
-  'spec.ephemeralContainers': 'name',
-  'spec.volumes': 'name',
-  'spec.hostAliases': 'ip',
-  'spec.topologySpreadConstraints': 'topologyKey',
-  'ontainers.env': 'name',
-  'ontainers.ports': 'containerPort',
-  'ontainers.volumeMounts': 'mountPath',
-  'ontainers.volumeDevices': 'devicePath',
+  'DeploymentStatus.conditions': 'type',
+  'DaemonSetStatus.conditions': 'type',
+  'PodStatus.conditions': 'type',
+  'PodStatus.hostIPs': 'ip',
+  'PodStatus.podIPs': 'ip',
+  'PodSpec.containers': 'name',
+  'PodSpec.ephemeralContainers': 'name',
+  'PodSpec.hostAliases': 'ip',
+  'PodSpec.imagePullSecrets': 'name',
+  'PodSpec.initContainers': 'name',
+  'PodSpec.resourceClaims': 'name',
+  'PodSpec.schedulingGates': 'name',
+  'PodSpec.topologySpreadConstraints': 'topologyKey',
+  'PodSpec.volumes': 'name',
+  'Container.env': 'name',
+  'Container.ports': 'containerPort',
+  'Container.volumeDevices': 'devicePath',
+  'Container.volumeMounts': 'mountPath',
+  'EphemeralContainer.env': 'name',
+  'EphemeralContainer.ports': 'containerPort',
+  'EphemeralContainer.volumeDevices': 'devicePath',
+  'EphemeralContainer.volumeMounts': 'mountPath',
 };
 
-const SUFFIXES = Object.entries(BY_SUFFIX);
-
 /**
- * The merge key of the list at `path` (from the kind on, without indexes, such as `Deployment.spec.template.spec.containers.ports`);
- * the empty text for a set of scalars, undefined for a list that is replaced.
+ * The merge key of a list field of a built-in type; the empty text for a set of scalars, undefined for a list that is
+ * replaced.
  */
-export function mergeKeyOf(path: string): string | undefined {
-  return SUFFIXES.find(
-    ([suffix]) =>
-      path === suffix ||
-      path.endsWith(`${/^[A-Z]/.test(suffix) || suffix.startsWith('ontainers') ? '' : '.'}${suffix}`),
-  )?.[1];
+export function mergeKeyOf(typeName: string, field: string): string | undefined {
+  return MERGE_KEYS[`${typeName}.${field}`];
 }

@@ -47,13 +47,14 @@ export function parsePatch(type: ResourceType, contentType: string | undefined, 
       if (type.custom) break;
       const patch = parseJsonText(body);
       if (!isObject(patch)) throw badRequest('error decoding patch: a strategic merge patch is an object');
-      return { creates: false, apply: (current) => checked(applyStrategicMergePatch(current, patch, type)) };
+      return { creates: false, apply: (current) => checked(applyStrategicMergePatch(current, patch, type.schemaName)) };
     }
     case APPLY_PATCH: {
       const patch = parseYamlText(body);
       if (!isObject(patch)) throw badRequest('error decoding patch: an applied configuration is an object');
-      const merge = type.custom ? applyMergePatch : applyStrategicMergePatch;
-      return { creates: true, apply: (current) => checked(merge(current, patch, type)) };
+      const apply = (current: KubeObject): unknown =>
+        type.custom ? applyMergePatch(current, patch) : applyStrategicMergePatch(current, patch, type.schemaName);
+      return { creates: true, apply: (current) => checked(apply(current)) };
     }
   }
   throw unsupportedMediaType([JSON_PATCH, MERGE_PATCH, APPLY_PATCH, ...(type.custom ? [] : [STRATEGIC_MERGE_PATCH])]);
