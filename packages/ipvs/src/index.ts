@@ -1,5 +1,6 @@
 /** Fairlead forwarder: desired virtual servers to the kernel, by IPVS or nftables. */
 export * from './diff.js';
+export { Director, type DirectorOptions } from './director/director.js';
 export { type ErrorCode, ForwardingError } from './errors.js';
 export * from './forwarder.js';
 export * from './health.js';
