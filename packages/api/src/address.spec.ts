@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { AddressError, addressOf, compareAddresses, formatAddress, isAddress, parseAddress } from './address.js';
-import { anyAddress, anyIpv6Text } from './arbitraries.spec.js';
+import { anyAddress, anyIpv6Text } from './arbitraries.spec.helpers.js';
 
 describe('parseAddress', () => {
   const good: [string, bigint, string?][] = [

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { AddressError, addressBits, formatAddress, parseAddress } from './address.js';
-import { anyAddress, anyRange } from './arbitraries.spec.js';
+import { anyAddress, anyRange } from './arbitraries.spec.helpers.js';
 import {
   type AddressRange,
   cidrOf,

@@ -1,0 +1,221 @@
+/**
+ * A cluster of Services in memory, and a controller around a real ledger, cache and plan whose every step is taken by
+ * hand: events arrive late, writes are refused for being stale, the process dies between any two of them.
+ */
+
+import { conditions, parseRange } from '@fairlead/api';
+import type { Informer } from '@fairlead/kube';
+import type { V1Service } from '@kubernetes/client-node';
+import type { AllocatorPool } from './allocator.js';
+import { FreshCache } from './fresh-cache.js';
+import { Ledger } from './ledger.js';
+import { observeService } from './service-observation.js';
+import { planService } from './service-plan.js';
+
+export function allocatorPool(name: string, addresses: string[], more: Partial<AllocatorPool> = {}): AllocatorPool {
+  const ranges = addresses.map(parseRange);
+  return { name, ranges, draining: [], mode: 'open', autoAssign: true, deleting: false, ...more };
+}
+
+/** A Service that wants an address; `more` is merged into it. */
+export function service(name: string, more: object = {}): V1Service {
+  const base = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: 'default', name, uid: `uid-${name}`, creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { type: 'LoadBalancer', loadBalancerClass: 'fairlead.dev/lb', ipFamilies: ['IPv4'] },
+  };
+  return mergePatch(base, more) as V1Service;
+}
+
+/** RFC 7386. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch;
+  const result: Record<string, unknown> = typeof target === 'object' && target !== null ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = mergePatch(result[key], value);
+  }
+  return result;
+}
+
+export function ipsOf(object: V1Service | undefined): string[] {
+  return (object?.status?.loadBalancer?.ingress ?? []).map((ingress) => ingress.ip ?? '');
+}
+
+export function conditionOf(object: V1Service | undefined) {
+  return object?.status?.conditions?.find((condition) => condition.type === conditions.allocated);
+}
+
+type Change = { type: 'present' | 'gone'; object: V1Service };
+
+export class ModelCluster {
+  readonly services = new Map<string, V1Service>();
+  readonly watchers = new Set<(change: Change) => void>();
+  #version = 1;
+  #uid = 1;
+
+  create(object: V1Service): void {
+    const key = keyOf(object);
+    if (this.services.has(key)) return;
+    const uid = `uid-${this.#uid++}`;
+    this.#store(key, { ...object, metadata: { ...object.metadata, uid } });
+  }
+
+  /** What a user or another controller does. */
+  edit(key: string, patch: object): void {
+    const object = this.services.get(key);
+    if (object) this.#store(key, mergePatch(object, patch) as V1Service);
+  }
+
+  delete(key: string): void {
+    const object = this.services.get(key);
+    if (!object || object.metadata?.deletionTimestamp) return;
+    if (object.metadata?.finalizers?.length) {
+      this.edit(key, { metadata: { deletionTimestamp: '2026-01-02T00:00:00Z' } });
+    } else {
+      this.#remove(key, object);
+    }
+  }
+
+  /** What the controller does. Undefined: refused with 409. */
+  patch(key: string, body: object, subresource: 'status' | undefined): V1Service | 'conflict' | 'not found' {
+    const object = this.services.get(key);
+    if (!object) return 'not found';
+    const version = (body as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion;
+    if (version !== object.metadata?.resourceVersion) return 'conflict';
+    const patched = mergePatch(object, body) as V1Service;
+    const next = subresource === 'status' ? { ...patched, spec: object.spec! } : { ...patched, status: object.status! };
+    if (next.metadata?.deletionTimestamp && !next.metadata.finalizers?.length) {
+      this.#remove(key, next);
+      return next;
+    }
+    return this.#store(key, next);
+  }
+
+  #store(key: string, object: V1Service): V1Service {
+    const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version++) } };
+    this.services.set(key, stored);
+    for (const watcher of this.watchers) watcher({ type: 'present', object: stored });
+    return stored;
+  }
+
+  #remove(key: string, object: V1Service): void {
+    this.services.delete(key);
+    this.#version++;
+    for (const watcher of this.watchers) watcher({ type: 'gone', object });
+  }
+}
+
+export class ModelController {
+  readonly ledger: Ledger;
+  /** Applied writes and the Events that went with them. */
+  writes = 0;
+  readonly events: string[] = [];
+  readonly #cluster: ModelCluster;
+  readonly #defaultClass: boolean;
+  readonly #cache: FreshCache<V1Service>;
+  readonly #copy: Map<string, V1Service>;
+  readonly #late: Change[] = [];
+  readonly #dirty = new Set<string>();
+  readonly #listeners: Record<string, ((object: V1Service) => unknown)[]> = { add: [], update: [], delete: [] };
+  readonly #watcher = (change: Change) => this.#late.push(change);
+  #nowMs: number;
+
+  constructor(cluster: ModelCluster, pools: AllocatorPool[], options: { defaultClass?: boolean; nowMs?: number } = {}) {
+    this.#cluster = cluster;
+    this.#defaultClass = options.defaultClass ?? false;
+    this.#nowMs = options.nowMs ?? Date.UTC(2026, 0, 3);
+    this.ledger = new Ledger(() => this.#nowMs++);
+    this.#copy = new Map(cluster.services);
+    const informer = {
+      get: (key: string) => this.#copy.get(key),
+      list: () => [...this.#copy.values()],
+      on: (event: string, listener: (object: V1Service) => unknown) => this.#listeners[event]!.push(listener),
+    };
+    this.#cache = new FreshCache(informer as unknown as Informer<V1Service>);
+    this.ledger.load(
+      pools,
+      this.#cache.list().map((object) => this.#observe(object)),
+    );
+    this.#cache.listen({
+      onChange: (object) => this.#mark(this.ledger.observe(this.#observe(object))),
+      onDelete: (key) => this.#mark(this.ledger.remove(key)),
+    });
+    this.#mark(this.#copy.keys());
+    cluster.watchers.add(this.#watcher);
+  }
+
+  /** The process is gone, with all it knew. */
+  crash(): void {
+    this.#cluster.watchers.delete(this.#watcher);
+  }
+
+  setPools(pools: AllocatorPool[]): void {
+    this.#mark(this.ledger.setPools(pools));
+  }
+
+  /** The watch delivers the next event, if there is one. */
+  deliver(): boolean {
+    const change = this.#late.shift();
+    if (!change) return false;
+    const key = keyOf(change.object);
+    const old = this.#copy.get(key);
+    if (change.type === 'gone') {
+      this.#copy.delete(key);
+      this.#emit('delete', change.object);
+    } else {
+      this.#copy.set(key, change.object);
+      if (old && old.metadata?.uid !== change.object.metadata?.uid) this.#emit('delete', old);
+      this.#emit(old ? 'update' : 'add', change.object);
+    }
+    return true;
+  }
+
+  /** Makes the next write, if there is one; `pick` chooses among the Services that wait for one. */
+  write(pick = 0): boolean {
+    const key = [...this.#dirty][pick % Math.max(1, this.#dirty.size)];
+    if (key === undefined) return false;
+    const object = this.#cache.get(key);
+    const plan = object && planService(object, this.ledger.verdict(key), this.#nowMs);
+    if (!plan) {
+      this.#dirty.delete(key);
+      return true;
+    }
+    const answer = this.#cluster.patch(key, plan.body, plan.subresource);
+    if (answer === 'not found') {
+      this.#dirty.delete(key);
+    } else if (answer === 'conflict') {
+      const fresh = this.#cluster.services.get(key);
+      if (fresh) this.#cache.take(fresh);
+    } else {
+      this.writes++;
+      for (const { type, reason, message } of plan.events) this.events.push(`${key} ${type} ${reason}: ${message}`);
+      if (this.#cluster.services.has(key)) this.#cache.take(answer);
+    }
+    return true;
+  }
+
+  /** Until nothing is left to hear or to write. Throws when that never comes. */
+  settle(): void {
+    for (let step = 0; this.deliver() || this.write(); step++) {
+      if (step > 20_000) throw new Error(`no rest: ${[...this.#dirty].join(', ')}`);
+    }
+  }
+
+  #observe(object: V1Service) {
+    return observeService(object, { defaultClass: this.#defaultClass });
+  }
+
+  #mark(keys: Iterable<string>): void {
+    for (const key of keys) this.#dirty.add(key);
+  }
+
+  #emit(event: string, object: V1Service): void {
+    for (const listener of this.#listeners[event]!) listener(object);
+  }
+}
+
+function keyOf(object: V1Service): string {
+  return `${object.metadata?.namespace}/${object.metadata?.name}`;
+}

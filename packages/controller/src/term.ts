@@ -1,0 +1,187 @@
+/**
+ * One term of leadership: from "the lock is ours" to "it is lost, or we are told to stop".
+ *
+ *   start informers ─▶ both synced ─▶ adopt everything in use ─▶ serve changes ─▶ abort: stop writing, forget everything
+ *
+ * Nothing outlives a term. The next one, here or elsewhere, begins with complete lists read after the lock was taken, so
+ * it sees every address that an earlier leader gave away; and it begins without any memory that could contradict them.
+ */
+
+import type { AddressPool } from '@fairlead/api';
+import {
+  addressPools,
+  type EventRecorder,
+  Informer,
+  type KubeClient,
+  type KubeObject,
+  type Resource,
+  services,
+  WorkQueue,
+} from '@fairlead/kube';
+import type { V1Service } from '@kubernetes/client-node';
+import type { Logger } from 'pino';
+import { FreshCache } from './fresh-cache.js';
+import { Ledger } from './ledger.js';
+import { judgePools, planPool } from './pool-plan.js';
+import { allocatorPoolOf, byAge } from './pool-view.js';
+import { observeService } from './service-observation.js';
+import { planService } from './service-plan.js';
+import { NotLeaderError, Writer } from './writer.js';
+
+/** Status writes in flight at once: enough to keep the API server busy, few enough not to crowd out others. */
+const CONCURRENT_WRITES = 16;
+/** The counters of a pool follow its use at most this often; acceptance is written at once. */
+const USAGE_INTERVAL_MS = 500;
+/** All pools are judged together, so their queue has one key. */
+const ALL_POOLS = 'pools';
+
+export interface TermOptions {
+  kube: KubeClient;
+  log: Logger;
+  recorder: Pick<EventRecorder, 'event'>;
+  defaultClass: boolean;
+  /** ms for which nobody else can be the leader. */
+  leadershipMs: () => number;
+  /** Wall clock, ms since the epoch: for lastTransitionTime and the order of waiting, never for leadership. */
+  now: () => number;
+}
+
+export class Term {
+  readonly #options: TermOptions;
+  readonly #ledger: Ledger;
+  readonly #writer: Writer;
+  readonly #serviceInformer: Informer<V1Service>;
+  readonly #poolInformer: Informer<AddressPool>;
+  readonly #services: FreshCache<V1Service>;
+  readonly #pools: FreshCache<AddressPool>;
+  readonly #serviceQueue: WorkQueue;
+  readonly #poolQueue: WorkQueue;
+  #poolsInLedger = '';
+
+  constructor(options: TermOptions) {
+    const { kube, recorder, leadershipMs, now } = options;
+    this.#options = options;
+    this.#ledger = new Ledger(now);
+    this.#writer = new Writer({
+      kube,
+      leadershipMs,
+      emit: (object, { type, reason, message }) => recorder.event(object, type, reason, message),
+    });
+    this.#serviceInformer = this.#informer<V1Service>(services);
+    this.#poolInformer = this.#informer<AddressPool>(addressPools);
+    this.#services = new FreshCache(this.#serviceInformer);
+    this.#pools = new FreshCache(this.#poolInformer);
+    this.#serviceQueue = new WorkQueue({
+      process: (key, signal) => this.#writeService(key, signal),
+      concurrency: CONCURRENT_WRITES,
+      onError: (error, key, failures) => this.#failed(error, `Service "${key}"`, failures),
+    });
+    this.#poolQueue = new WorkQueue({
+      process: (_, signal) => this.#writePools(signal),
+      onError: (error, _, failures) => this.#failed(error, 'AddressPools', failures),
+    });
+  }
+
+  /** Resolves when everything in use has been adopted and changes are served. Rejects when stopped before. */
+  async start(): Promise<void> {
+    this.#serviceInformer.start();
+    this.#poolInformer.start();
+    await Promise.all([this.#serviceInformer.synced, this.#poolInformer.synced]);
+    // From here to listen() nothing is awaited, so no change falls between the lists and the listeners.
+    const pools = this.#allocatorPools();
+    this.#poolsInLedger = fingerprint(pools);
+    this.#ledger.load(
+      pools,
+      this.#services.list().map((service) => this.#observation(service)),
+    );
+    this.#services.listen({
+      onChange: (service) => this.#enqueue(this.#ledger.observe(this.#observation(service))),
+      onDelete: (key) => this.#enqueue(this.#ledger.remove(key)),
+    });
+    this.#pools.listen({ onChange: () => this.#poolsChanged(), onDelete: () => this.#poolsChanged() });
+    this.#poolQueue.add(ALL_POOLS);
+    for (const service of this.#services.list()) this.#serviceQueue.add(this.#observation(service).key);
+    this.#options.log.info(
+      { services: this.#serviceInformer.size, pools: this.#poolInformer.size, inUse: this.#ledger.allocator.size },
+      'addresses in use adopted',
+    );
+  }
+
+  /** Resolves when no write is under way any more. */
+  async stop(): Promise<void> {
+    await Promise.all([
+      this.#serviceQueue.stop(),
+      this.#poolQueue.stop(),
+      this.#serviceInformer.stop(),
+      this.#poolInformer.stop(),
+    ]);
+  }
+
+  /** Patches sent in this term. */
+  get writes(): number {
+    return this.#writer.writes;
+  }
+
+  #informer<T extends KubeObject>(resource: Resource): Informer<T> {
+    const informer = new Informer<T>({ client: this.#options.kube, resource });
+    return informer.on('error', (error) => {
+      this.#options.log.warn({ err: error }, `watching ${resource.plural} failed, trying again`);
+    });
+  }
+
+  #observation(service: V1Service) {
+    return observeService(service, { defaultClass: this.#options.defaultClass });
+  }
+
+  #allocatorPools() {
+    return this.#pools.list().sort(byAge).map(allocatorPoolOf);
+  }
+
+  #enqueue(keys: Iterable<string>): void {
+    for (const key of keys) this.#serviceQueue.add(key);
+    this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
+  }
+
+  #poolsChanged(): void {
+    const pools = this.#allocatorPools();
+    const print = fingerprint(pools);
+    if (print !== this.#poolsInLedger) {
+      this.#poolsInLedger = print;
+      this.#enqueue(this.#ledger.setPools(pools));
+    }
+    this.#poolQueue.add(ALL_POOLS);
+  }
+
+  #writeService(key: string, signal: AbortSignal): Promise<void> {
+    const plan = (service: V1Service) => planService(service, this.#ledger.verdict(key), this.#options.now());
+    return this.#writer.settle(services, this.#services, key, plan, signal);
+  }
+
+  /** One pool after the other, and each judged anew: what was written to one counts for the next. */
+  async #writePools(signal: AbortSignal): Promise<void> {
+    const errors: unknown[] = [];
+    for (const { metadata } of this.#pools.list().sort(byAge)) {
+      const plan = (pool: AddressPool) => {
+        const judgement = judgePools(this.#pools.list()).get(metadata.name);
+        return judgement && planPool(pool, judgement, this.#ledger.allocator, this.#options.now());
+      };
+      try {
+        await this.#writer.settle(addressPools, this.#pools, metadata.name, plan, signal);
+      } catch (error) {
+        // One pool that cannot be written must not keep the others from being.
+        if (error instanceof NotLeaderError || signal.aborted) throw error;
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #failed(error: Error, what: string, failures: number): void {
+    this.#options.log.warn({ err: error, failures }, `writing to ${what} failed, trying again`);
+  }
+}
+
+/** Whether pools have changed in anything that matters to allocation; their counters change all the time. */
+function fingerprint(pools: readonly object[]): string {
+  return JSON.stringify(pools, (_, value) => (typeof value === 'bigint' ? value.toString() : value));
+}
