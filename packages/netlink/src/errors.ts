@@ -56,6 +56,8 @@ export class NetlinkError extends Error {
   /** Negative, as in Node's own system errors; 0 for `FL_...` codes. */
   readonly errno: number;
   readonly operation: string;
+  /** What the code means here. */
+  readonly reason: string;
   declare readonly extack?: string;
 
   constructor(options: NetlinkErrorOptions) {
@@ -68,6 +70,7 @@ export class NetlinkError extends Error {
     this.code = code;
     this.errno = errno;
     this.operation = options.operation;
+    this.reason = reason;
     if (options.extack) this.extack = options.extack;
   }
 }

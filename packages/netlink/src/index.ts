@@ -2,6 +2,13 @@
 export * from './attribute.js';
 export * from './errors.js';
 export {
+  type GenericFamily,
+  type GenericMessage,
+  GenericNetlink,
+  type GenericNetlinkOptions,
+  type GenericRequest,
+} from './generic/generic-netlink.js';
+export {
   addressBits,
   anyAddress,
   decodeAddress,
@@ -11,6 +18,10 @@ export {
   type Family,
   familyOf,
 } from './ip.js';
+export { ipvsServiceFlags } from './ipvs/constants.js';
+export { type IpvsAction, IpvsError, type IpvsProblem } from './ipvs/errors.js';
+export { Ipvs, type IpvsOperationError, type IpvsOptions } from './ipvs/ipvs.js';
+export * from './ipvs/types.js';
 export * from './message.js';
 export type { Address, AddressKey, AddressOptions } from './route/address.js';
 export * from './route/constants.js';
@@ -21,5 +32,5 @@ export type { NextHop, Route, RouteDeletion, RouteKey, RouteOptions, RouteType }
 export { Rtnetlink, type RtnetlinkOptions } from './route/rtnetlink.js';
 export type { Prefix, Rule, RuleAction, RuleOptions } from './route/rule.js';
 export { type BatchFailure, NetlinkSocket, type NetlinkSocketOptions, type Request } from './socket.js';
-export * from './testing.js';
+export * as testing from './testing.js';
 export { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';

@@ -1,4 +1,4 @@
-import { makeNetns } from '../netns.fixture.js';
+import { makeNetns } from '../netns-fixture.spec.js';
 import { type LinkEvent, LinkMonitor } from './monitor.js';
 import { Rtnetlink } from './rtnetlink.js';
 

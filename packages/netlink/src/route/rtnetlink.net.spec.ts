@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NetlinkError } from '../errors.js';
-import { ipJson, makeNetns, run } from '../netns.fixture.js';
+import { ipJson, makeNetns, run } from '../netns-fixture.spec.js';
 import { RTPROT_KERNEL } from './constants.js';
 import type { Link } from './link.js';
 import { Rtnetlink } from './rtnetlink.js';
