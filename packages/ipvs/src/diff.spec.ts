@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { virtualServers } from './arbitraries.spec.js';
+import { virtualServers } from './arbitraries.spec.helpers.js';
 import { apply, diff } from './diff.js';
 import type { VirtualServer } from './forwarder.js';
 import { sortVirtualServers } from './order.js';

@@ -1,7 +1,7 @@
 import { createNetns, deleteNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { virtualServers } from '../arbitraries.spec.js';
+import { virtualServers } from '../arbitraries.spec.helpers.js';
 import { diff } from '../diff.js';
 import type { VirtualServer } from '../forwarder.js';
 import { NftCommand } from '../nft.js';

@@ -1,0 +1,151 @@
+/** A host of the topology: its network namespace, and a thread in it that serves and asks. */
+import { Worker } from 'node:worker_threads';
+import { constants, inNetns, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+
+export interface Target {
+  address: string;
+  port: number;
+  timeoutMs: number;
+}
+
+/** What the thread can do; see host-worker.ts. */
+export interface Calls {
+  listenTcp(port: number): void;
+  listenUdp(port: number): void;
+  tcp(target: Target): string;
+  udp(target: Target): string;
+  hold(target: Target): { connection: number; greeting: string };
+  echo(connection: number, text: string, timeoutMs: number): string;
+}
+
+export interface Call {
+  id: number;
+  method: keyof Calls;
+  args: unknown[];
+}
+
+/** Long enough for a slow machine under load; only what shall fail waits for the shorter one. */
+const ANSWER_MS = 20_000;
+export const SILENCE_MS = 400;
+
+export interface Answer {
+  /** Name of the host that answered. */
+  server: string;
+  /** The client's address as that host sees it. */
+  seen: string;
+}
+
+export class Host {
+  readonly name: string;
+  readonly netns: string;
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
+  #calls = 0;
+
+  constructor(name: string, netns: string) {
+    this.name = name;
+    this.netns = netns;
+    // A thread is born into the network namespace of the thread that makes it.
+    this.#worker = inNetns(
+      netns,
+      () => new Worker(new URL('./host-worker.js', import.meta.url), { workerData: { name } }),
+    );
+    this.#worker.on('message', ({ id, result, error }: { id: number; result?: never; error?: string }) => {
+      const { resolve, reject } = this.#pending.get(id)!;
+      this.#pending.delete(id);
+      if (error === undefined) resolve(result as never);
+      else reject(Object.assign(new Error(`${name}: ${error}`), { code: error }));
+    });
+    this.#worker.on('error', (error) => {
+      for (const { reject } of this.#pending.values()) reject(error);
+    });
+  }
+
+  listen(port: number, protocol: 'tcp' | 'udp' = 'tcp'): Promise<void> {
+    return protocol === 'tcp' ? this.#call('listenTcp', port) : this.#call('listenUdp', port);
+  }
+
+  /** One connection (or datagram): who answers, and which address does it see? Rejects with a `code`. */
+  async ask(
+    address: string,
+    port: number,
+    options: { protocol?: 'tcp' | 'udp'; timeoutMs?: number } = {},
+  ): Promise<Answer> {
+    const { protocol = 'tcp', timeoutMs = ANSWER_MS } = options;
+    const [server = '', seen = ''] = (await this.#call(protocol, { address, port, timeoutMs })).split(' ');
+    return { server, seen };
+  }
+
+  /** As many connections one after the other; who answered how often. */
+  async askMany(times: number, address: string, port: number): Promise<Record<string, number>> {
+    const answers: Record<string, number> = {};
+    for (let n = 0; n < times; n++) {
+      const { server } = await this.ask(address, port);
+      answers[server] = (answers[server] ?? 0) + 1;
+    }
+    return answers;
+  }
+
+  /** What goes wrong when it asks: a code such as 'ECONNREFUSED'; 'ETIMEDOUT' for silence; 'answered' when nothing does. */
+  async failure(
+    address: string,
+    port: number,
+    protocol: 'tcp' | 'udp' = 'tcp',
+    timeoutMs = SILENCE_MS,
+  ): Promise<string> {
+    try {
+      await this.ask(address, port, { protocol, timeoutMs });
+      return 'answered';
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  }
+
+  /** Opens a connection that stays open. */
+  async hold(address: string, port: number): Promise<{ server: string; echo: (text: string) => Promise<string> }> {
+    const { connection, greeting } = await this.#call('hold', { address, port, timeoutMs: ANSWER_MS });
+    return {
+      server: greeting.split(' ')[0]!,
+      echo: (text) => this.#call('echo', connection, text, ANSWER_MS),
+    };
+  }
+
+  /** Whether an ICMP echo request is answered. */
+  ping(address: string, timeoutMs = ANSWER_MS): boolean {
+    const isIpv6 = address.includes(':');
+    const socket = new RawSocket({
+      domain: isIpv6 ? constants.AF_INET6 : constants.AF_INET,
+      type: constants.SOCK_RAW,
+      protocol: isIpv6 ? 58 : 1,
+      netns: this.netns,
+    });
+    try {
+      // type, code, checksum (the kernel fills in that of ICMPv6), identifier, sequence
+      const request = Buffer.from([isIpv6 ? 128 : 8, 0, 0, 0, 0x4d, 0x4d, 0, 1]);
+      if (!isIpv6) request.writeUInt16BE(0xffff - (0x0800 + 0x4d4d + 1), 2);
+      socket.send(request, isIpv6 ? sockaddrIn6({ address, port: 0 }) : sockaddrIn({ address, port: 0 }));
+      const deadline = performance.now() + timeoutMs;
+      while (performance.now() < deadline && socket.poll(Math.ceil(deadline - performance.now()))) {
+        for (const { data } of socket.receive()) {
+          const reply = isIpv6 ? data : data.subarray((data[0]! & 15) * 4);
+          if (reply[0] === (isIpv6 ? 129 : 0) && reply.readUInt16BE(4) === 0x4d4d) return true;
+        }
+      }
+      return false;
+    } finally {
+      socket.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #call<Name extends keyof Calls>(method: Name, ...args: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>> {
+    const id = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, method, args } satisfies Call);
+    });
+  }
+}
