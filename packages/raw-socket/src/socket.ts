@@ -180,16 +180,20 @@ export class RawSocket {
 
 /** `struct sock_filter[]`: u16 code, u8 jt, u8 jf, u32 k, all in the machine's byte order. */
 function encodeFilter(program: readonly BpfInstruction[]): Uint8Array {
+  if (!Array.isArray(program)) {
+    const message = 'a filter program must be an array of instructions';
+    throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
+  }
   const bytes = Buffer.alloc(program.length * 8);
   const little = endianness() === 'LE';
   program.forEach(({ code, jt, jf, k }, index) => {
     const at = index * 8;
     if (little) {
       bytes.writeUInt16LE(code, at);
-      bytes.writeUInt32LE(k >>> 0, at + 4);
+      bytes.writeUInt32LE(k, at + 4);
     } else {
       bytes.writeUInt16BE(code, at);
-      bytes.writeUInt32BE(k >>> 0, at + 4);
+      bytes.writeUInt32BE(k, at + 4);
     }
     bytes.writeUInt8(jt, at + 2);
     bytes.writeUInt8(jf, at + 3);
