@@ -1,5 +1,6 @@
 /** Content types: what a client sends, and in which of the forms of an answer it wants to read. */
 import { parse as parseYaml } from 'yaml';
+import { decodeProtobuf } from './builtin-types/protobuf.js';
 import { ApiError, badRequest, unsupportedMediaType } from './errors.js';
 
 /** How objects are shown: as they are, as a table for people, or with metadata alone. */
@@ -28,12 +29,14 @@ export function formOf(accept: string | undefined): Form {
   );
 }
 
-const BODY_TYPES = ['application/json', 'application/yaml'];
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const BODY_TYPES = ['application/json', 'application/yaml', PROTOBUF];
 
 /** Parses a body that holds one object. @throws ApiError 400, 415 */
 export function parseBody(body: Buffer, contentType: string | undefined): unknown {
   const media = (contentType ?? 'application/json').split(';')[0]!.trim().toLowerCase();
   if (!BODY_TYPES.includes(media) && media !== '') throw unsupportedMediaType(BODY_TYPES);
+  if (media === PROTOBUF) return decodeProtobuf(body);
   return media === 'application/yaml' ? parseYamlText(body) : parseJsonText(body);
 }
 

@@ -17,6 +17,7 @@ const ROOTS = [
   'V1ConfigMap',
   'V1CustomResourceDefinition',
   'V1DaemonSet',
+  'V1DeleteOptions',
   'V1Deployment',
   'V1EndpointSlice',
   'V1Endpoints',

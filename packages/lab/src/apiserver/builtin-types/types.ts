@@ -74,6 +74,8 @@ export const BUILTIN_TYPES: Record<string, string> = {
   DaemonSetStatus:
     'collisionCount:int32 conditions:[]DaemonSetCondition currentNumberScheduled!:int32 desiredNumberScheduled!:int32 numberAvailable:int32 numberMisscheduled!:int32 numberReady!:int32 numberUnavailable:int32 observedGeneration:int64 updatedNumberScheduled:int32',
   DaemonSetUpdateStrategy: 'rollingUpdate:RollingUpdateDaemonSet type:string',
+  DeleteOptions:
+    'apiVersion:string dryRun:[]string gracePeriodSeconds:int64 ignoreStoreReadErrorWithClusterBreakingPotential:boolean kind:string orphanDependents:boolean preconditions:Preconditions propagationPolicy:string',
   Deployment: 'apiVersion:string kind:string metadata:ObjectMeta spec:DeploymentSpec status:DeploymentStatus',
   DeploymentCondition:
     'lastTransitionTime:time lastUpdateTime:time message:string reason:string status!:string type!:string',
@@ -216,6 +218,7 @@ export const BUILTIN_TYPES: Record<string, string> = {
   PolicyRule: 'apiGroups:[]string nonResourceURLs:[]string resourceNames:[]string resources:[]string verbs!:[]string',
   PortStatus: 'error:string port!:int32 protocol!:string',
   PortworxVolumeSource: 'fsType:string readOnly:boolean volumeID!:string',
+  Preconditions: 'resourceVersion:string uid:string',
   PreferredSchedulingTerm: 'preference!:NodeSelectorTerm weight!:int32',
   Probe:
     'exec:ExecAction failureThreshold:int32 grpc:GRPCAction httpGet:HTTPGetAction initialDelaySeconds:int32 periodSeconds:int32 successThreshold:int32 tcpSocket:TCPSocketAction terminationGracePeriodSeconds:int64 timeoutSeconds:int32',
