@@ -8,6 +8,10 @@ import { paint, say } from './lib/steps.mjs';
 
 /** @type {Record<string, () => Promise<{ main: (args: string[]) => Promise<number> }>>} */
 const commands = {
+  setup: () => import('./lib/commands/setup.mjs'),
+  demo: () => import('./lib/commands/demo.mjs'),
+  test: () => import('./lib/commands/test.mjs'),
+  bench: () => import('./lib/commands/bench.mjs'),
   guest: () => import('./lib/commands/guest.mjs'),
 };
 

@@ -18,7 +18,8 @@ import { Failure } from './failure.mjs';
 import { cacheFolder, prepareKernel } from './guest/kernel.mjs';
 import { chooseAccelerator, qemuCommand } from './guest/qemu.mjs';
 import { ensureCommands } from './packages.mjs';
-import { run, searchPath, shellQuote, signalGroup, start } from './process.mjs';
+import { run, runVisibly, searchPath, shellQuote, signalGroup, start } from './process.mjs';
+import { hasColors } from './steps.mjs';
 import { root } from './tree.mjs';
 
 /** An emulated guest boots in 6 s on an idle machine; this is for one with everything else running beside it. */
@@ -40,28 +41,20 @@ const CONSOLE_LINES = 40;
  * @typedef {{ code: number, bootMs: number, accelerator: 'kvm' | 'tcg' }} GuestResult
  */
 
+/** What the guest's command, which writes to a pipe, has to know about the person who reads it. */
+export function terminalHints() {
+  if (!hasColors(process.stdout)) return { NO_COLOR: '1' };
+  return { FORCE_COLOR: '1', COLUMNS: String(process.stdout.columns ?? 80) };
+}
+
 /**
  * Runs a command where ip_vs is: here, when this kernel has it and this process may use it, else in the guest.
  * @param {GuestOptions} options @returns {Promise<{ code: number, where: 'host' | 'guest' }>}
  */
 export async function withIpvs(options) {
   if (!(await hostHasIpvs())) return { code: (await runInGuest(options)).code, where: 'guest' };
-  const onOutput = options.onOutput;
   options.onStarted?.(0);
-  const child = start(options.argv, {
-    cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
-    stdio: onOutput ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
-  });
-  child.stdout?.on('data', (chunk) => onOutput?.(chunk, 'stdout'));
-  child.stderr?.on('data', (chunk) => onOutput?.(chunk, 'stderr'));
-  const timer = options.timeoutMs ? setTimeout(() => signalGroup(child, 'SIGKILL'), options.timeoutMs) : undefined;
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 1));
-  });
-  clearTimeout(timer);
-  return { code, where: 'host' };
+  return { code: await runVisibly(options.argv, { ...options, cwd: options.cwd ?? root }), where: 'host' };
 }
 
 /** @returns {Promise<boolean>} whether IPVS can be used on this kernel by this process */
@@ -168,7 +161,8 @@ async function writeControl(control, options, kernel, out) {
   await writeFile(join(control, 'kept'), [...kept].map((folder) => `${folder}\n`).join(''));
   const env = {
     PATH: path,
-    HOME: '/root',
+    HOME: process.env.HOME ?? '/root',
+    XDG_CACHE_HOME: process.env.XDG_CACHE_HOME,
     TERM: process.env.TERM ?? 'dumb',
     LANG: process.env.LANG ?? 'C.UTF-8',
     ...options.env,

@@ -1,17 +1,20 @@
 /** The Debian packages that hold the commands that the scripts, the lab and the tests run. */
+import { existsSync } from 'node:fs';
 import { Failure } from './failure.mjs';
 import { run, which } from './process.mjs';
 import { step } from './steps.mjs';
 
-/** @type {Readonly<Record<string, string>>} command → Debian package */
+/** @type {Readonly<Record<string, string>>} command, or file, → Debian package */
 export const PACKAGES = {
   ip: 'iproute2',
   nft: 'nftables',
   nsenter: 'util-linux',
   setpriv: 'util-linux',
   flock: 'util-linux',
-  gcc: 'gcc',
-  make: 'make',
+  ping: 'iputils-ping',
+  ps: 'procps',
+  cc: 'gcc',
+  '/usr/include/stdio.h': 'libc6-dev',
   tcpdump: 'tcpdump',
   ipvsadm: 'ipvsadm',
   keepalived: 'keepalived',
@@ -26,7 +29,7 @@ export const PACKAGES = {
  * @param {readonly string[]} commands keys of PACKAGES @param {string} purpose e.g. "to boot the guest"
  */
 export async function ensureCommands(commands, purpose) {
-  const missing = commands.filter((command) => !which(command));
+  const missing = commands.filter((command) => !isThere(command));
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((command) => PACKAGES[command] ?? command))];
   const install = `apt-get install -y --no-install-recommends ${packages.join(' ')}`;
@@ -50,7 +53,7 @@ export async function ensureCommands(commands, purpose) {
       const reason = result.output.trim().split('\n').at(-1);
       throw new Failure('FL_INSTALL', `'${install}' failed (${reason}): run it by hand to see why, then try again.`);
     }
-    const still = missing.filter((command) => !which(command));
+    const still = missing.filter((command) => !isThere(command));
     if (still.length > 0) {
       throw new Failure(
         'FL_INSTALL',
@@ -58,6 +61,11 @@ export async function ensureCommands(commands, purpose) {
       );
     }
   });
+}
+
+/** @param {string} command */
+function isThere(command) {
+  return command.startsWith('/') ? existsSync(command) : which(command) !== undefined;
 }
 
 /** @returns {string | undefined} why packages may not be installed by this process */

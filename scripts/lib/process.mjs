@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { Failure } from './failure.mjs';
 
 /** Where users without sbin in their PATH (Debian's default) still have ip, nft and modprobe. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -94,6 +95,40 @@ export async function run(argv, options = {}) {
       stdout: Buffer.concat(stdout).toString(),
       output: Buffer.concat(output).toString(),
     };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Runs a command whose output is shown as it comes.
+ * @param {readonly string[]} argv
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number,
+ *   onOutput?: (chunk: Buffer, stream: 'stdout' | 'stderr') => void }} [options] `env` is added to this process's own;
+ *   without `onOutput` the child writes to this process's stdout and stderr by itself
+ * @returns {Promise<number>} its exit code, 128 + n after signal n
+ * @throws {Failure} FL_TIMEOUT when it was killed after `timeoutMs`
+ */
+export async function runVisibly(argv, { cwd, env, timeoutMs, onOutput } = {}) {
+  const output = onOutput ? 'pipe' : 'inherit';
+  const child = start(argv, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', output, output] });
+  child.stdout?.on('data', (chunk) => onOutput?.(chunk, 'stdout'));
+  child.stderr?.on('data', (chunk) => onOutput?.(chunk, 'stderr'));
+  let timedOut = false;
+  const timer = setTimeout(
+    () => {
+      timedOut = true;
+      signalGroup(child, 'SIGKILL');
+    },
+    timeoutMs ?? 2 ** 31 - 1,
+  );
+  try {
+    const code = await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+    });
+    if (timedOut) throw new Failure('FL_TIMEOUT', `Not done after ${(timeoutMs ?? 0) / 1000} s: ${argv.join(' ')}`);
+    return code;
   } finally {
     clearTimeout(timer);
   }

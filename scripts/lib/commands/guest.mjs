@@ -1,6 +1,6 @@
 /** `npm run guest -- CMD ARGS...`: a command in the guest, on the tree as it is (nothing is built before). */
 import { Failure } from '../failure.mjs';
-import { runInGuest } from '../guest.mjs';
+import { runInGuest, terminalHints } from '../guest.mjs';
 
 /** @param {string[]} args @returns {Promise<number>} */
 export async function main(args) {
@@ -9,11 +9,6 @@ export async function main(args) {
       exitCode: 2,
     });
   }
-  const { code } = await runInGuest({ argv: args, cwd: process.cwd(), env: colours() });
+  const { code } = await runInGuest({ argv: args, cwd: process.cwd(), env: terminalHints() });
   return code;
-}
-
-/** The guest's command writes to a pipe: it is told when a person sees that. */
-function colours() {
-  return process.stdout.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: '1' } : {};
 }

@@ -1,0 +1,83 @@
+/**
+ * `npm test`: all suites, one after the other; `npm test -- unit net --grep TEXT` picks. The last line is
+ * `N passed, N failed[, N skipped]`, everything added up.
+ */
+import { parseArgs } from 'node:util';
+import { Failure } from '../failure.mjs';
+import { runVisibly } from '../process.mjs';
+import { setup } from '../setup/setup.mjs';
+import { formatDuration, paint, say } from '../steps.mjs';
+import { closingLine } from '../test/records.mjs';
+import { runSuite } from '../test/run-suite.mjs';
+import { SUITES } from '../test/suites.mjs';
+import { root } from '../tree.mjs';
+
+/** @typedef {import('../test/records.mjs').SuiteResult} SuiteResult */
+
+const LINT = { name: 'lint', title: 'format and lint (biome)' };
+
+/** @param {string[]} args @returns {Promise<number>} */
+export async function main(args) {
+  const { chosen, mochaOptions } = parse(args);
+  /** @type {{ name: string, result: SuiteResult, tookMs: number }[]} */ const done = [];
+  try {
+    await setup();
+    for (const suite of chosen) {
+      const started = performance.now();
+      console.log(paint('bold', `\n━━ ${suite.name}: ${suite.title} ━━`));
+      const result = 'kind' in suite ? await runSuite(suite, mochaOptions) : await lint();
+      done.push({ name: suite.name, result, tookMs: performance.now() - started });
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const failures = [{ title: 'the set-up', error: `${error.code}: ${error.message}` }];
+    done.push({ name: 'setup', result: { passed: 0, failed: 1, skipped: 0, failures }, tookMs: 0 });
+  }
+  report(done);
+  const results = done.map(({ result }) => result);
+  console.log(closingLine(results));
+  const ran = results.reduce((total, { passed, failed }) => total + passed + failed, 0);
+  if (ran === 0) say('No test matched: nothing was tested.');
+  return ran === 0 || results.some(({ failed }) => failed > 0) ? 1 : 0;
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  const names = [LINT, ...SUITES].map(({ name }) => name);
+  const usage = `Usage: npm test [-- ${names.join('|')} ... [--grep TEXT]]`;
+  try {
+    const { values, positionals } = parseArgs({ args, options: { grep: { type: 'string' } }, allowPositionals: true });
+    const unknown = positionals.find((name) => !names.includes(name));
+    if (unknown) throw new Error(`there is no suite "${unknown}"`);
+    const chosen = [LINT, ...SUITES].filter(({ name }) =>
+      positionals.length > 0 ? positionals.includes(name) : values.grep === undefined || name !== LINT.name,
+    );
+    // A forgotten .only would silently leave out all the rest.
+    return { chosen, mochaOptions: values.grep === undefined ? ['--forbid-only'] : ['--grep', values.grep] };
+  } catch (error) {
+    throw new Failure('FL_USAGE', `${/** @type {Error} */ (error).message}. ${usage}`, { exitCode: 2 });
+  }
+}
+
+/** The formatter and the linter count as one test. @returns {Promise<SuiteResult>} */
+async function lint() {
+  const colors = process.stdout.isTTY ? [] : ['--colors=off'];
+  const code = await runVisibly(['node_modules/.bin/biome', 'ci', ...colors], { cwd: root });
+  if (code === 0) return { passed: 1, failed: 0, skipped: 0, failures: [] };
+  const error = 'biome ci found something (above); npm run format repairs most of it.';
+  return { passed: 0, failed: 1, skipped: 0, failures: [{ title: LINT.title, error }] };
+}
+
+/** @param {readonly { name: string, result: SuiteResult, tookMs: number }[]} done */
+function report(done) {
+  const failures = done.flatMap(({ name, result }) => result.failures.map((failure) => ({ name, ...failure })));
+  if (failures.length > 0) console.log(paint('bold', '\n━━ failures ━━'));
+  for (const { name, title, error } of failures) {
+    console.log(`\n${paint('red', `✘ ${name}: ${title}`)}\n${error.replaceAll(/^/gm, '    ')}`);
+  }
+  console.log(paint('bold', '\n━━ all suites ━━'));
+  for (const { name, result, tookMs } of done) {
+    const mark = result.failed > 0 ? paint('red', '✘') : paint('green', '✔');
+    console.log(`${mark} ${name.padEnd(8)} ${closingLine([result]).padEnd(36)} ${formatDuration(tookMs)}`);
+  }
+}

@@ -1,0 +1,81 @@
+/** Runs one suite with mocha, here or in the guest, and adds up what came out. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Failure } from '../failure.mjs';
+import { terminalHints, withIpvs } from '../guest.mjs';
+import { run, runVisibly } from '../process.mjs';
+import { formatDuration, say } from '../steps.mjs';
+import { root } from '../tree.mjs';
+import { sumUp } from './records.mjs';
+import { specFiles } from './suites.mjs';
+
+/** @typedef {import('./records.mjs').SuiteResult} SuiteResult */
+
+/**
+ * @param {import('./suites.mjs').Suite} suite @param {readonly string[]} mochaOptions e.g. `--grep`
+ * @returns {Promise<SuiteResult>}
+ */
+export async function runSuite(suite, mochaOptions) {
+  const specs = specFiles(suite, root);
+  if (specs.length === 0) return failed(`The suite ${suite.name} has no spec files.`);
+  const obstacle = suite.kind === 'net' ? await whyNoNamespaces() : undefined;
+  if (obstacle) return cannotRun(suite, obstacle);
+  const outDir = await mkdtemp(join(tmpdir(), 'fairlead-test-'));
+  const records = join(outDir, 'records');
+  const reporter = join(root, 'scripts', 'lib', 'test', 'reporter.mjs');
+  const argv = [
+    ...[process.execPath, join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'), '--reporter', reporter],
+    ...['--timeout', String(suite.testTimeoutMs), ...mochaOptions, ...specs],
+  ];
+  const options = { argv, cwd: root, env: { FAIRLEAD_TEST_RECORDS: records }, timeoutMs: suite.timeoutMs };
+  let started = true;
+  /** @type {import('./records.mjs').Ending} */ let ending;
+  try {
+    if (suite.kind === 'ipvs') {
+      started = false;
+      const env = { ...options.env, ...terminalHints(), CI: process.env.CI, FAIRLEAD_REQUIRE_IPVS: '1' };
+      ending = await withIpvs({
+        ...options,
+        env,
+        outDir,
+        onStarted: (bootMs) => {
+          started = true;
+          if (bootMs > 0) say(`This kernel has no ip_vs: in a guest, up after ${formatDuration(bootMs)}`);
+        },
+      });
+    } else {
+      ending = { code: await runVisibly(argv, options) };
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (!started && process.getuid?.() !== 0) return cannotRun(suite, error.message);
+    ending = { reason: `${error.code}: ${error.message}` };
+  }
+  const text = await readFile(records, 'utf8').catch(() => '');
+  await rm(outDir, { recursive: true, force: true });
+  return sumUp(text, ending);
+}
+
+/** @returns {Promise<string | undefined>} why this process cannot make network namespaces */
+async function whyNoNamespaces() {
+  if (process.getuid?.() !== 0) return 'network namespaces need root: run npm test with sudo';
+  const { code, output } = await run(['unshare', '--net', 'true']);
+  return code === 0 ? undefined : `network namespaces cannot be made here (${output.trim()}): run on a machine or VM`;
+}
+
+/**
+ * What a machine is not able to test is said, and skipped where a person works; a CI run must not lose it silently.
+ * @param {import('./suites.mjs').Suite} suite @param {string} why @returns {SuiteResult}
+ */
+function cannotRun(suite, why) {
+  const line = `The suite ${suite.name} was not run: ${why}`;
+  if (process.env.CI) return failed(line);
+  say(line);
+  return { passed: 0, failed: 0, skipped: 1, failures: [] };
+}
+
+/** @param {string} error @returns {SuiteResult} */
+function failed(error) {
+  return { passed: 0, failed: 1, skipped: 0, failures: [{ title: 'the run itself', error }] };
+}
