@@ -1,6 +1,10 @@
 /** Fairlead forwarder: desired virtual servers to the kernel, by IPVS or nftables. */
+
+export { type Cleanup, type CleanupOptions, cleanup } from './cleanup.js';
+export { createForwarder, type ForwarderOptions } from './create-forwarder.js';
 export * from './diff.js';
 export { Director, type DirectorOptions } from './director/director.js';
+export { DEFAULT_HOST_INTERFACE } from './director/link.js';
 export { type ErrorCode, ForwardingError } from './errors.js';
 export * from './forwarder.js';
 export * from './health.js';

@@ -27,7 +27,8 @@ function sysctl(netns: string, path: string, value?: string): string {
   });
 }
 
-describe('director', () => {
+describe('director', function () {
+  this.timeout(60_000);
   let host: Rtnetlink;
   const closing: { close(): void }[] = [];
   const opened = <T extends { close(): void }>(thing: T): T => {

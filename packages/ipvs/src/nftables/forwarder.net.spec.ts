@@ -10,7 +10,8 @@ import { NftablesForwarder } from './forwarder.js';
 const netns = `fl-nft-${process.pid}`;
 const vips: string[] = [];
 
-describe('nftables forwarder and the kernel', () => {
+describe('nftables forwarder and the kernel', function () {
+  this.timeout(60_000);
   let nft: NftCommand;
   before(() => {
     createNetns(netns);

@@ -8,7 +8,8 @@ import { OwnerRules } from './owner-rules.js';
 
 const hostNetns = `fl-routes-${process.pid}`;
 
-describe('the way from a host into its director', () => {
+describe('the way from a host into its director', function () {
+  this.timeout(60_000);
   let host: Rtnetlink;
   let eth0: number;
   const closing: { close(): void }[] = [];

@@ -1,0 +1,77 @@
+import { writeFileSync } from 'node:fs';
+import { Rtnetlink } from '@fairlead/netlink';
+import { createNetns, deleteNetns, inNetns, listNetns } from '@fairlead/raw-socket';
+import { expect } from 'chai';
+import { cleanup } from './cleanup.js';
+import { Director } from './director/director.js';
+import { HostRoutes } from './routes/host-routes.js';
+import { OwnerRules } from './routes/owner-rules.js';
+
+const hostNetns = `fl-clean-h-${process.pid}`;
+const name = `fl-clean-d-${process.pid}`;
+const options = { name, hostNetns };
+
+describe('cleanup', function () {
+  this.timeout(60_000);
+  let host: Rtnetlink;
+  beforeEach(() => {
+    createNetns(hostNetns);
+    inNetns(hostNetns, () => writeFileSync('/proc/sys/net/ipv4/ip_forward', '1'));
+    host = new Rtnetlink({ netns: hostNetns });
+    host.setLink(1, { up: true });
+  });
+  afterEach(() => {
+    host.close();
+    for (const netns of [hostNetns, name]) if (listNetns().includes(netns)) deleteNetns(netns);
+  });
+
+  const everything = () => ({
+    links: host.links().map((link) => link.name),
+    addresses: host.addresses().map(({ address }) => address),
+    routes: host.routes(),
+    rules: [...host.rules('ipv4'), ...host.rules('ipv6')],
+    namespaces: listNetns().filter((netns) => netns === name),
+  });
+
+  it('leaves a host as it was before', () => {
+    host.addVeth({ name: 'other0', peer: { name: 'other1' } });
+    const { index } = host.link('other0')!;
+    host.setLink(index, { up: true });
+    host.addRoute({ family: 'ipv4', destination: '192.0.2.0', prefixLength: 24, index, table: 7700 });
+    host.addRule({ family: 'ipv4', priority: 7700, table: 7700 });
+    const before = everything();
+
+    Director.ensure(options).close();
+    const routes = new HostRoutes({ hostNetns });
+    routes.sync([{ index: 3, vips: ['10.77.0.200', 'fd00:77::200'] }]);
+    routes.close();
+    const rules = new OwnerRules({ hostNetns });
+    rules.claim(3);
+    rules.close();
+
+    expect(cleanup(options)).to.deep.equal({
+      removed: [
+        'ipv4 rule 7703',
+        'ipv6 rule 7703',
+        'route 10.77.0.200/32 of table 7703',
+        'route fd00:77::200/128 of table 7703',
+        'interface fairlead0',
+        `network namespace ${name}`,
+      ],
+      left: [],
+    });
+    expect(everything()).to.deep.equal(before);
+    expect(cleanup(options)).to.deep.equal({ removed: [], left: [] });
+  });
+
+  it('does not touch an interface or a namespace of our name that is not ours, and says so', () => {
+    createNetns(name);
+    host.addVeth({ name: 'fairlead0', peer: { name: 'somewhere' } });
+    const before = everything();
+    const { removed, left } = cleanup(options);
+    expect(removed).to.deep.equal([]);
+    expect(left).to.have.length(1);
+    expect(left[0]).to.contain('fairlead0');
+    expect(everything()).to.deep.equal(before);
+  });
+});

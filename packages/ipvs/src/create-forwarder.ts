@@ -1,0 +1,90 @@
+/** Which engine forwards in a director. */
+import { existsSync } from 'node:fs';
+import { hasCode, Ipvs } from '@fairlead/netlink';
+import type { DesiredState, Forwarder, SyncResult } from './forwarder.js';
+import { IpvsForwarder } from './ipvs/forwarder.js';
+import { type Log, silent } from './log.js';
+import { type Nft, NftCommand } from './nft.js';
+import { NftablesForwarder } from './nftables/forwarder.js';
+import { deleteTableScript, TABLE } from './nftables/ruleset.js';
+
+export interface ForwarderOptions {
+  /** `auto`: ipvs where the kernel has it, else nftables. */
+  kind: Forwarder['kind'] | 'auto';
+  /** Name of the director's network namespace. */
+  director: string;
+  log?: Log;
+}
+
+/**
+ * Opens a forwarder; the kernel is not changed before its first `sync`. That one also clears away what the other
+ * engine may have left in the director, or both would forward.
+ * Throws IpvsError FL_NO_IPVS when `ipvs` is asked for and the kernel has none.
+ */
+export function createForwarder({ kind, director, log = silent }: ForwarderOptions): Forwarder {
+  const nft = new NftCommand(director);
+  if (kind !== 'nftables') {
+    try {
+      return new SoleForwarder(new IpvsForwarder(director, log), () => retireNftables(nft));
+    } catch (error) {
+      if (kind === 'ipvs' || !hasCode(error, 'FL_NO_IPVS')) throw error;
+      log.info({ director }, 'this kernel has no ip_vs: forwarding by nftables');
+    }
+  }
+  return new SoleForwarder(new NftablesForwarder(nft), () => retireIpvs(director));
+}
+
+/** A forwarder that has the director to itself: the other engine's remains go once its own virtual servers stand. */
+class SoleForwarder implements Forwarder {
+  readonly #forwarder: Forwarder;
+  readonly #retireOther: () => number;
+  #alone = false;
+
+  constructor(forwarder: Forwarder, retireOther: () => number) {
+    this.#forwarder = forwarder;
+    this.#retireOther = retireOther;
+  }
+
+  get kind(): Forwarder['kind'] {
+    return this.#forwarder.kind;
+  }
+
+  sync(desired: DesiredState): SyncResult {
+    let { operations } = this.#forwarder.sync(desired);
+    if (!this.#alone) operations += this.#retireOther();
+    this.#alone = true;
+    return { operations };
+  }
+
+  read() {
+    return this.#forwarder.read();
+  }
+
+  stats() {
+    return this.#forwarder.stats();
+  }
+
+  close(): void {
+    this.#forwarder.close();
+  }
+}
+
+/** Its connections go on: they are in connection tracking. */
+function retireNftables(nft: Nft): number {
+  if (!nft.listTable('inet', TABLE)) return 0;
+  nft.run(deleteTableScript);
+  return 1;
+}
+
+function retireIpvs(director: string): number {
+  // Asking IPVS itself would load it, only to be told that it has nothing.
+  if (!existsSync('/proc/net/ip_vs')) return 0;
+  const ipvs = new Ipvs({ netns: director });
+  try {
+    const { length } = ipvs.services();
+    if (length > 0) ipvs.flush();
+    return length;
+  } finally {
+    ipvs.close();
+  }
+}
