@@ -77,6 +77,10 @@ export interface IpvsDestination extends Omit<IpvsDestinationOptions, 'forwardin
   stats?: IpvsStats;
 }
 
+/**
+ * The kernel adds these up every two seconds: a connection shows that much later. Where sysctl
+ * net.ipv4.vs.run_estimation is 0 they stand still.
+ */
 export interface IpvsStats {
   connections: bigint;
   inPackets: bigint;
