@@ -37,7 +37,7 @@ class ScriptedLock extends EventEmitter implements Lock {
 }
 
 function setUp() {
-  const world = { now: 0, unreachable: false, calls: [] as string[], tick: () => {} };
+  const world = { now: 0, calls: [] as string[], tick: () => {} };
   const locks = new Map<string, ScriptedLock>();
   const election = new LeaseElection({
     node: 'n1',
@@ -46,7 +46,7 @@ function setUp() {
       locks.set(options.contested.name, lock);
       return lock;
     },
-    apiUnreachable: () => world.unreachable,
+    isUnreachable: (error) => error.message === 'unreachable',
     listener: {
       own: (name) => world.calls.push(`own ${name}`),
       yield: (name, reason) => world.calls.push(`yield ${name}: ${reason}`),
@@ -85,14 +85,14 @@ describe('election by Lease', () => {
   it('goes on answering while no API server can be reached', () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);
-    world.unreachable = true;
+    lock.emit('attempt', { error: new Error('unreachable') });
     world.now = 3_020;
     lock.lose();
     for (; world.now < 20_000; world.now += 200) {
       world.tick();
       expect(election.mayAnswer('public.0'), `${world.now}`).to.equal(true);
     }
-    world.unreachable = false;
+    lock.emit('attempt', {});
     lock.acquire(23_000);
     expect(world.calls).to.deep.equal(['own public.0']);
   });
@@ -100,7 +100,7 @@ describe('election by Lease', () => {
   it('yields at once during an outage when another station announces the VIP', () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);
-    world.unreachable = true;
+    lock.emit('attempt', { error: new Error('unreachable') });
     world.now = 3_020;
     lock.lose();
     election.rivalHeard('public.0');
@@ -118,7 +118,7 @@ describe('election by Lease', () => {
   it('is silent after an outage during which the process was frozen', () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);
-    world.unreachable = true;
+    lock.emit('attempt', { error: new Error('unreachable') });
     world.now = 3_020;
     lock.lose();
     world.now = 9_000; // frozen in between: no tick
@@ -130,8 +130,18 @@ describe('election by Lease', () => {
   it('does not begin a holdover for a process that slept through its deadline', () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);
-    world.unreachable = true;
+    lock.emit('attempt', { error: new Error('unreachable') });
     world.now = 9_000;
+    lock.lose();
+    expect(election.mayAnswer('public.0')).to.equal(false);
+  });
+
+  it('does not begin a holdover when an API server has refused the renewal', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    lock.emit('attempt', { error: new Error('unreachable') });
+    lock.emit('attempt', { error: new Error('forbidden') });
+    world.now = 3_020;
     lock.lose();
     expect(election.mayAnswer('public.0')).to.equal(false);
   });
@@ -139,7 +149,7 @@ describe('election by Lease', () => {
   it('ends a holdover when the Lease turns out to be somebody else’s', () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);
-    world.unreachable = true;
+    lock.emit('attempt', { error: new Error('unreachable') });
     world.now = 3_020;
     lock.lose();
     lock.emit('holder', 'n2');

@@ -18,6 +18,7 @@ export interface Lock {
   on(event: 'acquired', listener: () => void): unknown;
   on(event: 'lost', listener: (reason: string) => void): unknown;
   on(event: 'holder', listener: (identity: string | undefined) => void): unknown;
+  on(event: 'attempt', listener: (attempt: { error?: Error }) => void): unknown;
 }
 
 export interface LockOptions {
@@ -30,8 +31,8 @@ export interface LeaseElectionOptions {
   /** This node's name: the holder identity in the Leases. */
   node: string;
   createLock: (options: LockOptions) => Lock;
-  /** Whether the latest attempt to renew this Lease failed because no API server answered. */
-  apiUnreachable: (leaseName: string) => boolean;
+  /** Whether a failed request means that no API server could be asked, rather than that one refused. */
+  isUnreachable: (error: Error) => boolean;
   listener: ElectionListener;
   /** Monotonic milliseconds. */
   clock: () => number;
@@ -53,6 +54,8 @@ interface Contest {
   lock: Lock;
   holdover: Holdover;
   owning: boolean;
+  /** The latest request got no answer from any API server. */
+  unreachable: boolean;
 }
 
 export class LeaseElection implements Election {
@@ -109,7 +112,7 @@ export class LeaseElection implements Election {
   }
 
   #enter(spec: Contested): void {
-    const contest: Contest = { spec, holdover: new Holdover(), owning: false } as Contest;
+    const contest: Contest = { spec, holdover: new Holdover(), owning: false, unreachable: false } as Contest;
     contest.lock = this.#options.createLock({
       contested: spec,
       startDelayMs: () => startDelay(contest.spec.ranking, this.#options.node, contest.lock.holder),
@@ -118,6 +121,9 @@ export class LeaseElection implements Election {
     contest.lock.on('acquired', () => this.#acquired(contest));
     contest.lock.on('lost', (reason) => this.#lost(contest, reason));
     contest.lock.on('holder', (holder) => this.#holderSeen(contest, holder));
+    contest.lock.on('attempt', ({ error }) => {
+      contest.unreachable = error !== undefined && this.#options.isUnreachable(error);
+    });
     contest.lock.setEligible(this.#fit);
     contest.lock.start();
   }
@@ -143,8 +149,8 @@ export class LeaseElection implements Election {
 
   #lost(contest: Contest, reason: string): void {
     if (!this.#current(contest) || !contest.owning) return;
-    const unreachable = this.#fit && this.#options.apiUnreachable(contest.spec.leaseName);
-    if (unreachable && contest.holdover.begin(this.#options.clock(), contest.lock.deadline)) return;
+    const mayHoldOver = this.#fit && contest.unreachable;
+    if (mayHoldOver && contest.holdover.begin(this.#options.clock(), contest.lock.deadline)) return;
     this.#yield(contest, reason);
   }
 

@@ -1,0 +1,36 @@
+/**
+ * Whether this node may stand for election, once its forwarder has been in sync. Pure.
+ *
+ * What the cluster says against a node counts only while another node is better off: when all of them look bad at once the cause
+ * is the observer (or the control plane), and an owner too many scruples would leave the VIPs to nobody.
+ */
+
+export interface FitnessInput {
+  /** This node's name. */
+  self: string;
+  /** Nodes as this speaker sees them. */
+  nodes: readonly { name: string; ready: boolean; excluded: boolean }[];
+  /** What this speaker's probes say about a node's kube-proxy. */
+  healthy: (node: string) => boolean;
+}
+
+export type Fitness = { fit: true } | { fit: false; why: string };
+
+export function fitness(input: FitnessInput): Fitness {
+  const self = input.nodes.find(({ name }) => name === input.self);
+  if (self === undefined) return { fit: false, why: `there is no Node "${input.self}" in the cluster` };
+  if (self.excluded)
+    return { fit: false, why: 'the Node is being deleted, or labelled to be excluded from load balancers' };
+  const complaint = complaintAbout(self, input);
+  if (complaint === undefined) return { fit: true };
+  const better = input.nodes.some(
+    (node) => node !== self && !node.excluded && complaintAbout(node, input) === undefined,
+  );
+  return better ? { fit: false, why: complaint } : { fit: true };
+}
+
+function complaintAbout(node: { name: string; ready: boolean }, input: FitnessInput): string | undefined {
+  if (!node.ready) return 'the Node is not Ready';
+  if (!input.healthy(node.name)) return 'its kube-proxy does not answer as healthy';
+  return undefined;
+}

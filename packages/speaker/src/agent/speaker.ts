@@ -1,0 +1,292 @@
+/**
+ * The main thread of a speaker: watches the cluster, plans, programs the director, and tells the wire thread what to contest.
+ * Every change leads through one path, `#reconcile`, which compares whole states and writes only differences; whatever order the
+ * watches deliver in, it ends at the same kernel.
+ */
+
+import { type AddressPool, poolInEffect } from '@fairlead/api';
+import {
+  createForwarder,
+  DEFAULT_HOST_INTERFACE,
+  Director,
+  type Forwarder,
+  HostRoutes,
+  NodeHealth,
+  type NodeObject,
+  nodeInput,
+  type Plan,
+  plan,
+  type ServiceObject,
+  serviceInput,
+} from '@fairlead/ipvs';
+import {
+  addressPools,
+  EventRecorder,
+  Informer,
+  KubeClient,
+  type KubeObject,
+  nodes,
+  resolveConfig,
+  services,
+} from '@fairlead/kube';
+import { LinkMonitor, Rtnetlink } from '@fairlead/netlink';
+import type { Logger } from 'pino';
+import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
+import { type AssignedRouter, assign } from './assignment.js';
+import { Coalesced } from './coalesced.js';
+import { fitness } from './fitness.js';
+import { hostInterfaces } from './host-interfaces.js';
+import { Reporter } from './reporter.js';
+import { TableSlots } from './tables.js';
+import type { HostInterface } from './uplinks.js';
+import { WireThread } from './wire-thread.js';
+
+export interface SpeakerOptions {
+  /** Name of this process's Node. */
+  node: string;
+  /** Where the API server is; the Pod's own configuration when empty. */
+  kube: { server?: string; kubeconfig?: string };
+  /** Name of the director's network namespace. */
+  director: string;
+  forwarder: 'auto' | 'ipvs' | 'nftables';
+  /** Announce on this interface only. */
+  uplink?: string;
+  /** Namespace of the Leases. */
+  namespace: string;
+  timings: LeaseTimings;
+  log: Logger;
+}
+
+export interface Speaker {
+  /** Hands everything over, and leaves the director forwarding what still arrives. */
+  stop(): Promise<void>;
+  /** Rejects if the speaker cannot go on. */
+  failed: Promise<never>;
+}
+
+/** After how long a failed attempt to program the kernel is repeated, ms. */
+const RETRY_MS = 1_000;
+
+type WatchedService = ServiceObject & KubeObject;
+type WatchedNode = NodeObject & KubeObject;
+
+/** Resolves when this node forwards and stands for election. */
+export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
+  const agent = new Agent(options, new KubeClient(await resolveConfig(options.kube)));
+  await agent.start();
+  return agent;
+}
+
+class Agent implements Speaker {
+  readonly failed: Promise<never>;
+  readonly #options: SpeakerOptions;
+  readonly #log: Logger;
+  readonly #kube: KubeClient;
+  readonly #services: Informer<WatchedService>;
+  readonly #nodes: Informer<WatchedNode>;
+  readonly #pools: Informer<AddressPool & KubeObject>;
+  readonly #health = new NodeHealth();
+  readonly #rtnetlink = new Rtnetlink();
+  readonly #slots = new TableSlots();
+  readonly #reporter: Reporter;
+  readonly #wire: WireThread;
+  readonly #work = new Coalesced(() => this.#reconcile());
+  #fail!: (error: Error) => void;
+  #links: LinkMonitor | undefined;
+  #director: Director | undefined;
+  #routes: HostRoutes | undefined;
+  #forwarder: Forwarder | undefined;
+  #routers = new Map<string, WireVirtualRouter>();
+  #retry: NodeJS.Timeout | undefined;
+  #unfitBecause: string | undefined;
+
+  constructor(options: SpeakerOptions, kube: KubeClient) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#kube = kube;
+    this.#services = new Informer({ client: kube, resource: services });
+    this.#nodes = new Informer({ client: kube, resource: nodes });
+    this.#pools = new Informer({ client: kube, resource: addressPools });
+    this.#reporter = new Reporter({
+      node: options.node,
+      log: options.log,
+      events: new EventRecorder({ client: kube, component: 'fairlead-speaker', instance: options.node }),
+      services: () => this.#services.list(),
+    });
+    this.failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.failed.catch(() => {}); // whoever holds the speaker decides what a failure means
+    const { node, namespace, timings } = options;
+    this.#wire = new WireThread({ node, namespace, timings, kube: options.kube });
+    this.#wire.on('message', (message) => this.#heard(message));
+    this.#wire.on('died', (error) => this.#fail(new Error(`the wire thread died: ${error.message}`, { cause: error })));
+  }
+
+  async start(): Promise<void> {
+    for (const informer of [this.#services, this.#nodes, this.#pools]) {
+      informer.on('error', (error) => this.#log.warn({ err: error }, error.message));
+      informer.start();
+    }
+    this.#setUpKernel();
+    await Promise.all([this.#services.synced, this.#nodes.synced, this.#pools.synced]);
+    this.#watchHealth();
+    await this.#health.firstRound();
+    for (const informer of [this.#services, this.#nodes, this.#pools] as Informer<KubeObject>[]) {
+      for (const change of ['add', 'update', 'delete'] as const) informer.on(change, () => this.#work.request());
+    }
+    this.#links = new LinkMonitor({ onEvent: () => this.#work.request() });
+    this.#reconcile();
+    this.#log.info({ forwarder: this.#forwarder!.kind, director: this.#options.director }, 'ready');
+  }
+
+  async stop(): Promise<void> {
+    this.#work.stop();
+    clearTimeout(this.#retry);
+    this.#links?.close();
+    this.#health.stop();
+    await this.#wire.stop({ release: true });
+    for (const informer of [this.#services, this.#nodes, this.#pools]) informer.stop();
+    this.#forwarder?.close();
+    this.#director?.close();
+    this.#routes?.close();
+    this.#rtnetlink.close();
+    await this.#kube.close();
+  }
+
+  #setUpKernel(): void {
+    const { director, forwarder, log } = { ...this.#options, log: this.#log };
+    this.#director = Director.ensure({ name: director, log });
+    this.#forwarder = createForwarder({ kind: forwarder, director, log });
+    this.#routes = new HostRoutes({ log });
+  }
+
+  #watchHealth(): void {
+    const retarget = () => {
+      this.#health.setNodes(
+        this.#nodes.list().flatMap((node) => {
+          const { name, internalIPs } = nodeInput(node);
+          return internalIPs[0] === undefined ? [] : [{ name, address: internalIPs[0] }];
+        }),
+      );
+    };
+    retarget();
+    this.#nodes.on('add', retarget);
+    this.#nodes.on('update', retarget);
+    this.#nodes.on('delete', retarget);
+    this.#health.on('change', ({ node, healthy, reason }) => {
+      this.#log.info(
+        { peer: node, healthy, reason },
+        `node ${node} is ${healthy ? 'healthy' : `unhealthy: ${reason}`}`,
+      );
+      this.#work.request();
+    });
+    this.#health.start();
+  }
+
+  #reconcile(): void {
+    clearTimeout(this.#retry);
+    try {
+      const interfaces = hostInterfaces(this.#rtnetlink, {
+        ownInterface: DEFAULT_HOST_INTERFACE,
+        only: this.#options.uplink,
+      });
+      const objects = this.#services.list();
+      const assignment = assign({
+        services: objects,
+        pools: this.#pools.list().flatMap((pool) => poolInEffect(pool) ?? []),
+        nodes: this.#nodes.list().map((node) => node.metadata?.name ?? ''),
+        interfaces,
+      });
+      const known = new Set(assignment.routers.flatMap(({ vips }) => vips.map(({ address }) => address)));
+      const desired = plan({
+        services: objects.flatMap((service) => serviceInput(service, (vip) => known.has(vip)) ?? []),
+        nodes: this.#nodes.list().map(nodeInput),
+        health: (node) => this.#health.healthy(node),
+      });
+      this.#program(desired, assignment.routers, interfaces);
+      this.#reporter.problems(assignment.unannounceable, desired.problems);
+    } catch (error) {
+      // The kernel keeps what it has, and so do the elections.
+      this.#log.error({ err: error }, `could not bring the kernel in line: ${(error as Error).message}`);
+      this.#retry = setTimeout(() => this.#work.request(), RETRY_MS);
+    }
+  }
+
+  #program(desired: Plan, routers: readonly AssignedRouter[], interfaces: readonly HostInterface[]): void {
+    const slots = this.#slots.assign(routers.map(({ name }) => name));
+    const operations =
+      this.#director!.sync(desired).operations +
+      this.#forwarder!.sync(desired).operations +
+      this.#routes!.sync(
+        routers.map(({ name, vips }) => ({ index: slots.get(name)!, vips: vips.map(({ address }) => address) })),
+      ).operations;
+    if (operations > 0) this.#log.info({ operations, vips: desired.vips.length }, 'kernel brought in line');
+    const virtualRouters = contestable(routers, interfaces).map((router) => ({
+      ...router,
+      table: slots.get(router.name)!,
+    }));
+    this.#routers = new Map(virtualRouters.map((router) => [router.name, router]));
+    const used = new Set(virtualRouters.flatMap(({ vips }) => vips.map(({ uplink }) => uplink)));
+    const uplinks = interfaces
+      .filter(({ name }) => used.has(name))
+      .map(({ name, index, mac }) => ({ name, index, mac }));
+    this.#wire.send({ kind: 'configure', virtualRouters, uplinks });
+    this.#stand();
+  }
+
+  /** Reached only with the kernel in line: a node that has never forwarded does not stand. */
+  #stand(): void {
+    const result = fitness({
+      self: this.#options.node,
+      nodes: this.#nodes.list().map(nodeInput),
+      healthy: (node) => this.#health.healthy(node),
+    });
+    const why = result.fit ? '' : result.why;
+    if (why !== this.#unfitBecause)
+      this.#log.info({ fit: result.fit, why }, result.fit ? 'fit to own VIPs' : `not fit: ${why}`);
+    this.#unfitBecause = why;
+    this.#wire.send({ kind: 'fit', fit: result.fit });
+  }
+
+  #heard(message: FromWire): void {
+    switch (message.kind) {
+      case 'own': {
+        const vips = this.#routers.get(message.virtualRouter)?.vips.map(({ address }) => address) ?? [];
+        this.#log.info(
+          { virtualRouter: message.virtualRouter, vips: vips.length },
+          `owner of ${message.virtualRouter}`,
+        );
+        this.#reporter.took(message.virtualRouter, vips);
+        break;
+      }
+      case 'yield':
+        this.#log.info(message, `no longer owner of ${message.virtualRouter}: ${message.reason}`);
+        break;
+      case 'holder':
+        this.#log.debug(message, `${message.virtualRouter} is held by ${message.node ?? 'nobody'}`);
+        break;
+      case 'rival':
+        this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
+        break;
+      case 'error':
+        this.#log.error({ code: message.code }, message.message);
+        break;
+    }
+  }
+}
+
+/** The virtual routers that this node can serve whole: every IPv4 VIP has an interface here, and the interface has a carrier. */
+function contestable(
+  routers: readonly AssignedRouter[],
+  interfaces: readonly HostInterface[],
+): Omit<WireVirtualRouter, 'table'>[] {
+  const running = new Set(interfaces.filter((candidate) => candidate.running).map(({ name }) => name));
+  return routers.flatMap((router) => {
+    const vips = router.vips.filter(({ address }) => !address.includes(':'));
+    const announced = vips.flatMap(({ address, uplink }) =>
+      uplink && running.has(uplink) ? [{ address, uplink }] : [],
+    );
+    return announced.length > 0 && announced.length === vips.length ? [{ ...router, vips: announced }] : [];
+  });
+}

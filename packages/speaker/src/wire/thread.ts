@@ -1,0 +1,108 @@
+/**
+ * The wire thread: a worker with its own sockets, its own Kubernetes connection and its own timers, so that parsing ten thousand
+ * Services on the main thread never delays a renewal or an ARP reply (docs/architecture.md, "Two threads").
+ * It only ties the parts together; wire.ts and ../election decide.
+ */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { labels } from '@fairlead/api';
+import { OwnerRules } from '@fairlead/ipvs';
+import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
+import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
+import { LeaseElection } from '../election/lease-election.js';
+import { LanPort } from './lan-port.js';
+import type { FromWire, ToWire, WireOptions } from './messages.js';
+import { Wire } from './wire.js';
+
+const port = parentPort!;
+const options = workerData as WireOptions;
+const clock = () => performance.now();
+const tell = (message: FromWire) => port.postMessage(message);
+
+const kube = new KubeClient(await resolveConfig(options.kube));
+const locks = new Map<string, LeaseLock>();
+const rules = new OwnerRules();
+
+const election = new LeaseElection({
+  node: options.node,
+  clock,
+  // No answer at all, or one that says that the server (or its store) cannot serve now.
+  isUnreachable: (error) =>
+    error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500),
+  createLock: ({ contested, startDelayMs }) => {
+    const lock = new LeaseLock({
+      client: kube,
+      namespace: options.namespace,
+      name: contested.leaseName,
+      identity: options.node,
+      labels: { [labels.name]: 'fairlead', [labels.virtualRouter]: contested.name },
+      ...options.timings,
+      startDelayMs,
+      clock,
+    });
+    locks.set(contested.leaseName, lock);
+    return lock;
+  },
+  listener: {
+    own: (name) => wire.own(name),
+    yield: (name, reason) => wire.yield(name, reason),
+    holder: (name, node) => wire.holder(name, node, options.node),
+  },
+});
+
+let timer: NodeJS.Timeout | undefined;
+const wire: Wire = new Wire({
+  election,
+  rules,
+  clock,
+  tell,
+  openPort: (uplink) =>
+    new LanPort(uplink, {
+      frame: (from, bytes) => wire.frame(from, bytes),
+      error: (from, error) => tell({ kind: 'error', message: `ARP socket on ${from.name}: ${error.message}` }),
+    }),
+  wakeAt: (at) => {
+    clearTimeout(timer);
+    if (at !== undefined) timer = setTimeout(() => wire.announceDue(), Math.max(0, at - clock()));
+  },
+});
+
+// One watch feeds the locks of all virtual routers: standbys do not poll, and API load grows with owners, not with nodes.
+const observed = new Informer<LeaseObject>({
+  client: kube,
+  resource: leases,
+  namespace: options.namespace,
+  labelSelector: `${labels.name}=fairlead,${labels.virtualRouter}`,
+});
+const lockOf = (lease: LeaseObject) => locks.get(lease.metadata?.name ?? '');
+observed.on('add', (lease) => lockOf(lease)?.observe(lease));
+observed.on('update', (lease) => lockOf(lease)?.observe(lease));
+observed.on('delete', (lease) => lockOf(lease)?.observe(undefined));
+observed.on('error', (error) => tell({ kind: 'error', message: `watch of the Leases: ${error.message}` }));
+observed.start();
+
+port.on('message', (message: ToWire) => {
+  switch (message.kind) {
+    case 'configure':
+      wire.configure(message.virtualRouters, message.uplinks);
+      break;
+    case 'fit':
+      election.setFit(message.fit);
+      break;
+    case 'stop':
+      void stop(message.release);
+      break;
+  }
+});
+
+async function stop(release: boolean): Promise<void> {
+  await election.stop({ release });
+  await observed.stop();
+  wire.close();
+  rules.close();
+  await kube.close();
+  tell({ kind: 'stopped' });
+  process.exit(0); // of this thread alone
+}
+
+tell({ kind: 'ready' });
