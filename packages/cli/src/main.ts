@@ -1,2 +1,31 @@
 #!/usr/bin/env node
-export {};
+/** The `fairlead` command. Exit codes: 0 done, 1 failed, 2 wrong usage. */
+
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('fairlead')
+  .description('a bare-metal LoadBalancer for Kubernetes')
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(--help lists the options)');
+
+/** Only the command that runs is loaded: a speaker should not pay for the controller, nor either of them for the demo. */
+const commands: Record<string, () => Promise<(parent: Command) => void>> = {
+  controller: async () => (await import('./commands/controller.js')).controllerCommand,
+  speaker: async () => (await import('./commands/speaker.js')).speakerCommand,
+  demo: async () => (await import('./commands/demo.js')).demoCommand,
+};
+
+try {
+  const named = process.argv[2] ?? '';
+  for (const name of named in commands ? [named] : Object.keys(commands)) (await commands[name]!())(program);
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else throw error;
+}

@@ -1,0 +1,45 @@
+/** How a daemon lives and dies: started once, stopped in order by SIGTERM or SIGINT, ended with a reason by anything unforeseen. */
+
+import type { Logger } from 'pino';
+
+export interface Daemon {
+  stop(): Promise<void>;
+  /** Settles only if the daemon cannot go on. */
+  failed?: Promise<never>;
+}
+
+/** A daemon that has not stopped by then is ended; Kubernetes would kill it after 30 s. */
+const STOP_TIMEOUT_MS = 20_000;
+
+export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Promise<void> {
+  const fatal = (what: string) => (error: unknown) => {
+    const cause = error as Error & { code?: string };
+    log.fatal({ err: cause, code: cause.code }, `${what}: ${cause.message}`);
+    process.exit(1);
+  };
+  process.on('uncaughtException', fatal('unexpected error'));
+  process.on('unhandledRejection', fatal('unexpected rejection'));
+  let daemon: Daemon;
+  try {
+    daemon = await start();
+  } catch (error) {
+    return fatal('could not start')(error);
+  }
+  daemon.failed?.catch(fatal('cannot go on'));
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(
+      () => fatal('could not stop in time')(new Error(`still busy after ${STOP_TIMEOUT_MS} ms`)),
+      STOP_TIMEOUT_MS,
+    );
+    daemon.stop().then(() => {
+      log.info('stopped');
+      process.exit(0);
+    }, fatal('could not stop'));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}

@@ -1,0 +1,35 @@
+/** Options that the daemons share. */
+
+import { hostname } from 'node:os';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** `--server`, `--kubeconfig`, `--log-level`; without the first two the Pod's own service account is used. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--server <url>', 'API server without authentication, such as http://10.0.0.1:8080 (for labs)')
+    .option('--kubeconfig <file>', 'kubeconfig file; default: the service account of the Pod')
+    .addOption(
+      new Option('--log-level <level>', 'how much to log')
+        .choices(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info'),
+    );
+}
+
+export interface CommonOptions {
+  server?: string;
+  kubeconfig?: string;
+  logLevel: string;
+}
+
+/** `3s`, `500ms`, `2m`, or a plain number of seconds → milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError('a duration such as 3s or 500ms is expected.');
+  const milliseconds = Number(match[1]) * { ms: 1, s: 1_000, m: 60_000 }[match[2] ?? 's']!;
+  if (milliseconds <= 0) throw new InvalidArgumentError('a duration longer than nothing is expected.');
+  return Math.round(milliseconds);
+}
+
+export function defaultNodeName(env: NodeJS.ProcessEnv = process.env): string {
+  return env.NODE_NAME ?? hostname();
+}

@@ -1,0 +1,62 @@
+/** `fairlead speaker` */
+
+import { SYSTEM_NAMESPACE } from '@fairlead/api';
+import { type SpeakerOptions, startSpeaker } from '@fairlead/speaker';
+import { type Command, Option } from 'commander';
+import { createLogger } from '../logging.js';
+import { runDaemon } from './daemon.js';
+import { type CommonOptions, defaultNodeName, parseDuration, withCommonOptions } from './options.js';
+
+interface Options extends CommonOptions {
+  nodeName: string;
+  director: string;
+  forwarder: SpeakerOptions['forwarder'];
+  uplink?: string;
+  namespace: string;
+  leaseDuration: number;
+  renewPeriod: number;
+  retryPeriod: number;
+}
+
+export function speakerCommand(parent: Command): void {
+  withCommonOptions(parent.command('speaker'))
+    .description('elect an owner for each VIP, announce it, and forward its traffic (on every node)')
+    .option(
+      '--node-name <name>',
+      "this node's name in the cluster (default: $NODE_NAME or the host's name)",
+      defaultNodeName(),
+    )
+    .option('--director <name>', 'network namespace in which VIP traffic is forwarded', 'fairlead')
+    .addOption(
+      new Option('--forwarder <kind>', 'ipvs, nftables, or auto: ipvs where the kernel has it')
+        .choices(['auto', 'ipvs', 'nftables'])
+        .default('auto'),
+    )
+    .option(
+      '--uplink <interface>',
+      "announce on this interface only (default: those with an address in a VIP's subnet)",
+    )
+    .option('--namespace <name>', 'namespace of the Leases', SYSTEM_NAMESPACE)
+    .option('--lease-duration <time>', 'how long a silent owner is waited for', parseDuration, 3_000)
+    .option('--renew-period <time>', 'how often an owner renews its Lease', parseDuration, 1_000)
+    .option('--retry-period <time>', 'how soon a failed renewal is tried again', parseDuration, 200)
+    .action((options: Options) => {
+      const log = createLogger('speaker', options.logLevel).child({ node: options.nodeName });
+      return runDaemon(log, () =>
+        startSpeaker({
+          log,
+          node: options.nodeName,
+          kube: { server: options.server, kubeconfig: options.kubeconfig },
+          director: options.director,
+          forwarder: options.forwarder,
+          uplink: options.uplink,
+          namespace: options.namespace,
+          timings: {
+            leaseDurationMs: options.leaseDuration,
+            renewPeriodMs: options.renewPeriod,
+            retryPeriodMs: options.retryPeriod,
+          },
+        }),
+      );
+    });
+}
