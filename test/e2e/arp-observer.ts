@@ -1,0 +1,96 @@
+/** A station on the LAN that keeps asking who has a VIP, and notes who answers: the judge of "one owner at a time". */
+
+import { parseAddress } from '@fairlead/api';
+import type { LabHost } from '@fairlead/lab';
+import { Rtnetlink } from '@fairlead/netlink';
+import { constants, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import {
+  ARP_REPLY,
+  ARP_REQUEST,
+  BROADCAST_MAC,
+  decodeArpFrame,
+  encodeArpFrame,
+  formatMac,
+  parseMac,
+  ZERO_MAC,
+} from '@fairlead/speaker';
+
+export interface Answer {
+  /** Monotonic ms. */
+  atMs: number;
+  mac: string;
+  /** A broadcast nobody had asked for. */
+  gratuitous: boolean;
+}
+
+const ASK_EVERY_MS = 20;
+
+export class ArpObserver {
+  readonly answers: Answer[] = [];
+  readonly #socket: RawSocket;
+  readonly #timer: NodeJS.Timeout;
+  readonly #waiting = new Set<(answer: Answer) => void>();
+
+  constructor(host: LabHost, vip: string) {
+    const parsed = parseAddress(vip);
+    const ip = Number(parsed.value);
+    const rtnetlink = new Rtnetlink({ netns: host.netns });
+    const link = rtnetlink.link('eth0')!;
+    rtnetlink.close();
+    const mac = parseMac(link.address!);
+    this.#socket = new RawSocket({
+      domain: constants.AF_PACKET,
+      type: constants.SOCK_RAW,
+      protocol: 0,
+      netns: host.netns,
+    });
+    this.#socket.bind(sockaddrLl({ ifindex: link.index, protocol: constants.ETH_P_ARP }));
+    this.#socket.onMessages((messages) => {
+      for (const { data } of messages) {
+        const packet = decodeArpFrame(data);
+        if (packet?.senderIp !== ip) continue;
+        const gratuitous = packet.targetIp === ip;
+        if (packet.operation !== ARP_REPLY && !gratuitous) continue;
+        this.#note({ atMs: performance.now(), mac: formatMac(packet.senderMac), gratuitous });
+      }
+    });
+    // A probe (RFC 5227): its sender address is empty, so that nobody's cache is changed by being observed.
+    const question = encodeArpFrame({
+      destination: BROADCAST_MAC,
+      source: mac,
+      operation: ARP_REQUEST,
+      senderMac: mac,
+      senderIp: 0,
+      targetMac: ZERO_MAC,
+      targetIp: ip,
+    });
+    this.#timer = setInterval(() => this.#socket.send(question), ASK_EVERY_MS);
+  }
+
+  /** The next answer for which `matches` holds. */
+  next(matches: (answer: Answer) => boolean): Promise<Answer> {
+    return new Promise((resolve) => {
+      const waiter = (answer: Answer) => {
+        if (!matches(answer)) return;
+        this.#waiting.delete(waiter);
+        resolve(answer);
+      };
+      this.#waiting.add(waiter);
+    });
+  }
+
+  /** Answers to our own questions since `atMs`, by hardware address. */
+  answeredSince(atMs: number): Set<string> {
+    return new Set(this.answers.filter((answer) => answer.atMs >= atMs && !answer.gratuitous).map(({ mac }) => mac));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#socket.close();
+  }
+
+  #note(answer: Answer): void {
+    this.answers.push(answer);
+    for (const waiter of [...this.#waiting]) waiter(answer);
+  }
+}

@@ -1,0 +1,102 @@
+/** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
+
+import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
+import { type ForwarderChoice, installManifests, startController, startSpeaker, until } from '@fairlead/cli';
+import { addressPools, Informer, type KubeObject, leases, services } from '@fairlead/kube';
+import { deployEcho, Lab, type LabNode, type LabProcess } from '@fairlead/lab';
+
+export const PORT = 80;
+
+export interface LeaseObject extends KubeObject {
+  spec?: { holderIdentity?: string; renewTime?: string; leaseTransitions?: number };
+}
+export interface ServiceObject extends KubeObject {
+  status?: {
+    loadBalancer?: { ingress?: { ip?: string; ipMode?: string }[] };
+    conditions?: { type: string; status: string; reason: string; message: string }[];
+  };
+}
+
+export class Cluster {
+  readonly lab: Lab;
+  readonly controller: LabProcess;
+  readonly speakers = new Map<string, LabProcess>();
+  readonly leases: Informer<LeaseObject>;
+  readonly services: Informer<ServiceObject>;
+  readonly #forwarder: ForwarderChoice;
+
+  /** Three nodes with a Pod each; controller and speakers run. */
+  static async start(forwarder: ForwarderChoice): Promise<Cluster> {
+    const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs: 2_000 });
+    try {
+      await installManifests(lab.kube);
+      await deployEcho(lab, { name: 'web', namespace: 'default', perNode: 1, port: PORT });
+      const cluster = new Cluster(lab, forwarder);
+      await Promise.all([cluster.leases.synced, cluster.services.synced]);
+      return cluster;
+    } catch (error) {
+      await lab.stop();
+      throw error;
+    }
+  }
+
+  private constructor(lab: Lab, forwarder: ForwarderChoice) {
+    this.lab = lab;
+    this.#forwarder = forwarder;
+    this.controller = startController(lab);
+    for (const node of lab.nodes) this.startSpeaker(node);
+    this.leases = new Informer({ client: lab.kube, resource: leases, labelSelector: labels.virtualRouter });
+    this.services = new Informer({ client: lab.kube, resource: services });
+    this.leases.start();
+    this.services.start();
+  }
+
+  startSpeaker(node: LabNode): LabProcess {
+    const speaker = startSpeaker(this.lab, node, { forwarder: this.#forwarder });
+    this.speakers.set(node.name, speaker);
+    return speaker;
+  }
+
+  async createPool(name: string, ...addresses: string[]): Promise<void> {
+    await this.lab.kube.create(addressPools, {
+      apiVersion: 'fairlead.dev/v1alpha1',
+      kind: 'AddressPool',
+      metadata: { name },
+      spec: { addresses },
+    });
+  }
+
+  async createService(name: string, pool: string, port = PORT): Promise<void> {
+    await this.lab.kube.create(services, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: 'default', annotations: { [annotations.addressPool]: pool } },
+      spec: {
+        type: 'LoadBalancer',
+        loadBalancerClass: LOAD_BALANCER_CLASS,
+        selector: { app: 'web' },
+        ports: [{ port, targetPort: PORT, protocol: 'TCP' }],
+      },
+    });
+  }
+
+  vipOf(name: string): Promise<string> {
+    return until(this.services, `Service ${name} getting an address`, (service) =>
+      service.metadata?.name === name ? service.status?.loadBalancer?.ingress?.[0]?.ip : undefined,
+    );
+  }
+
+  /** The node that holds the Lease of the only virtual router in use; with `not`, waits until it is another one. */
+  async owner(not?: LabNode): Promise<LabNode> {
+    const holder = await until(this.leases, 'a takeover', ({ spec }) =>
+      spec?.holderIdentity && spec.holderIdentity !== not?.name ? spec.holderIdentity : undefined,
+    );
+    return this.lab.nodes.find((node) => node.name === holder)!;
+  }
+
+  async stop(): Promise<void> {
+    this.leases.stop();
+    this.services.stop();
+    await this.lab.stop();
+  }
+}

@@ -1,0 +1,3 @@
+import { describeVip } from './vip.js';
+
+describeVip('nftables');

@@ -1,2 +1,0 @@
-/** Helpers shared by the suites under test/. */
-export {};
