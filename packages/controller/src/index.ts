@@ -1,2 +1,3 @@
-/** Fairlead controller: allocates addresses to Services of type LoadBalancer. */
-export {};
+/** The controller: allocates addresses to Services of type LoadBalancer. */
+export { type Allocation, Allocator, type AllocatorPool, type FamilyUsage } from './allocator.js';
+export { CONTROLLER_LEASE, type Controller, type ControllerOptions, startController } from './controller.js';

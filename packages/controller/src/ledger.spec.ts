@@ -193,6 +193,14 @@ describe('a freed address', () => {
     });
   }
 
+  it('comes from a Service whose whole status is gone with its type, and its finalizer goes too', () => {
+    const { cluster, controller } = start(['s1', 's2', 'waits']);
+    cluster.edit('default/s1', { spec: { type: 'ClusterIP', loadBalancerClass: null }, status: null });
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '', s2: '192.0.2.1', waits: '192.0.2.0' });
+    expect(cluster.services.get('default/s1')?.metadata?.finalizers ?? []).to.deep.equal([]);
+  });
+
   it('of a deleted Service is free when the object is gone, its status cleared before if others hold the object', () => {
     const { cluster, controller } = start(['s1', 's2', 'waits']);
     cluster.edit('default/s1', { metadata: { finalizers: ['service.kubernetes.io/load-balancer-cleanup', 'x/y'] } });

@@ -42,6 +42,8 @@ export interface Conflict {
 
 interface Account {
   seen: Observation;
+  /** Whether there is, or was when last seen, something of ours on it. */
+  touched: boolean;
   /** Since when it has wanted an address, ms since the epoch. */
   wantsSinceMs: number;
   /** Every address that nobody else may get because of this Service. */
@@ -88,6 +90,8 @@ export class Ledger {
       account = this.#open(seen, this.#now());
     } else {
       if (!account.seen.wish && seen.wish) account.wantsSinceMs = this.#now();
+      // Somebody who replaces the whole status takes our condition away with it; the finalizer is still ours to remove.
+      account.touched = seen.touched || (account.touched && seen.guarded);
       account.seen = seen;
     }
     this.#adopt(account);
@@ -118,7 +122,7 @@ export class Ledger {
     const account = this.#accounts.get(key);
     if (!account || this.#isForeign(account)) return { kind: 'ignore' };
     const { seen, held, desired, problem, undecided, conflict } = account;
-    if (!seen.wish) return seen.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
+    if (!seen.wish) return account.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
     if (undecided) return { kind: 'undecided' };
     const allocation = desired && { address: desired, pool: this.#allocator.poolOf(desired) };
     return { kind: 'decided', allocation, problem, conflict };
@@ -137,6 +141,7 @@ export class Ledger {
   #open(seen: Observation, wantsSinceMs: number): Account {
     const account: Account = {
       seen,
+      touched: seen.touched,
       wantsSinceMs,
       held: [],
       desired: undefined,

@@ -3,6 +3,7 @@
 import {
   annotations,
   conditions,
+  finalizers,
   type IpAddress,
   isAddress,
   isOurs,
@@ -27,8 +28,10 @@ export interface Observation {
   wish: Wish | undefined;
   /** Ours, but it asks for what cannot be given. What it has, it keeps. */
   refusal: Problem | undefined;
-  /** Whether this controller has written to its status before. */
+  /** Whether this controller has left something on it before, as far as can be told from the object alone. */
   touched: boolean;
+  /** Has the finalizer by which all load balancers go. */
+  guarded: boolean;
   /** The addresses in its status. */
   shown: IpAddress[];
   /** Has an ingress that another controller may have put there: ours only if a pool of ours has the address. */
@@ -40,19 +43,21 @@ export interface Observation {
 
 export function observeService(service: V1Service, options: { defaultClass: boolean }): Observation {
   const condition = service.status?.conditions?.find((each) => each.type === conditions.allocated);
-  const touched = condition !== undefined;
+  const guarded = service.metadata?.finalizers?.includes(finalizers.loadBalancerCleanup) ?? false;
+  const classless = service.spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
+  const touched = condition !== undefined || (guarded && !classless);
   // A class-less Service that has an address of ours keeps it when we cease to be the default class.
   const ours =
     isOurs(service, { defaultClass: options.defaultClass || touched }) && !service.metadata?.deletionTimestamp;
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   const createdMs = wireTime(service.metadata?.creationTimestamp) ?? 0;
-  const classless = service.spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
   return {
     key: `${service.metadata?.namespace}/${service.metadata?.name}`,
     uid: service.metadata?.uid ?? '',
     wish: ours ? wishOf(service) : undefined,
     refusal: ours ? refusalOf(service) : undefined,
     touched,
+    guarded,
     shown: ours || touched ? ingress.flatMap(({ ip }) => (ip && isAddress(ip) ? [parseAddress(ip)] : [])) : [],
     maybeForeign: ours && classless && !touched && ingress.length > 0,
     sinceMs: wireTime(condition?.lastTransitionTime) ?? createdMs,

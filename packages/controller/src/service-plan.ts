@@ -75,8 +75,11 @@ function planRelease(service: V1Service, addresses: IpAddress[]): PlannedPatch |
   const finalizer = elsewhere ? undefined : finalizerPatch(service, false);
   if (finalizer) return patch(service, undefined, { metadata: finalizer }, []);
   const texts = addresses.map(formatAddress);
-  const left = (service.status?.loadBalancer?.ingress ?? []).filter(({ ip }) => !ip || !texts.includes(ip));
-  const others = (service.status?.conditions ?? []).filter((each) => each.type !== conditions.allocated);
+  const before = service.status?.loadBalancer?.ingress ?? [];
+  const left = before.filter(({ ip }) => !ip || !texts.includes(ip));
+  const said = service.status?.conditions ?? [];
+  const others = said.filter((each) => each.type !== conditions.allocated);
+  if (left.length === before.length && others.length === said.length) return undefined;
   const status = {
     conditions: others.length > 0 ? others : null,
     loadBalancer: { ingress: left.length > 0 ? left : null },

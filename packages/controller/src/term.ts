@@ -7,6 +7,7 @@
  * it sees every address that an earlier leader gave away; and it begins without any memory that could contradict them.
  */
 
+import { setMaxListeners } from 'node:events';
 import type { AddressPool } from '@fairlead/api';
 import {
   addressPools,
@@ -56,11 +57,14 @@ export class Term {
   readonly #pools: FreshCache<AddressPool>;
   readonly #serviceQueue: WorkQueue;
   readonly #poolQueue: WorkQueue;
+  /** Aborts writes that are under way. */
+  readonly #abort = new AbortController();
   #poolsInLedger = '';
 
   constructor(options: TermOptions) {
     const { kube, recorder, leadershipMs, now } = options;
     this.#options = options;
+    setMaxListeners(0, this.#abort.signal); // one for each write in flight
     this.#ledger = new Ledger(now);
     this.#writer = new Writer({
       kube,
@@ -72,12 +76,12 @@ export class Term {
     this.#services = new FreshCache(this.#serviceInformer);
     this.#pools = new FreshCache(this.#poolInformer);
     this.#serviceQueue = new WorkQueue({
-      process: (key, signal) => this.#writeService(key, signal),
+      process: (key) => this.#writeService(key),
       concurrency: CONCURRENT_WRITES,
       onError: (error, key, failures) => this.#failed(error, `Service "${key}"`, failures),
     });
     this.#poolQueue = new WorkQueue({
-      process: (_, signal) => this.#writePools(signal),
+      process: () => this.#writePools(),
       onError: (error, _, failures) => this.#failed(error, 'AddressPools', failures),
     });
   }
@@ -109,6 +113,7 @@ export class Term {
 
   /** Resolves when no write is under way any more. */
   async stop(): Promise<void> {
+    this.#abort.abort();
     await Promise.all([
       this.#serviceQueue.stop(),
       this.#poolQueue.stop(),
@@ -152,13 +157,14 @@ export class Term {
     this.#poolQueue.add(ALL_POOLS);
   }
 
-  #writeService(key: string, signal: AbortSignal): Promise<void> {
+  #writeService(key: string): Promise<void> {
     const plan = (service: V1Service) => planService(service, this.#ledger.verdict(key), this.#options.now());
-    return this.#writer.settle(services, this.#services, key, plan, signal);
+    return this.#writer.settle(services, this.#services, key, plan, this.#abort.signal);
   }
 
   /** One pool after the other, and each judged anew: what was written to one counts for the next. */
-  async #writePools(signal: AbortSignal): Promise<void> {
+  async #writePools(): Promise<void> {
+    const { signal } = this.#abort;
     const errors: unknown[] = [];
     for (const { metadata } of this.#pools.list().sort(byAge)) {
       const plan = (pool: AddressPool) => {

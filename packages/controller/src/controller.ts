@@ -1,0 +1,159 @@
+/**
+ * The controller as a whole: stands for leadership, and serves one term whenever it leads.
+ *
+ *   standby ──acquired──▶ Term: lists, adopts, serves ──lost──▶ standby
+ *
+ * A replica that does not lead watches one Lease and nothing else.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { labels, SYSTEM_NAMESPACE } from '@fairlead/api';
+import { EventRecorder, Informer, type KubeClient, leases } from '@fairlead/kube';
+import { LeaseLock, type LeaseLockOptions, type LeaseObject } from '@fairlead/lease-lock';
+import type { Logger } from 'pino';
+import { Term } from './term.js';
+
+/** Name of the Lease (in SYSTEM_NAMESPACE) that says which replica leads. */
+export const CONTROLLER_LEASE = 'fairlead-controller';
+
+/** Events that are still to be written when the controller stops get so long. */
+const FLUSH_MS = 1_000;
+
+export interface ControllerOptions {
+  kube: KubeClient;
+  /** Of this replica; no two that live at the same time may have the same (the Pod's name is fine). */
+  identity: string;
+  log: Logger;
+  /** Serve Services without loadBalancerClass, too. Default false. */
+  defaultClass?: boolean;
+  /** Timing of the leader election, and its parts that tests replace; the defaults are lease-lock's (15 s). */
+  lease?: Omit<Partial<LeaseLockOptions>, 'client' | 'namespace' | 'name' | 'identity' | 'labels'>;
+}
+
+export interface Controller {
+  /**
+   * Resolves when this replica leads, has adopted all addresses in use, and serves changes. That may be never: a standby
+   * is healthy, too. Rejects (harmlessly, if nobody waits) when stopped before.
+   */
+  readonly ready: Promise<void>;
+  isLeader(): boolean;
+  /** Ends writing, then gives the Lease back. Resolves when both are done. */
+  stop(): Promise<void>;
+}
+
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  return new RunningController(options);
+}
+
+class RunningController implements Controller {
+  readonly ready: Promise<void>;
+  readonly #options: ControllerOptions;
+  readonly #recorder: EventRecorder;
+  readonly #lock: LeaseLock;
+  readonly #leaseInformer: Informer<LeaseObject>;
+  #resolveReady: () => void = () => {};
+  #rejectReady: (error: Error) => void = () => {};
+  #term: Term | undefined;
+  /** Terms that are lost but still wait for the answer to a write. */
+  readonly #ending = new Set<Promise<void>>();
+  #stopping = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: ControllerOptions) {
+    const { kube, identity, log, lease } = options;
+    this.#options = options;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    this.ready.catch(() => {}); // nobody has to wait for it
+    this.#recorder = new EventRecorder({
+      client: kube,
+      component: CONTROLLER_LEASE,
+      instance: identity,
+      onError: (error) => log.warn({ err: error }, 'an Event was not recorded'),
+    });
+    this.#lock = new LeaseLock({
+      ...lease,
+      client: kube,
+      namespace: SYSTEM_NAMESPACE,
+      name: CONTROLLER_LEASE,
+      identity,
+      labels: { [labels.name]: 'fairlead' },
+    });
+    this.#lock.on('acquired', () => this.#begin());
+    this.#lock.on('lost', (reason) => this.#end(reason));
+    this.#lock.on('holder', (holder) => log.info({ holder }, 'leader'));
+    this.#lock.on('attempt', ({ purpose, error }) => {
+      if (error) log.warn({ err: error, purpose }, `a request for Lease ${CONTROLLER_LEASE} failed, trying again`);
+    });
+    this.#leaseInformer = new Informer<LeaseObject>({
+      client: kube,
+      resource: leases,
+      namespace: SYSTEM_NAMESPACE,
+      fieldSelector: `metadata.name=${CONTROLLER_LEASE}`,
+    })
+      .on('add', (object) => this.#lock.observe(object))
+      .on('update', (object) => this.#lock.observe(object))
+      .on('delete', () => this.#lock.observe(undefined))
+      .on('error', (error) => log.warn({ err: error }, `watching Lease ${CONTROLLER_LEASE} failed, trying again`));
+    this.#leaseInformer.start();
+    this.#lock.start();
+  }
+
+  isLeader(): boolean {
+    return this.#lock.isLeader();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping = true;
+    this.#rejectReady(new Error('the controller was stopped before it led'));
+    const term = this.#term;
+    this.#term = undefined;
+    // Writes end before the Lease is given back: the next leader may read at once.
+    await term?.stop();
+    await Promise.all(this.#ending);
+    const late = new AbortController();
+    await Promise.race([this.#recorder.flush(), sleep(FLUSH_MS, undefined, { signal: late.signal }).catch(() => {})]);
+    late.abort();
+    await this.#recorder.stop();
+    await this.#lock.stop({ release: true });
+    await this.#leaseInformer.stop();
+  }
+
+  #begin(): void {
+    if (this.#stopping) return;
+    const { kube, log, defaultClass = false } = this.#options;
+    const term = new Term({
+      kube,
+      log,
+      recorder: this.#recorder,
+      defaultClass,
+      leadershipMs: () => (this.#lock.isLeader() ? this.#lock.deadline - performance.now() : 0),
+      now: Date.now,
+    });
+    this.#term = term;
+    log.info('leading');
+    term.start().then(
+      () => this.#resolveReady(),
+      (error) => {
+        // It rejects only when it is stopped before its caches are complete, which #end or stop() did and logged.
+        if (this.#term === term) log.error({ err: error }, 'a term of leadership could not begin');
+      },
+    );
+  }
+
+  #end(reason: string): void {
+    const term = this.#term;
+    this.#term = undefined;
+    if (!term) return;
+    this.#options.log.warn({ reason, writes: term.writes }, 'not leading any more');
+    const ending = term.stop().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+}
