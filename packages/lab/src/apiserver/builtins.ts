@@ -3,6 +3,7 @@ import { decodeBuiltin } from './builtin-types/decode.js';
 import { columnsOf } from './columns.js';
 import type { Registry, ResourceType } from './resources.js';
 import { type ClusterIpAllocator, NodePortAllocator } from './strategies/allocators.js';
+import { eventConversion } from './strategies/events.js';
 import { type IpFamily, serviceStrategy } from './strategies/service.js';
 import { simpleStrategies } from './strategies/simple.js';
 import { plainStrategy, type Strategy } from './strategy.js';
@@ -26,6 +27,10 @@ interface Row {
   namespaced?: boolean;
   status?: boolean;
   fields?: string[];
+  /** Name in the table of built-in types, where it is not the kind. */
+  schemaName?: string;
+  /** Another view of what is stored in this collection. */
+  view?: { collection: string; conversion: NonNullable<ResourceType['conversion']> };
 }
 
 const EVENT_FIELDS = [
@@ -101,6 +106,17 @@ const TABLE: Record<string, Row[]> = {
   ],
   'coordination.k8s.io/v1': [{ plural: 'leases', kind: 'Lease', namespaced: true }],
   'discovery.k8s.io/v1': [{ plural: 'endpointslices', kind: 'EndpointSlice', namespaced: true }],
+  'events.k8s.io/v1': [
+    {
+      plural: 'events',
+      kind: 'Event',
+      shortNames: ['ev'],
+      namespaced: true,
+      fields: ['reason', 'type'],
+      schemaName: 'EventsV1Event',
+      view: { collection: '/events', conversion: eventConversion },
+    },
+  ],
   'rbac.authorization.k8s.io/v1': [
     { plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
     { plural: 'clusterroles', kind: 'ClusterRole' },
@@ -131,7 +147,8 @@ export function addBuiltins(registry: Registry, options: BuiltinOptions): void {
   for (const [apiVersion, rows] of Object.entries(TABLE)) {
     const [group, version] = apiVersion.split('/') as [string, string];
     for (const row of rows) {
-      const collection = `${group}/${row.plural}`;
+      const collection = row.view?.collection ?? `${group}/${row.plural}`;
+      const schemaName = row.schemaName ?? row.kind;
       const type: ResourceType = {
         group,
         version,
@@ -148,10 +165,11 @@ export function addBuiltins(registry: Registry, options: BuiltinOptions): void {
         columns: columnsOf(collection),
         strategy: {
           ...(strategies[collection] ?? plainStrategy),
-          decode: (object, unknown) => decodeBuiltin(object, row.kind, unknown),
+          decode: (object, unknown) => decodeBuiltin(object, schemaName, unknown),
         },
         custom: false,
-        schemaName: row.kind,
+        schemaName,
+        ...(row.view ? { conversion: row.view.conversion } : {}),
       };
       registry.add(type);
     }

@@ -39,8 +39,7 @@ export function crdStrategy(store: Store, registry: Registry, now: WallClock): S
     unconditionalUpdate: false,
 
     prepare(next, previous, subresource) {
-      if (!isObject(next.spec)) next.spec = {};
-      next.spec = structuredClone(next.spec);
+      next.spec ??= {};
       const { spec } = next;
       if (isObject(spec.names)) {
         spec.names.singular ||= String(spec.names.kind ?? '').toLowerCase();

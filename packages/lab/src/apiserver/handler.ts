@@ -133,7 +133,7 @@ export class ResourceHandler {
     }
     const form = formOf(request.headers.accept);
     if (form === 'plain') return { status: 200, body: listJson(type, page) };
-    const objects = page.entries.map(({ object }) => (type.conversion ? type.conversion.fromStorage(object) : object));
+    const objects = page.entries.map((entry) => entry.object);
     if (form === 'table') {
       return {
         status: 200,
@@ -272,7 +272,7 @@ export class ResourceHandler {
     if (form === 'plain') return { status, body: object, ...headers };
     if (form === 'metadata') return { status, body: partialOf(object), ...headers };
     const metadata = { resourceVersion: object.metadata.resourceVersion };
-    const table = tableOf(type, [object], metadata, { nowMs: this.options.now(), include: includeOf(query) });
+    const table = tableOf(type, [entry.object], metadata, { nowMs: this.options.now(), include: includeOf(query) });
     return { status, body: table, ...headers };
   }
 

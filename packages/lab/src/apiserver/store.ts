@@ -158,10 +158,11 @@ export class Collection {
 
   /**
    * The events after `revision`, oldest first.
-   * @throws ApiError 410 when some of them are forgotten.
+   * @throws ApiError 410 when some of them are forgotten, or when the revision has not been reached: then it is that of a
+   *   server before this one, and the client has to list anew.
    */
   since(revision: number): StoreEvent[] {
-    if (revision < this.#forgotten) throw expiredWatch(revision, this.#forgotten);
+    if (revision < this.#forgotten || revision > this.store.revision) throw expiredWatch(revision, this.#forgotten);
     let low = 0;
     let high = this.#history.length;
     while (low < high) {

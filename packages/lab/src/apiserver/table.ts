@@ -3,7 +3,6 @@
  * of a resource to print it well.
  */
 import type { Column, ResourceType } from './resources.js';
-import type { Entry } from './store.js';
 import type { JsonObject, KubeObject } from './types.js';
 
 export const nameColumn: Column = {
@@ -54,12 +53,14 @@ export interface TableOptions {
   headless?: boolean;
 }
 
+/** @param objects as they are stored; their cells do not depend on the version that is asked for. */
 export function tableOf(
   type: ResourceType,
   objects: readonly KubeObject[],
   metadata: JsonObject,
   { nowMs, include, headless = false }: TableOptions,
 ): JsonObject {
+  const shown = (object: KubeObject): KubeObject => type.conversion?.fromStorage(object) ?? object;
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
@@ -75,7 +76,7 @@ export function tableOf(
         })),
     rows: objects.map((object) => ({
       cells: type.columns.map((column) => column.cell(object, nowMs)),
-      ...(include === 'None' ? {} : { object: include === 'Object' ? object : partialOf(object) }),
+      ...(include === 'None' ? {} : { object: include === 'Object' ? shown(object) : partialOf(object) }),
     })),
   };
 }
@@ -83,8 +84,4 @@ export function tableOf(
 /** The object's metadata alone, as metadata-only clients and table rows carry it. */
 export function partialOf(object: KubeObject): JsonObject {
   return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
-}
-
-export function partialEntry(entry: Entry): JsonObject {
-  return partialOf(entry.object);
 }

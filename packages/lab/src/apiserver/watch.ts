@@ -142,13 +142,12 @@ export class WatchStream implements Watcher {
 
   #line(type: EventType, stored: KubeObject): Buffer {
     const { form, type: resource } = this.options;
-    const object = resource.conversion ? resource.conversion.fromStorage(stored) : stored;
     const shown =
       form === 'table'
-        ? tableOf(resource, [object], { resourceVersion: stored.metadata.resourceVersion }, this.#table())
+        ? tableOf(resource, [stored], { resourceVersion: stored.metadata.resourceVersion }, this.#table())
         : form === 'metadata'
-          ? partialOf(object)
-          : object;
+          ? partialOf(stored)
+          : (resource.conversion?.fromStorage(stored) ?? stored);
     return Buffer.from(`${JSON.stringify({ type, object: shown })}\n`);
   }
 

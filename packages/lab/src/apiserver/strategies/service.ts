@@ -118,21 +118,29 @@ function dropTypeDependent(spec: JsonObject, previous: JsonObject): void {
     delete spec.internalTrafficPolicy;
 }
 
-/** Families and policy as the server settles them (initIPFamilyFields), without judging; validation does that. */
-function settleFamilies(spec: JsonObject, available: readonly IpFamily[]): void {
+/** Without a cluster address and without a selector, a Service may have any families: nothing is allocated to it. */
+const isFreeOfFamilies = (spec: JsonObject): boolean =>
+  isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0;
+
+/** Families and policy as the server settles them (initIPFamilyFields); what cannot be is left for validation to find. */
+function settleFamilies(spec: JsonObject, previous: JsonObject | undefined, available: readonly IpFamily[]): void {
   if (!needsClusterIp(spec)) return;
-  const selectorless = Object.keys(spec.selector ?? {}).length === 0;
-  spec.ipFamilyPolicy ??= isHeadless(spec) && selectorless ? 'RequireDualStack' : 'SingleStack';
+  const free = isFreeOfFamilies(spec);
+  spec.ipFamilyPolicy ??= free ? 'RequireDualStack' : 'SingleStack';
+  const same = (name: string): boolean => JSON.stringify(spec[name]) === JSON.stringify(previous?.[name]);
+  if (spec.ipFamilyPolicy === 'SingleStack' && previous) {
+    // From two families to one: the writer says so by the policy alone.
+    if (same('clusterIPs')) spec.clusterIPs = spec.clusterIPs?.slice(0, 1);
+    if (same('ipFamilies')) spec.ipFamilies = spec.ipFamilies?.slice(0, 1);
+  }
   const families: IpFamily[] = [...(spec.ipFamilies ?? [])];
   for (const address of (spec.clusterIPs ?? []).slice(families.length)) {
     if (address !== 'None' && isIP(address)) families.push(familyOf(address));
   }
   if (families.length === 0) families.push(available[0]!);
   const other: IpFamily = families[0] === 'IPv4' ? 'IPv6' : 'IPv4';
-  const mayAdd = available.length === 2 || (isHeadless(spec) && selectorless);
+  const mayAdd = available.length === 2 || free;
   if (spec.ipFamilyPolicy !== 'SingleStack' && families.length === 1 && mayAdd) families.push(other);
-  if (spec.ipFamilyPolicy === 'SingleStack' && families.length > 1 && spec.clusterIPs?.length === 1)
-    families.length = 1;
   spec.ipFamilies = families;
 }
 
@@ -182,11 +190,8 @@ export function serviceStrategy(allocators: ServiceAllocators): Strategy {
 
     prepare(next, previous, subresource: Subresource) {
       if (!isObject(next.spec)) next.spec = {};
-      next.spec = structuredClone(next.spec);
-      if (isObject(next.status)) next.status = structuredClone(next.status);
       if (!previous) next.status = {};
-      next.status ??= {};
-      next.status.loadBalancer ??= {};
+      next.status = { loadBalancer: {}, ...next.status };
       setDefaults(next);
       if (subresource !== '') return;
       const { spec } = next;
@@ -198,7 +203,7 @@ export function serviceStrategy(allocators: ServiceAllocators): Strategy {
       } else {
         pairClusterIps(spec, undefined);
       }
-      settleFamilies(spec, families);
+      settleFamilies(spec, previous?.spec, families);
       if (validateService(next, previous).length === 0) allocate(spec);
     },
 
@@ -239,6 +244,7 @@ function validateAllocation(service: KubeObject, { nodePorts, clusterIps }: Serv
   const { spec, metadata } = service;
   const owner = keyOf(metadata.namespace, metadata.name);
   const errors: FieldError[] = [];
+  if (needsClusterIp(spec) && !isFreeOfFamilies(spec)) errors.push(...unavailableFamilies(spec, clusterIps));
   const checkPort = (path: string, port: number | undefined): void => {
     if (port === undefined) return;
     const holder = nodePorts.ownerOf(port);
@@ -275,5 +281,29 @@ function validateAllocation(service: KubeObject, { nodePorts, clusterIps }: Serv
       fail(`the provided IP (${address}) is not in the valid range. The range of valid IPs is ${allocator?.cidr}`);
     } else if (holder !== undefined) fail('provided IP is already allocated');
   }
+  return errors;
+}
+
+function unavailableFamilies(spec: JsonObject, clusterIps: ServiceAllocators['clusterIps']): FieldError[] {
+  const errors: FieldError[] = [];
+  const { ipFamilyPolicy, ipFamilies } = spec;
+  if (ipFamilyPolicy === 'RequireDualStack' && clusterIps.size < 2) {
+    errors.push(
+      field.invalid('spec.ipFamilyPolicy', ipFamilyPolicy, 'this cluster is not configured for dual-stack services'),
+    );
+  }
+  if (ipFamilyPolicy === 'SingleStack' && ipFamilies.length > 1) {
+    errors.push(
+      field.invalid(
+        'spec.ipFamilyPolicy',
+        ipFamilyPolicy,
+        "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
+      ),
+    );
+  }
+  (ipFamilies as IpFamily[]).forEach((family, i) => {
+    if (!clusterIps.has(family))
+      errors.push(field.invalid(`spec.ipFamilies[${i}]`, family, 'not configured on this cluster'));
+  });
   return errors;
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { type FieldError, field } from '../errors.js';
 import { plainStrategy, type Strategy } from '../strategy.js';
 import { isObject, type JsonObject, type KubeObject, timestamp, type WallClock } from '../types.js';
+import { eventStrategy } from './events.js';
 
 /** By collection name. */
 export function simpleStrategies(now: WallClock): Record<string, Strategy> {
@@ -13,7 +14,7 @@ export function simpleStrategies(now: WallClock): Record<string, Strategy> {
     '/configmaps': plainStrategy,
     '/secrets': secrets,
     '/serviceaccounts': { ...plainStrategy, unconditionalUpdate: false },
-    '/events': { ...plainStrategy, createOnUpdate: true },
+    '/events': eventStrategy,
     '/endpoints': { ...plainStrategy, createOnUpdate: true },
     'discovery.k8s.io/endpointslices': endpointSlices,
     'coordination.k8s.io/leases': leases,
@@ -36,10 +37,10 @@ const namespaces: Strategy = {
     if (!previous) {
       next.spec = { finalizers: ['kubernetes'] };
       next.status = { phase: 'Active' };
-      // Every namespace carries its name as a label, so that selectors can name it.
     } else if (next.spec === undefined) {
       next.spec = previous.spec;
     }
+    // Every namespace carries its name as a label, so that selectors can name it.
     next.metadata.labels = { ...next.metadata.labels, 'kubernetes.io/metadata.name': next.metadata.name };
     if (next.metadata.deletionTimestamp) {
       next.spec = { ...next.spec, finalizers: [] };
@@ -48,11 +49,12 @@ const namespaces: Strategy = {
   },
 };
 
+/** A node may be created with its status, by its kubelet; other resources start without one. */
 const nodes: Strategy = {
   ...plainStrategy,
   prepare(next, previous) {
-    next.spec = isObject(next.spec) ? next.spec : {};
-    if (!previous) next.status = isObject(next.status) ? next.status : {};
+    next.spec ??= {};
+    if (!previous) next.status ??= {};
   },
   validate(next, previous) {
     const errors: FieldError[] = [];
@@ -68,13 +70,12 @@ const nodes: Strategy = {
   },
 };
 
-/** A node object may be created with its status by a kubelet; other resources start without one. */
 function pods(now: WallClock): Strategy {
   return {
     ...plainStrategy,
     generation: 'spec',
     prepare(next, previous) {
-      next.spec = isObject(next.spec) ? structuredClone(next.spec) : {};
+      next.spec ??= {};
       const { spec } = next;
       spec.restartPolicy ??= 'Always';
       spec.dnsPolicy ??= 'ClusterFirst';
@@ -191,7 +192,7 @@ const leases: Strategy = {
   unconditionalUpdate: false,
   createOnUpdate: true,
   prepare(next) {
-    if (!isObject(next.spec)) next.spec = {};
+    next.spec ??= {};
   },
   validate(next) {
     const errors: FieldError[] = [];
@@ -212,7 +213,7 @@ function workloads(kind: 'Deployment' | 'DaemonSet'): Strategy {
     ...plainStrategy,
     generation: 'spec',
     prepare(next, previous) {
-      next.spec = isObject(next.spec) ? structuredClone(next.spec) : {};
+      next.spec ??= {};
       const { spec } = next;
       if (kind === 'Deployment') {
         spec.replicas ??= 1;
