@@ -61,7 +61,13 @@ describe('kubectl watches the API server', () => {
     const status = '{"status":{"loadBalancer":{"ingress":[{"ip":"10.0.0.1"}]}}}';
     await cluster.run(['patch', 'svc', 'web', '--subresource=status', '--type=merge', '-p', status]);
     expect(await address).to.include('condition met');
+    const watching = new Promise<void>((resolve) => {
+      cluster.server.on('request', ({ verb }) => {
+        if (verb === 'watch') resolve();
+      });
+    });
     const gone = cluster.run(['wait', '--for=delete', 'svc/web', '--timeout=60s']);
+    await watching; // of an object that is gone already, kubectl says nothing
     await cluster.run(['delete', 'svc', 'web']);
     expect(await gone).to.include('condition met');
   });
