@@ -24,6 +24,7 @@ export class Node extends Host {
   readonly addresses: string[];
   readonly director: string;
   readonly pod: Host;
+  #servesFrom: number | undefined;
 
   constructor(prefix: string, number: number) {
     super(`n${number}`, `${prefix}-n${number}`);
@@ -33,8 +34,10 @@ export class Node extends Host {
     this.pod = new Host(`pod${number}`, `${prefix}-p${number}`);
   }
 
-  /** Makes kube-proxy here send connections to the pod of another node. */
+  /** Makes kube-proxy here send connections to the pod of that node. */
   serveFrom(pod: number): void {
+    if (this.#servesFrom === pod) return;
+    this.#servesFrom = pod;
     new NftCommand(this.netns).run(kubeProxyScript(pod));
   }
 

@@ -63,7 +63,7 @@ export interface Forwarder {
   sync(desired: DesiredState): SyncResult;
   /** What the kernel holds now, in canonical order. The next `sync` compares with this: calling it first repairs drift. */
   read(): VirtualServer[];
-  /** Per real server: how many connections it was given. */
+  /** Per real server: how many connections it was given. IPVS adds its counters up every 2 s: they lag that much. */
   stats(): VirtualServerStats[];
   /** Gives up the sockets. What is programmed keeps forwarding. */
   close(): void;
