@@ -32,7 +32,11 @@ export function encodeAddress(address: string, family: Family = familyOf(address
 }
 
 function encodeIpv4(address: string): Buffer {
-  return Buffer.from(address.split('.').map(Number));
+  const bytes = Buffer.allocUnsafe(4);
+  address.split('.').forEach((part, i) => {
+    bytes[i] = Number(part);
+  });
+  return bytes;
 }
 
 function encodeIpv6(address: string): Buffer {

@@ -10,7 +10,7 @@ const states: Record<IpvsDaemon['state'], number> = { master: 1, backup: 2 };
 
 export function putDaemon(encoder: Encoder, daemon: IpvsDaemon): void {
   // The kernel takes larger numbers, but one byte is all there is for them on the wire.
-  checkInteger(`sync id of the ${daemon.state} daemon on ${daemon.interface}`, daemon.syncId, 0, 255);
+  checkInteger(daemon.syncId, 0, 255, () => `sync id of the ${daemon.state} daemon on ${daemon.interface}`);
   encoder.nest(commandAttributes.daemon, () => {
     encoder.u32(a.state, states[daemon.state]);
     encoder.string(a.interface, daemon.interface);

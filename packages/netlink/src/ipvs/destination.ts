@@ -29,11 +29,10 @@ export function putDestinationKey(encoder: Encoder, key: IpvsDestinationKey, ser
 }
 
 export function putDestination(encoder: Encoder, destination: IpvsDestinationOptions, serviceFamily: Family): void {
-  const name = endpointName(destination);
   const { weight, forwarding = 'masquerade', upperThreshold = 0, lowerThreshold = 0, tunnel } = destination;
-  checkInteger(`weight of destination ${name}`, weight, 0, MAX_WEIGHT);
-  checkInteger(`upper threshold of destination ${name}`, upperThreshold, 0, 0xffffffff);
-  checkInteger(`lower threshold of destination ${name}`, lowerThreshold, 0, 0xffffffff);
+  checkInteger(weight, 0, MAX_WEIGHT, () => `weight of destination ${endpointName(destination)}`);
+  checkInteger(upperThreshold, 0, 0xffffffff, () => `upper threshold of destination ${endpointName(destination)}`);
+  checkInteger(lowerThreshold, 0, 0xffffffff, () => `lower threshold of destination ${endpointName(destination)}`);
   encoder.nest(commandAttributes.destination, () => {
     putKeyAttributes(encoder, destination);
     encoder.u32(a.forwarding, forwardings.indexOf(forwarding));
@@ -50,7 +49,7 @@ export function putDestination(encoder: Encoder, destination: IpvsDestinationOpt
 }
 
 function putKeyAttributes(encoder: Encoder, key: IpvsDestinationKey): void {
-  checkInteger(`port of destination ${key.address}`, key.port, 0, 0xffff);
+  checkInteger(key.port, 0, 0xffff, () => `port of destination ${key.address}`);
   encoder.binary(a.address, encodeAddress(key.address));
   encoder.u16be(a.port, key.port);
 }
@@ -71,7 +70,7 @@ export function decodeDestination(message: Attributes, serviceFamily: Family): I
   const forwarding = forwardings[(attributes.u32(a.forwarding) ?? 0) & FORWARDING_MASK] ?? 'unknown';
   const stats = decodeStats(attributes, a.stats, a.stats64);
   const tunnelType = tunnelTypes[attributes.u8(a.tunnelType) ?? 0];
-  return {
+  const destination: IpvsDestination = {
     address: decodeAddress(address, family),
     port: attributes.u16be(a.port) ?? 0,
     weight: attributes.s32(a.weight) ?? 0,
@@ -81,15 +80,14 @@ export function decodeDestination(message: Attributes, serviceFamily: Family): I
     activeConnections: attributes.u32(a.activeConnections) ?? 0,
     inactiveConnections: attributes.u32(a.inactiveConnections) ?? 0,
     persistentConnections: attributes.u32(a.persistentConnections) ?? 0,
-    ...(forwarding === 'tunnel' && tunnelType
-      ? {
-          tunnel: {
-            type: tunnelType,
-            port: attributes.u16be(a.tunnelPort) ?? 0,
-            checksum: tunnelChecksums[attributes.u16(a.tunnelFlags) ?? 0] ?? 'none',
-          },
-        }
-      : {}),
-    ...(stats ? { stats } : {}),
   };
+  if (forwarding === 'tunnel' && tunnelType) {
+    destination.tunnel = {
+      type: tunnelType,
+      port: attributes.u16be(a.tunnelPort) ?? 0,
+      checksum: tunnelChecksums[attributes.u16(a.tunnelFlags) ?? 0] ?? 'none',
+    };
+  }
+  if (stats) destination.stats = stats;
+  return destination;
 }

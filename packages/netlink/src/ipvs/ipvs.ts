@@ -183,7 +183,7 @@ export class Ipvs {
   setTimeouts(timeouts: Partial<IpvsTimeouts>): void {
     const { tcp = 0, tcpFin = 0, udp = 0 } = timeouts;
     for (const [name, value] of Object.entries({ tcp, tcpFin, udp })) {
-      checkInteger(`timeout ${name}`, value, 0, 0x7fffffff);
+      checkInteger(value, 0, 0x7fffffff, () => `timeout ${name}`);
     }
     this.#request({
       command: commands.setConfig,

@@ -6,7 +6,8 @@ import { checkInteger } from './check.js';
 import { serviceAttributes as a, commandAttributes, SERVICE_FLAG_HASHED } from './constants.js';
 import { decodeStats } from './statistics.js';
 import {
-  completeService,
+  completeSettings,
+  fullNetmask,
   type IpvsProtocol,
   type IpvsService,
   type IpvsServiceKey,
@@ -25,14 +26,16 @@ export function putServiceKey(encoder: Encoder, key: IpvsServiceKey): void {
 }
 
 export function putService(encoder: Encoder, service: IpvsServiceOptions): void {
-  const name = serviceName(service);
-  const { scheduler, flags, persistenceTimeoutSeconds, netmask, persistenceEngine } = completeService(service);
+  const { scheduler, persistenceEngine } = service;
+  const { flags, persistenceTimeoutSeconds, netmask } = completeSettings(service);
   if (scheduler.length < 1 || scheduler.length > MAX_SCHEDULER_LENGTH) {
-    throw new RangeError(`scheduler "${scheduler}" of ${name}: 1 to ${MAX_SCHEDULER_LENGTH} characters are allowed`);
+    throw new RangeError(
+      `scheduler "${scheduler}" of ${serviceName(service)}: 1 to ${MAX_SCHEDULER_LENGTH} characters are allowed`,
+    );
   }
-  checkInteger(`persistence timeout of ${name}`, persistenceTimeoutSeconds, 0, 0xffffffff);
-  if (service.family === 'ipv4') checkInteger(`netmask of ${name}`, netmask, 0, 0xffffffff);
-  else checkInteger(`prefix length of ${name}`, netmask, 1, 128);
+  checkInteger(persistenceTimeoutSeconds, 0, 0xffffffff, () => `persistence timeout of ${serviceName(service)}`);
+  if (service.family === 'ipv4') checkInteger(netmask, 0, 0xffffffff, () => `netmask of ${serviceName(service)}`);
+  else checkInteger(netmask, 1, 128, () => `prefix length of ${serviceName(service)}`);
   // struct ip_vs_flags {u32 flags; u32 mask}: all bits are set as given.
   const flagsAndMask = Buffer.alloc(8);
   flagsAndMask.writeUInt32LE(flags >>> 0, 0);
@@ -58,7 +61,7 @@ function putKeyAttributes(encoder: Encoder, key: IpvsServiceKey): void {
   const protocol = protocolNumbers[key.protocol];
   // The kernel accepts any number here, and then such a service is beyond what is shown.
   if (protocol === undefined) throw new TypeError(`"${key.protocol}" is not a protocol of IPVS: tcp, udp or sctp`);
-  checkInteger(`port of service ${key.address}`, key.port, 0, 0xffff);
+  checkInteger(key.port, 0, 0xffff, () => `port of service ${key.address}`);
   encoder.u16(a.protocol, protocol);
   encoder.binary(a.address, encodeAddress(key.address, key.family));
   encoder.u16be(a.port, key.port);
@@ -79,19 +82,18 @@ export function decodeService(message: Attributes): IpvsService | undefined {
   const netmask = family === 'ipv4' ? attributes.u32be(a.netmask) : attributes.u32(a.netmask);
   const persistenceEngine = attributes.string(a.persistenceEngine);
   const stats = decodeStats(attributes, a.stats, a.stats64);
-  return {
-    ...completeService({
-      family,
-      protocol,
-      address: address ? decodeAddress(address, family) : anyAddress(family),
-      port: attributes.u16be(a.port) ?? 0,
-      ...(fwmark ? { fwmark } : {}),
-      scheduler: attributes.string(a.scheduler) ?? '',
-      ...(netmask === undefined ? {} : { netmask }),
-      ...(persistenceEngine ? { persistenceEngine } : {}),
-    }),
+  const service: IpvsService = {
+    family,
+    protocol,
+    address: address ? decodeAddress(address, family) : anyAddress(family),
+    port: attributes.u16be(a.port) ?? 0,
+    scheduler: attributes.string(a.scheduler) ?? '',
     flags: ((attributes.binary(a.flags, 4)?.readUInt32LE(0) ?? 0) & ~SERVICE_FLAG_HASHED) >>> 0,
     persistenceTimeoutSeconds: attributes.u32(a.timeout) ?? 0,
-    ...(stats ? { stats } : {}),
+    netmask: netmask ?? fullNetmask(family),
   };
+  if (fwmark) service.fwmark = fwmark;
+  if (persistenceEngine) service.persistenceEngine = persistenceEngine;
+  if (stats) service.stats = stats;
+  return service;
 }

@@ -140,25 +140,36 @@ export type IpvsOperation =
 
 /** The service with its defaults in place, as services() will show it: for comparisons. */
 export function completeService(service: IpvsServiceOptions): IpvsService {
+  return { ...service, ...completeSettings(service) };
+}
+
+/** What of a service has a default. */
+export function completeSettings(
+  service: IpvsServiceOptions,
+): Pick<IpvsService, 'flags' | 'persistenceTimeoutSeconds' | 'netmask'> {
   const persistenceTimeoutSeconds = service.persistenceTimeoutSeconds ?? 0;
   const flags = ((service.flags ?? 0) & ~SERVICE_FLAG_HASHED) >>> 0;
   return {
-    ...service,
     flags: persistenceTimeoutSeconds > 0 ? flags | ipvsServiceFlags.persistent : flags,
     persistenceTimeoutSeconds,
-    netmask: service.netmask ?? (service.family === 'ipv4' ? 0xffffffff : 128),
+    netmask: service.netmask ?? fullNetmask(service.family),
   };
+}
+
+/** Each client counts for itself. */
+export function fullNetmask(family: Family): number {
+  return family === 'ipv4' ? 0xffffffff : 128;
 }
 
 /** True if setting the service to `wanted` would change nothing in what the kernel has. The keys are not compared. */
 export function sameServiceSettings(actual: IpvsService, wanted: IpvsServiceOptions): boolean {
-  const complete = completeService(wanted);
+  const complete = completeSettings(wanted);
   return (
-    actual.scheduler === complete.scheduler &&
+    actual.scheduler === wanted.scheduler &&
     actual.flags === complete.flags &&
     actual.persistenceTimeoutSeconds === complete.persistenceTimeoutSeconds &&
     actual.netmask === complete.netmask &&
-    (actual.persistenceEngine ?? '') === (complete.persistenceEngine ?? '')
+    (actual.persistenceEngine ?? '') === (wanted.persistenceEngine ?? '')
   );
 }
 
