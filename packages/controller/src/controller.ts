@@ -11,6 +11,7 @@ import { labels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { EventRecorder, Informer, type KubeClient, leases } from '@fairlead/kube';
 import { LeaseLock, type LeaseLockOptions, type LeaseObject } from '@fairlead/lease-lock';
 import type { Logger } from 'pino';
+import { brief } from './brief.js';
 import { Term } from './term.js';
 
 /** Name of the Lease (in SYSTEM_NAMESPACE) that says which replica leads. */
@@ -71,7 +72,7 @@ class RunningController implements Controller {
       client: kube,
       component: CONTROLLER_LEASE,
       instance: identity,
-      onError: (error) => log.warn({ err: error }, 'an Event was not recorded'),
+      onError: (error) => log.warn(brief(error), 'an Event was not recorded'),
     });
     this.#lock = new LeaseLock({
       ...lease,
@@ -85,7 +86,7 @@ class RunningController implements Controller {
     this.#lock.on('lost', (reason) => this.#end(reason));
     this.#lock.on('holder', (holder) => log.info({ holder }, 'leader'));
     this.#lock.on('attempt', ({ purpose, error }) => {
-      if (error) log.warn({ err: error, purpose }, `a request for Lease ${CONTROLLER_LEASE} failed, trying again`);
+      if (error) log.warn({ ...brief(error), purpose }, `a request for Lease ${CONTROLLER_LEASE} failed, trying again`);
     });
     this.#leaseInformer = new Informer<LeaseObject>({
       client: kube,
@@ -96,7 +97,7 @@ class RunningController implements Controller {
       .on('add', (object) => this.#lock.observe(object))
       .on('update', (object) => this.#lock.observe(object))
       .on('delete', () => this.#lock.observe(undefined))
-      .on('error', (error) => log.warn({ err: error }, `watching Lease ${CONTROLLER_LEASE} failed, trying again`));
+      .on('error', (error) => log.warn(brief(error), `watching Lease ${CONTROLLER_LEASE} failed, trying again`));
     this.#leaseInformer.start();
     this.#lock.start();
   }

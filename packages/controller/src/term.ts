@@ -21,6 +21,7 @@ import {
 } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
+import { brief } from './brief.js';
 import { FreshCache } from './fresh-cache.js';
 import { Ledger } from './ledger.js';
 import { judgePools, planPool } from './pool-plan.js';
@@ -130,7 +131,7 @@ export class Term {
   #informer<T extends KubeObject>(resource: Resource): Informer<T> {
     const informer = new Informer<T>({ client: this.#options.kube, resource });
     return informer.on('error', (error) => {
-      this.#options.log.warn({ err: error }, `watching ${resource.plural} failed, trying again`);
+      this.#options.log.warn(brief(error), `watching ${resource.plural} failed, trying again`);
     });
   }
 
@@ -183,7 +184,7 @@ export class Term {
   }
 
   #failed(error: Error, what: string, failures: number): void {
-    this.#options.log.warn({ err: error, failures }, `writing to ${what} failed, trying again`);
+    this.#options.log.warn({ ...brief(error), failures }, `writing to ${what} failed, trying again`);
   }
 }
 
