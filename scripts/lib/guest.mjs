@@ -19,7 +19,6 @@ import { cacheFolder, prepareKernel } from './guest/kernel.mjs';
 import { chooseAccelerator, qemuCommand } from './guest/qemu.mjs';
 import { ensureCommands } from './packages.mjs';
 import { run, runVisibly, searchPath, shellQuote, signalGroup, start } from './process.mjs';
-import { hasColors } from './steps.mjs';
 import { root } from './tree.mjs';
 
 /** An emulated guest boots in 6 s on an idle machine; this is for one with everything else running beside it. */
@@ -40,12 +39,6 @@ const CONSOLE_LINES = 40;
  * @property {(bootMs: number) => void} [onStarted] when the command starts
  * @typedef {{ code: number, bootMs: number, accelerator: 'kvm' | 'tcg' }} GuestResult
  */
-
-/** What the guest's command, which writes to a pipe, has to know about the person who reads it. */
-export function terminalHints() {
-  if (!hasColors(process.stdout)) return { NO_COLOR: '1' };
-  return { FORCE_COLOR: '1', COLUMNS: String(process.stdout.columns ?? 80) };
-}
 
 /**
  * Runs a command where ip_vs is: here, when this kernel has it and this process may use it, else in the guest.

@@ -7,9 +7,9 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Failure } from './failure.mjs';
-import { terminalHints, withIpvs } from './guest.mjs';
+import { withIpvs } from './guest.mjs';
 import { runVisibly } from './process.mjs';
-import { formatDuration, say } from './steps.mjs';
+import { formatDuration, say, terminalHints } from './steps.mjs';
 import { root } from './tree.mjs';
 
 /**
@@ -28,7 +28,8 @@ export async function runWithJson(program, args, needs) {
   const result = join(outDir, 'result.json');
   const argv = [process.execPath, ...program, ...rest, ...(target === undefined ? [] : ['--json', result])];
   try {
-    const code = needs === 'ipvs' ? await runOnIpvs(argv, outDir) : await runVisibly(argv, { cwd: root });
+    const code =
+      needs === 'ipvs' ? await runOnIpvs(argv, outDir) : await runVisibly(argv, { cwd: root, env: terminalHints() });
     if (target === undefined) return code;
     try {
       await copyFile(result, target);

@@ -13,6 +13,16 @@ export function hasColors(stream, env = process.env) {
   return Boolean(stream.isTTY) && env.TERM !== 'dumb';
 }
 
+/**
+ * Environment for programs whose output goes on to this process's stdout: some take CI=true for a person, and in the
+ * guest they write to a pipe and would take a person for none.
+ * @returns {Record<string, string>}
+ */
+export function terminalHints() {
+  if (!hasColors(process.stdout)) return { NO_COLOR: '1' };
+  return { FORCE_COLOR: '1', COLUMNS: String(process.stdout.columns ?? 80) };
+}
+
 /** @type {Record<'bold' | 'dim' | 'red' | 'green' | 'yellow', [number, number]>} */
 const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] };
 

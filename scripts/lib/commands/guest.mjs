@@ -1,6 +1,7 @@
 /** `npm run guest -- CMD ARGS...`: a command in the guest, on the tree as it is (nothing is built before). */
 import { Failure } from '../failure.mjs';
-import { runInGuest, terminalHints } from '../guest.mjs';
+import { runInGuest } from '../guest.mjs';
+import { terminalHints } from '../steps.mjs';
 
 /** @param {string[]} args @returns {Promise<number>} */
 export async function main(args) {

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { Failure } from '../failure.mjs';
 import { runVisibly } from '../process.mjs';
 import { setup } from '../setup/setup.mjs';
-import { formatDuration, paint, say } from '../steps.mjs';
+import { formatDuration, hasColors, paint, say, terminalHints } from '../steps.mjs';
 import { closingLine } from '../test/records.mjs';
 import { runSuite } from '../test/run-suite.mjs';
 import { SUITES } from '../test/suites.mjs';
@@ -14,7 +14,12 @@ import { root } from '../tree.mjs';
 
 /** @typedef {import('../test/records.mjs').SuiteResult} SuiteResult */
 
-const LINT = { name: 'lint', title: 'format and lint (biome)' };
+const LINT = { name: 'lint', title: 'format, lint and the types of the scripts' };
+/** Each counts as one test. */
+const CHECKS = [
+  { argv: ['node_modules/.bin/biome', 'ci'], remedy: 'npm run format repairs most of what it finds' },
+  { argv: ['node_modules/.bin/tsc', '-p', 'scripts'], remedy: 'the build does not check JavaScript, this does' },
+];
 
 /** @param {string[]} args @returns {Promise<number>} */
 export async function main(args) {
@@ -49,7 +54,8 @@ function parse(args) {
     const { values, positionals } = parseArgs({ args, options: { grep: { type: 'string' } }, allowPositionals: true });
     const unknown = positionals.find((name) => !names.includes(name));
     if (unknown) throw new Error(`there is no suite "${unknown}"`);
-    const chosen = [LINT, ...SUITES].filter(({ name }) =>
+    /** @type {(typeof LINT | import('../test/suites.mjs').Suite)[]} */ const all = [LINT, ...SUITES];
+    const chosen = all.filter(({ name }) =>
       positionals.length > 0 ? positionals.includes(name) : values.grep === undefined || name !== LINT.name,
     );
     // A forgotten .only would silently leave out all the rest.
@@ -59,13 +65,20 @@ function parse(args) {
   }
 }
 
-/** The formatter and the linter count as one test. @returns {Promise<SuiteResult>} */
+/** @returns {Promise<SuiteResult>} */
 async function lint() {
-  const colors = process.stdout.isTTY ? [] : ['--colors=off'];
-  const code = await runVisibly(['node_modules/.bin/biome', 'ci', ...colors], { cwd: root });
-  if (code === 0) return { passed: 1, failed: 0, skipped: 0, failures: [] };
-  const error = 'biome ci found something (above); npm run format repairs most of it.';
-  return { passed: 0, failed: 1, skipped: 0, failures: [{ title: LINT.title, error }] };
+  /** @type {SuiteResult} */ const result = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  for (const { argv, remedy } of CHECKS) {
+    const colors = argv[1] === 'ci' && !hasColors(process.stdout) ? ['--colors=off'] : [];
+    const code = await runVisibly([...argv, ...colors], { cwd: root, env: terminalHints() });
+    if (code === 0) {
+      result.passed++;
+      continue;
+    }
+    result.failed++;
+    result.failures.push({ title: argv.join(' '), error: `Exit code ${code}, see above (${remedy}).` });
+  }
+  return result;
 }
 
 /** @param {readonly { name: string, result: SuiteResult, tookMs: number }[]} done */

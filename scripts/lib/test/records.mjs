@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{ event: 'pass' | 'pending' | 'end' } | { event: 'fail', title: string, error: string } |
- *   { event: 'lingers', resources: string[] }} TestRecord
+ *   { event: 'lingers', resources: string[], suites: string[] }} TestRecord
  * @typedef {{ title: string, error: string }} FailedTest
  * @typedef {{ passed: number, failed: number, skipped: number, failures: FailedTest[] }} SuiteResult
  * @typedef {{ code: number } | { reason: string }} Ending how the process that ran the tests ended: by itself, or not
@@ -35,7 +35,10 @@ export function sumUp(text, ending) {
 /** @param {readonly TestRecord[]} records @param {Ending} ending @returns {string | undefined} */
 function improperEnd(records, ending) {
   const lingers = records.find((record) => record.event === 'lingers');
-  if (lingers) return `All tests ran, but something kept the process alive: ${lingers.resources.join(', ')}.`;
+  if (lingers) {
+    const { resources, suites } = lingers;
+    return `All tests ran, but something kept the process alive: ${resources.join(', ')}. Suspects: ${suites.join('; ')}.`;
+  }
   if ('reason' in ending) return ending.reason;
   if (!records.some((record) => record.event === 'end')) {
     return `Crashed with exit code ${ending.code} before all tests had run: see its output above.`;

@@ -15,6 +15,8 @@ export default class Reporter extends Mocha.reporters.Spec {
     const file = openSync(/** @type {string} */ (process.env.FAIRLEAD_TEST_RECORDS), 'a');
     /** @param {import('./records.mjs').TestRecord} record */
     const write = (record) => void writeSync(file, `${JSON.stringify(record)}\n`);
+    const growth = new Growth();
+    runner.on('suite end', (/** @type {any} */ suite) => suite.parent?.root && growth.note(suite.title));
     runner.on('pass', () => write({ event: 'pass' }));
     runner.on('pending', () => write({ event: 'pending' }));
     runner.on('fail', (/** @type {any} */ test, /** @type {any} */ error) => {
@@ -23,11 +25,29 @@ export default class Reporter extends Mocha.reporters.Spec {
     runner.once('end', () => {
       write({ event: 'end' });
       setTimeout(() => {
-        write({ event: 'lingers', resources: process.getActiveResourcesInfo() });
+        write({ event: 'lingers', ...growth.suspects() });
         closeSync(file);
         process.exit(1);
       }, LINGER_MS).unref();
     });
+  }
+}
+
+/** Which suites left more open (timers, sockets, processes) than there was before them. */
+class Growth {
+  /** @type {{ title: string, open: string[] }[]} */ #notes = [{ title: '', open: process.getActiveResourcesInfo() }];
+
+  /** @param {string} title of the suite that has just ended */
+  note(title) {
+    this.#notes.push({ title, open: process.getActiveResourcesInfo() });
+  }
+
+  /** @returns {{ resources: string[], suites: string[] }} what is open now, and after which suites that came up */
+  suspects() {
+    const resources = process.getActiveResourcesInfo();
+    const count = (/** @type {string[]} */ open) => open.filter((type) => resources.includes(type)).length;
+    const grown = this.#notes.filter(({ open }, index) => count(open) > count(this.#notes[index - 1]?.open ?? open));
+    return { resources, suites: grown.map(({ title }) => title) };
   }
 }
 

@@ -3,9 +3,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../failure.mjs';
-import { terminalHints, withIpvs } from '../guest.mjs';
+import { withIpvs } from '../guest.mjs';
 import { run, runVisibly } from '../process.mjs';
-import { formatDuration, say } from '../steps.mjs';
+import { formatDuration, say, terminalHints } from '../steps.mjs';
 import { root } from '../tree.mjs';
 import { sumUp } from './records.mjs';
 import { specFiles } from './suites.mjs';
@@ -28,13 +28,18 @@ export async function runSuite(suite, mochaOptions) {
     ...[process.execPath, join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'), '--reporter', reporter],
     ...['--timeout', String(suite.testTimeoutMs), ...mochaOptions, ...specs],
   ];
-  const options = { argv, cwd: root, env: { FAIRLEAD_TEST_RECORDS: records }, timeoutMs: suite.timeoutMs };
+  const options = {
+    argv,
+    cwd: root,
+    env: { ...terminalHints(), FAIRLEAD_TEST_RECORDS: records },
+    timeoutMs: suite.timeoutMs,
+  };
   let started = true;
   /** @type {import('./records.mjs').Ending} */ let ending;
   try {
     if (suite.kind === 'ipvs') {
       started = false;
-      const env = { ...options.env, ...terminalHints(), CI: process.env.CI, FAIRLEAD_REQUIRE_IPVS: '1' };
+      const env = { ...options.env, CI: process.env.CI, FAIRLEAD_REQUIRE_IPVS: '1' };
       ending = await withIpvs({
         ...options,
         env,
