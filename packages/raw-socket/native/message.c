@@ -86,8 +86,8 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info) {
       if (total == 0) return throw_errno(env, error, "sendmmsg", "the first of %u frames", count);
       break;
     }
+    /* When it was not the whole chunk, the next call starts at the frame that was refused and learns why. */
     total += (uint32_t)sent;
-    if ((uint32_t)sent < chunk) break;
   }
   return napi_create_uint32(env, total, &result) == napi_ok ? result : NULL;
 }

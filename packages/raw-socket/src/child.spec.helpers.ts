@@ -10,6 +10,7 @@ export interface ChildResult {
 
 const PRELUDE = `
 import * as raw from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+import { native } from ${JSON.stringify(new URL('./native.js', import.meta.url).href)};
 import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 const { RawSocket, constants: c } = raw;
@@ -21,11 +22,13 @@ const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * The module code, after an import of this package as `raw` and a few helpers: `unix()` is a datagram socket with an
- * address of its own, `openFds()` counts descriptors. `PRELUDE` inside a template names that text for worker code.
+ * address of its own, `openFds()` counts descriptors. `PRELUDE` holds that text, for the code of workers. A wrapper
+ * is a command that runs node, such as `unshare --user`.
  */
-export function runNode(code: string, flags: string[] = []): Promise<ChildResult> {
+export function runNode(code: string, { wrapper = [] as string[] } = {}): Promise<ChildResult> {
   const module = `${PRELUDE}\nconst PRELUDE = ${JSON.stringify(PRELUDE)};\n${code}`;
-  const child = spawn(process.execPath, ['--expose-gc', ...flags, '--input-type=module', '-e', module]);
+  const [command, ...argv] = [...wrapper, process.execPath, '--expose-gc', '--input-type=module', '-e', module];
+  const child = spawn(command!, argv);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

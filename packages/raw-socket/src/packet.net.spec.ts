@@ -45,7 +45,8 @@ const EVEN_ARP_REQUESTS: BpfInstruction[] = [
   { code: 0x06, jt: 0, jf: 0, k: 0 }, //               drop
 ];
 
-describe('sockets on a LAN', () => {
+describe('sockets on a LAN', function () {
+  this.timeout(60_000); // processes and namespaces, on a machine that may be busy
   let lan: Lan;
   const sockets: RawSocket[] = [];
   before(() => {
@@ -114,7 +115,7 @@ describe('sockets on a LAN', () => {
       new Uint8Array(right.getsockopt(c.SOL_PACKET, c.PACKET_STATISTICS, 8)).buffer,
     );
     expect({ seen, dropped }).to.deep.equal({ seen: total, dropped: 0 });
-  }).timeout(60_000);
+  });
 
   it('see only what their filter lets in', async () => {
     const left = packetSocket(lan.left);
