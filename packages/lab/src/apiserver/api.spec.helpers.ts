@@ -79,6 +79,8 @@ export class TestApi {
   }
 
   #open(method: string, path: string, body: unknown, headers: Record<string, string>): Promise<IncomingMessage> {
+    const bytes = body === undefined ? undefined : Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+    const length = bytes === undefined ? {} : { 'content-length': bytes.length };
     return new Promise((resolve, reject) => {
       const sent: ClientRequest = request(
         {
@@ -86,12 +88,12 @@ export class TestApi {
           host: '127.0.0.1',
           method,
           path,
-          headers: { 'content-type': 'application/json', ...headers },
+          headers: { 'content-type': 'application/json', ...length, ...headers },
         },
         resolve,
       );
       sent.on('error', reject);
-      sent.end(body === undefined ? undefined : Buffer.isBuffer(body) ? body : JSON.stringify(body));
+      sent.end(bytes);
     });
   }
 }
