@@ -14,6 +14,7 @@ export type { Log } from './log.js';
 export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
 export { NftablesForwarder } from './nftables/forwarder.js';
 export * from './plan.js';
+export { DeadMansSwitch, type DeadMansSwitchOptions } from './routes/dead-mans-switch.js';
 export { HostRoutes, type HostRoutesOptions, type VirtualRouterVips } from './routes/host-routes.js';
 export { OwnerRules, type OwnerRulesOptions } from './routes/owner-rules.js';
 export { MAX_VIRTUAL_ROUTERS, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables.js';

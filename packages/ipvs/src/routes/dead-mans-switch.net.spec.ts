@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs';
+import { LinkMonitor, Rtnetlink } from '@fairlead/netlink';
+import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
+import { expect } from 'chai';
+import { Director } from '../director/director.js';
+import { DeadMansSwitch } from './dead-mans-switch.js';
+import { HostRoutes } from './host-routes.js';
+
+const hostNetns = `fl-switch-${process.pid}`;
+const name = `${hostNetns}-dir`;
+const routers = [{ index: 3, vips: ['10.77.0.203', '10.77.0.211'] }];
+
+describe('the dead man’s switch of a host', function () {
+  this.timeout(60_000);
+  let host: Rtnetlink;
+  const closing: { close(): void }[] = [];
+  const opened = <T extends { close(): void }>(thing: T): T => {
+    closing.push(thing);
+    return thing;
+  };
+  const vipRoutes = () => host.routes({ family: 'ipv4' }).filter(({ table }) => table === 7703).length;
+
+  beforeEach(() => {
+    createNetns(hostNetns);
+    inNetns(hostNetns, () => writeFileSync('/proc/sys/net/ipv4/ip_forward', '1'));
+    host = opened(new Rtnetlink({ netns: hostNetns }));
+    opened(Director.ensure({ name, hostNetns }));
+    opened(new HostRoutes({ hostNetns })).sync(routers);
+  });
+  afterEach(() => {
+    for (const thing of closing.splice(0)) thing.close();
+    deleteNetns(hostNetns);
+    deleteNetns(name);
+  });
+
+  /** Resolves when the kernel has taken the address away. */
+  function wentOff(): Promise<void> {
+    return new Promise((resolve) => {
+      opened(
+        new LinkMonitor({
+          netns: hostNetns,
+          onEvent: (event) => {
+            if (event.type === 'address-removed' && event.address.address === '169.254.77.1') resolve();
+          },
+        }),
+      );
+    });
+  }
+
+  it('takes the routes of all VIPs away when nobody holds it any more, and everything can be put right again', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const off = wentOff();
+    expect(held.hold()).to.equal(true);
+    expect(vipRoutes()).to.equal(2);
+    await off;
+    expect(vipRoutes()).to.equal(0);
+    expect(held.hold()).to.equal(false);
+
+    opened(Director.ensure({ name, hostNetns }));
+    const routes = opened(new HostRoutes({ hostNetns }));
+    expect(routes.sync(routers).operations).to.equal(2);
+    expect(held.hold()).to.equal(true);
+    expect(vipRoutes()).to.equal(2);
+  });
+
+  it('does not go off while it is held', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    let off = false;
+    void wentOff().then(() => {
+      off = true;
+    });
+    held.hold();
+    const longer = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
+    expect(longer.hold()).to.equal(true);
+    // A second address with the same short life, in a place where nothing depends on it, tells when the time is over.
+    const dummy = host.addVeth({ name: 'clock0', peer: { name: 'clock1' } });
+    const over = new Promise<void>((resolve) => {
+      opened(
+        new LinkMonitor({
+          netns: hostNetns,
+          onEvent: (event) => {
+            if (event.type === 'address-removed' && event.address.address === '192.0.2.1') resolve();
+          },
+        }),
+      );
+    });
+    host.addAddress({ index: dummy.index, address: '192.0.2.1', prefixLength: 24, validLifetimeSeconds: 2 });
+    await over;
+    expect(off).to.equal(false);
+    expect(vipRoutes()).to.equal(2);
+  });
+
+  it('says so where there is no director', () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, hostInterface: 'other0', seconds: 1 }));
+    expect(held.hold()).to.equal(false);
+  });
+});

@@ -1,0 +1,59 @@
+/**
+ * What takes a node out of the VIPs' way when its speaker is dead or frozen, though its kernel lives on.
+ *
+ * A rule of an owner (owner-rules.ts) outlives its process, and so it should, for a while: clients that know the owner's
+ * hardware address are served until another node takes over. From then on it does harm. This node's NodePorts are real
+ * servers of the new owner; the rule would take their replies, which go to the VIP, into the wrong director.
+ *
+ * So the host's end of the veth pair has its IPv4 address only for some seconds at a time (IFA_CACHEINFO), and whoever
+ * answers for the VIPs prolongs it. When nobody does, the kernel removes the address, and with the last address of an
+ * interface every route over it, in all tables (fib_disable_ip in net/ipv4/fib_frontend.c). Then packets for the VIPs are
+ * routed like any others: out to the LAN, to the new owner. No process has to be alive for that.
+ *
+ * The kernel looks every few hundred milliseconds, so the end comes up to half a second late. It has no such hold on
+ * IPv6 routes.
+ */
+import { Rtnetlink } from '@fairlead/netlink';
+import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
+
+export interface DeadMansSwitchOptions {
+  /** The host's network namespace; by default that of this process. */
+  hostNetns?: string;
+  /** The interface to the director; default fairlead0. */
+  hostInterface?: string;
+  /** How long the kernel goes on without `hold`, whole seconds. */
+  seconds: number;
+}
+
+export class DeadMansSwitch {
+  readonly #rtnetlink: Rtnetlink;
+  readonly #options: DeadMansSwitchOptions;
+
+  constructor(options: DeadMansSwitchOptions) {
+    this.#options = options;
+    this.#rtnetlink = new Rtnetlink(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
+  }
+
+  /**
+   * To be called several times in `seconds`. Tells whether the switch had not gone off; when it has, or there is no
+   * director yet, `Director.ensure` and a `HostRoutes` that reads the kernel anew put things right.
+   */
+  hold(): boolean {
+    const { host } = directorLink(this.#options.hostInterface);
+    const index = this.#rtnetlink.link(host.name)?.index;
+    if (index === undefined) return false;
+    const there = this.#rtnetlink.addresses({ index, family: 'ipv4' }).some(({ address }) => address === host.ipv4);
+    if (!there) return false;
+    this.#rtnetlink.replaceAddress({
+      index,
+      address: host.ipv4,
+      prefixLength: IPV4_PREFIX_LENGTH,
+      validLifetimeSeconds: this.#options.seconds,
+    });
+    return true;
+  }
+
+  close(): void {
+    this.#rtnetlink.close();
+  }
+}
