@@ -102,9 +102,16 @@ describe('the cluster of a lab', function () {
     }
   });
 
-  it('refuses a NodePort without endpoints', async () => {
-    const port = nodePortOf(await expose('nothing', { type: 'NodePort', selector: { app: 'nothing' } }, 0));
-    expect((await ask(lab.client, lab.nodes[0]!.lanAddress, port, 1)).errors).to.deep.equal({ ECONNREFUSED: 1 });
+  it('refuses at once what has no endpoints', async () => {
+    const service = await expose('nothing', { type: 'LoadBalancer', selector: { app: 'nothing' } }, 0);
+    await balance('nothing', [{ ip: VIP }]);
+    await lab.untilProxied({ service: 'default/nothing', loadBalancerVips: [VIP] });
+    const [node] = lab.nodes;
+    const refused = { ECONNREFUSED: 1 };
+    expect((await ask(lab.client, node!.lanAddress, nodePortOf(service), 1)).errors).to.deep.equal(refused);
+    expect((await ask(node!, service.spec!.clusterIP!, 80, 1)).errors).to.deep.equal(refused);
+    expect((await ask(node!, VIP, 80, 1)).errors, 'nobody has it, but kube-proxy answers').to.deep.equal(refused);
+    await lab.kube.delete(services, { namespace: 'default', name: 'nothing' });
   });
 
   it('keeps a client with session affinity at one pod, also after the rules were replaced', async () => {

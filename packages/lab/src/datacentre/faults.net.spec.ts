@@ -1,4 +1,4 @@
-import { endpointSlices, nodes, services } from '@fairlead/kube';
+import { endpointSlices, Informer, nodes, services } from '@fairlead/kube';
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { isNodeReady } from '../control-plane/scheduling.js';
@@ -90,15 +90,24 @@ describe('faults in a lab', function () {
   });
 
   it('does not give up a node that is back before the grace period has passed', async () => {
-    node.managementDown();
-    node.managementUp();
-    // The other node's loss is noticed after a whole grace period, which began later.
-    const other = lab.node('n1');
-    other.managementDown();
-    await untilObject<V1Node>(lab.kube, nodes, { name: 'n1' }, (n) => n !== undefined && !isNodeReady(n));
-    expect(isNodeReady(await lab.kube.get<V1Node>(nodes, { name: node.name }))).to.equal(true);
-    other.managementUp();
-    await untilObject<V1Node>(lab.kube, nodes, { name: 'n1' }, (n) => n !== undefined && isNodeReady(n));
+    const informer = new Informer<V1Node>({ client: lab.kube, resource: nodes });
+    const lost = new Set<string>();
+    informer.on('update', (n) => !isNodeReady(n) && lost.add(n.metadata!.name!));
+    informer.start();
+    await informer.synced;
+    try {
+      node.managementDown();
+      node.managementUp();
+      // The other node's loss is noticed after a whole grace period, which began later.
+      const other = lab.node('n1');
+      other.managementDown();
+      await untilObject<V1Node>(lab.kube, nodes, { name: 'n1' }, (n) => n !== undefined && !isNodeReady(n));
+      other.managementUp();
+      await untilObject<V1Node>(lab.kube, nodes, { name: 'n1' }, (n) => n !== undefined && isNodeReady(n));
+    } finally {
+      await informer.stop();
+    }
+    expect([...lost]).to.deep.equal(['n1']);
   });
 
   it('crashes a node: silence, every process dead, NotReady after the grace period; and brings it back', async () => {
