@@ -13,8 +13,10 @@ import {
   plan,
   type VirtualServer,
 } from '@fairlead/ipvs';
+import { sockaddrIn } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { SILENCE_MS } from './host.js';
+import { echoRequest, ICMP_ECHO_REQUEST, icmpSocket, icmpTypes, redirectsSent } from './icmp.js';
 import { NODE_PORT, type Node, PLAIN_NODE_PORT, Topology } from './topology.js';
 
 const VIP = '10.77.0.200';
@@ -156,6 +158,26 @@ export function forwarderCompliance(kind: Forwarder['kind'], open: (director: st
       expect(Object.keys(await former.askMany(3, vip, 80))).to.have.members(['pod1', 'pod2', 'pod3']);
     });
   }
+
+  it('never tells the owner, its only neighbour, to ask the real server itself', async () => {
+    await topology.nodes[first]!.askMany(3, VIP, 80);
+    expect(redirectsSent(speakers[first]!.director.name)).to.equal(0);
+  });
+
+  it('lets a former owner send what it still has in hand', () => {
+    own(second);
+    const client = icmpSocket(topology.client.netns);
+    const director = icmpSocket(speakers[first]!.director.name);
+    try {
+      director.bind(sockaddrIn({ address: VIP, port: 0 }));
+      director.send(echoRequest(), sockaddrIn({ address: '10.77.0.100', port: 0 }));
+      client.poll(20_000);
+      expect(icmpTypes(client)).to.include(ICMP_ECHO_REQUEST);
+    } finally {
+      client.close();
+      director.close();
+    }
+  });
 
   it('reaches pods on third nodes, whose replies pass the LAN on their way back', async () => {
     // n2 is not the owner: its director knows the VIP too and must not see these replies.

@@ -1,6 +1,7 @@
 /** A host of the topology: its network namespace, and a thread in it that serves and asks. */
 import { Worker } from 'node:worker_threads';
 import { constants, inNetns, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+import { ECHO_IDENTIFIER, echoRequest, ICMP_ECHO_REPLY, icmpOf, icmpSocket } from './icmp.js';
 
 export interface Target {
   address: string;
@@ -34,6 +35,8 @@ export interface Answer {
   /** The client's address as that host sees it. */
   seen: string;
 }
+
+const IPPROTO_ICMPV6 = 58;
 
 export class Host {
   readonly name: string;
@@ -112,29 +115,24 @@ export class Host {
 
   /** Whether an ICMP echo request is answered. */
   ping(address: string, timeoutMs = ANSWER_MS): boolean {
-    const isIpv6 = address.includes(':');
-    const socket = new RawSocket({
-      domain: isIpv6 ? constants.AF_INET6 : constants.AF_INET,
-      type: constants.SOCK_RAW,
-      protocol: isIpv6 ? 58 : 1,
-      netns: this.netns,
+    return address.includes(':') ? this.#ping6(address, timeoutMs) : this.#ping4(address, timeoutMs);
+  }
+
+  #ping4(address: string, timeoutMs: number): boolean {
+    const socket = icmpSocket(this.netns);
+    socket.send(echoRequest(), sockaddrIn({ address, port: 0 }));
+    return answered(socket, timeoutMs, (data) => {
+      const reply = icmpOf(data);
+      return reply[0] === ICMP_ECHO_REPLY && reply.readUInt16BE(4) === ECHO_IDENTIFIER;
     });
-    try {
-      // type, code, checksum (the kernel fills in that of ICMPv6), identifier, sequence
-      const request = Buffer.from([isIpv6 ? 128 : 8, 0, 0, 0, 0x4d, 0x4d, 0, 1]);
-      if (!isIpv6) request.writeUInt16BE(0xffff - (0x0800 + 0x4d4d + 1), 2);
-      socket.send(request, isIpv6 ? sockaddrIn6({ address, port: 0 }) : sockaddrIn({ address, port: 0 }));
-      const deadline = performance.now() + timeoutMs;
-      while (performance.now() < deadline && socket.poll(Math.ceil(deadline - performance.now()))) {
-        for (const { data } of socket.receive()) {
-          const reply = isIpv6 ? data : data.subarray((data[0]! & 15) * 4);
-          if (reply[0] === (isIpv6 ? 129 : 0) && reply.readUInt16BE(4) === 0x4d4d) return true;
-        }
-      }
-      return false;
-    } finally {
-      socket.close();
-    }
+  }
+
+  #ping6(address: string, timeoutMs: number): boolean {
+    const { AF_INET6: domain, SOCK_RAW: type } = constants;
+    const socket = new RawSocket({ domain, type, protocol: IPPROTO_ICMPV6, netns: this.netns });
+    // type, code, checksum (the kernel fills it in), identifier, sequence
+    socket.send(Buffer.from([128, 0, 0, 0, 0x4d, 0x4d, 0, 1]), sockaddrIn6({ address, port: 0 }));
+    return answered(socket, timeoutMs, (reply) => reply[0] === 129 && reply.readUInt16BE(4) === ECHO_IDENTIFIER);
   }
 
   async close(): Promise<void> {
@@ -147,5 +145,19 @@ export class Host {
       this.#pending.set(id, { resolve, reject });
       this.#worker.postMessage({ id, method, args } satisfies Call);
     });
+  }
+}
+
+/** Waits for a message that `isAnswer`, and closes the socket. */
+function answered(socket: RawSocket, timeoutMs: number, isAnswer: (data: Buffer) => boolean): boolean {
+  try {
+    const deadline = performance.now() + timeoutMs;
+    for (let left = timeoutMs; left > 0; left = Math.ceil(deadline - performance.now())) {
+      if (!socket.poll(left)) return false;
+      if (socket.receive().some(({ data }) => isAnswer(data))) return true;
+    }
+    return false;
+  } finally {
+    socket.close();
   }
 }
