@@ -79,6 +79,7 @@ function compileWithNodeGyp() {
     fail(`no Node headers beside ${process.execPath}, and node-gyp failed too (see above). ${remedy}`);
   }
   copyFileSync(join(native, 'build', 'Release', 'raw_socket.node'), output);
+  rmSync(join(native, 'build'), { recursive: true });
 }
 
 if (process.platform !== 'linux') {
