@@ -8,7 +8,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { labels, SYSTEM_NAMESPACE } from '@fairlead/api';
-import { EventRecorder, Informer, type KubeClient, leases } from '@fairlead/kube';
+import { EventRecorder, Informer, isKubeError, type KubeClient, leases } from '@fairlead/kube';
 import { LeaseLock, type LeaseLockOptions, type LeaseObject } from '@fairlead/lease-lock';
 import type { Logger } from 'pino';
 import { brief } from './brief.js';
@@ -17,6 +17,10 @@ import { Term } from './term.js';
 /** Name of the Lease (in SYSTEM_NAMESPACE) that says which replica leads. */
 export const CONTROLLER_LEASE = 'fairlead-controller';
 
+/** Events kept in mind while they wait to be written: thousands of Services may get their addresses at once. */
+const MAX_EVENTS = 10_000;
+/** Lost Events are logged at most this often, with their number. */
+const LOST_EVENTS_MS = 10_000;
 /** Events that are still to be written when the controller stops get so long. */
 const FLUSH_MS = 1_000;
 
@@ -57,6 +61,8 @@ class RunningController implements Controller {
   #term: Term | undefined;
   /** Terms that are lost but still wait for the answer to a write. */
   readonly #ending = new Set<Promise<void>>();
+  #lostEvents = 0;
+  #lostEventsLogAt = 0;
   #stopping = false;
   #stopped: Promise<void> | undefined;
 
@@ -72,7 +78,8 @@ class RunningController implements Controller {
       client: kube,
       component: CONTROLLER_LEASE,
       instance: identity,
-      onError: (error) => log.warn(brief(error), 'an Event was not recorded'),
+      maxEvents: MAX_EVENTS,
+      onError: (error) => this.#eventLost(error),
     });
     this.#lock = new LeaseLock({
       ...lease,
@@ -86,6 +93,8 @@ class RunningController implements Controller {
     this.#lock.on('lost', (reason) => this.#end(reason));
     this.#lock.on('holder', (holder) => log.info({ holder }, 'leader'));
     this.#lock.on('attempt', ({ purpose, error }) => {
+      // Nobody has ever led: no fault. Without its namespace the create that follows fails, too.
+      if (purpose === 'look' && isKubeError(error, 'FL_KUBE_NOT_FOUND')) return;
       if (error) log.warn({ ...brief(error), purpose }, `a request for Lease ${CONTROLLER_LEASE} failed, trying again`);
     });
     this.#leaseInformer = new Informer<LeaseObject>({
@@ -127,15 +136,25 @@ class RunningController implements Controller {
     await this.#leaseInformer.stop();
   }
 
+  #eventLost(error: Error): void {
+    this.#lostEvents++;
+    const now = performance.now();
+    if (now < this.#lostEventsLogAt) return;
+    this.#lostEventsLogAt = now + LOST_EVENTS_MS;
+    this.#options.log.warn({ error: error.message, lost: this.#lostEvents }, 'Events were not recorded');
+    this.#lostEvents = 0;
+  }
+
   #begin(): void {
     if (this.#stopping) return;
-    const { kube, log, defaultClass = false } = this.#options;
+    const { kube, log, lease, defaultClass = false } = this.#options;
+    const clock = lease?.clock ?? (() => performance.now());
     const term = new Term({
       kube,
       log,
       recorder: this.#recorder,
       defaultClass,
-      leadershipMs: () => (this.#lock.isLeader() ? this.#lock.deadline - performance.now() : 0),
+      leadershipMs: () => (this.#lock.isLeader() ? this.#lock.deadline - clock() : 0),
       now: Date.now,
     });
     this.#term = term;

@@ -140,7 +140,7 @@ interface Said {
 
 function conditionOf(object: AddressPool, judgement: Judgement, inUse: number, { inEffect, capacity }: Numbers): Said {
   if (judgement.ok) {
-    const message = `${capacity} addresses in ${inEffect.virtualRouters} virtual routers`;
+    const message = `${count(capacity, 'address', 'addresses')} in ${count(inEffect.virtualRouters, 'virtual router', 'virtual routers')}`;
     return { status: 'True', reason: reasons.accepted, message };
   }
   if (object.metadata.deletionTimestamp) {
@@ -169,6 +169,10 @@ function eventsOf(object: AddressPool, said: Said): PlannedEvent[] {
   }
   if (before?.status === 'False' && before.message === said.message) return [];
   return [{ type: 'Warning', reason: reasons.poolRejected, message: said.message }];
+}
+
+function count(number: number | string, one: string, many: string): string {
+  return `${number} ${String(number) === '1' ? one : many}`;
 }
 
 /** Says which addresses another pool has already; undefined when there are none. */

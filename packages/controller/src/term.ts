@@ -13,6 +13,7 @@ import {
   addressPools,
   type EventRecorder,
   Informer,
+  isKubeError,
   type KubeClient,
   type KubeObject,
   type Resource,
@@ -131,7 +132,9 @@ export class Term {
   #informer<T extends KubeObject>(resource: Resource): Informer<T> {
     const informer = new Informer<T>({ client: this.#options.kube, resource });
     return informer.on('error', (error) => {
-      this.#options.log.warn(brief(error), `watching ${resource.plural} failed, trying again`);
+      const isUnknown = resource === addressPools && isKubeError(error, 'FL_KUBE_NOT_FOUND');
+      const hint = isUnknown ? '; apply deploy/crd.yaml, without which nothing can be allocated' : '';
+      this.#options.log.warn(brief(error), `watching ${resource.plural} failed, trying again${hint}`);
     });
   }
 
