@@ -75,6 +75,18 @@ export class NetlinkError extends Error {
   }
 }
 
+/** A failing system call (of @fairlead/raw-socket or node:fs) as the NetlinkError of what it was made for. */
+export function fromSystemError(error: unknown, operation: string): NetlinkError {
+  const { errno, code = 'FL_NETLINK_IO', message } = error as NodeJS.ErrnoException;
+  return new NetlinkError({
+    operation,
+    ...(errno ? { errno } : { code }),
+    // What ENOBUFS means on a netlink socket its general text does not say.
+    ...(code === 'ENOBUFS' ? {} : { reason: message.replace(`${code}: `, '') }),
+    cause: error,
+  });
+}
+
 /** Bytes that are not the message they claim to be. Decoders throw this and nothing else. */
 export class MalformedMessageError extends Error {
   readonly code = 'FL_NETLINK_MALFORMED';

@@ -10,7 +10,7 @@
  * between the parts of a dump are how such code goes wrong.
  */
 import { align } from './attribute.js';
-import { NetlinkError } from './errors.js';
+import { fromSystemError, NetlinkError } from './errors.js';
 import {
   decodeMessages,
   decodeStatus,
@@ -148,7 +148,7 @@ export class NetlinkSocket {
         // After an overflow the kernel drops everything, silently, until the queue has been empty once
         // (NETLINK_S_CONGESTED). Only then may the state be read again.
         this.#drain();
-        onError(wrapSystemError(error, operation));
+        onError(fromSystemError(error, operation));
       },
     );
   }
@@ -250,7 +250,7 @@ export class NetlinkSocket {
     try {
       this.#transport.send(data);
     } catch (error) {
-      throw wrapSystemError(error, operation);
+      throw fromSystemError(error, operation);
     }
   }
 
@@ -262,7 +262,7 @@ export class NetlinkSocket {
         datagrams = this.#transport.receive();
       } catch (error) {
         this.#drain();
-        throw wrapSystemError(error, operation);
+        throw fromSystemError(error, operation);
       }
       if (datagrams.length > 0) {
         return decodeDatagrams(datagrams, operation).filter((message) => message.port === this.#transport.port);
@@ -315,14 +315,4 @@ function isData(message: NetlinkMessage): boolean {
 function throwIfRefused(message: NetlinkMessage, operation: string): void {
   const { errno, extack } = decodeStatus(message);
   if (errno !== 0) throw new NetlinkError({ operation, errno, ...(extack ? { extack } : {}) });
-}
-
-function wrapSystemError(error: unknown, operation: string): NetlinkError {
-  const { errno, code, message } = error as { errno?: number; code?: string; message: string };
-  return new NetlinkError({
-    operation,
-    ...(errno ? { errno } : { code: code ?? 'FL_NETLINK_IO' }),
-    ...(code === 'ENOBUFS' ? {} : { reason: message }),
-    cause: error,
-  });
 }

@@ -4,7 +4,7 @@
  */
 import { endianness } from 'node:os';
 import { constants, RawSocket, type SystemError, sockaddrNl } from '@fairlead/raw-socket';
-import { NetlinkError } from './errors.js';
+import { fromSystemError, NetlinkError } from './errors.js';
 
 /** Room for some thousand messages in one send, and for as many refusals. The kernel takes it only while in use. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
@@ -65,8 +65,7 @@ export function openTransport(options: TransportOptions): Transport {
     return new KernelTransport(socket, options);
   } catch (error) {
     socket?.close();
-    const { errno, message } = error as SystemError;
-    throw new NetlinkError({ operation, errno, reason: message, cause: error });
+    throw fromSystemError(error, operation);
   }
 }
 

@@ -186,6 +186,8 @@ export class FakeIpvsKernel {
     const entry = this.#entry(attributes);
     if (!entry) return ESRCH;
     const destination = decodeDestination(attributes, entry.service.family);
+    const outOfRange = destination.lowerThreshold > destination.upperThreshold;
+    if (outOfRange && command !== commands.deleteDestination) return ERANGE;
     const name = endpointName(destination);
     const exists = entry.destinations.has(name);
     if (command === commands.newDestination && exists) return EEXIST;
@@ -194,7 +196,6 @@ export class FakeIpvsKernel {
       entry.destinations.delete(name);
       return 0;
     }
-    if (destination.lowerThreshold > destination.upperThreshold) return ERANGE;
     entry.destinations.set(name, destination);
     return 0;
   }

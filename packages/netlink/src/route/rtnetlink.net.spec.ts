@@ -127,7 +127,9 @@ describe('Rtnetlink on the running kernel', () => {
 
     it('names a namespace that does not exist', () => {
       const peer = { name: 'eth0', netns: 'fl-nosuch' };
-      expect(() => rtnetlink.addVeth({ name: 'v0', peer })).to.throw('/run/netns/fl-nosuch');
+      expect(refusal(() => rtnetlink.addVeth({ name: 'v0', peer })).message).to.match(
+        /^open network namespace \/run\/netns\/fl-nosuch: ENOENT: no such file or directory/,
+      );
       expect(() => new Rtnetlink({ netns: 'fl-nosuch' }))
         .to.throw(NetlinkError, 'network namespace fl-nosuch')
         .that.includes({ code: 'ENOENT' });

@@ -6,7 +6,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { netnsPath } from '@fairlead/raw-socket';
-import { hasCode, NetlinkError } from '../errors.js';
+import { fromSystemError, hasCode, NetlinkError } from '../errors.js';
 import type { Family } from '../ip.js';
 import { type BatchFailure, NetlinkSocket, type Request } from '../socket.js';
 import type { Transport } from '../transport.js';
@@ -238,11 +238,20 @@ export class Rtnetlink {
       this.#socket.request(makeRequest());
       return;
     }
-    const fd = openSync(netnsPath(netns), 'r');
+    const fd = openNetns(netns);
     try {
       this.#socket.request(makeRequest(fd));
     } finally {
       closeSync(fd);
     }
+  }
+}
+
+function openNetns(netns: string): number {
+  const path = netnsPath(netns);
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw fromSystemError(error, `open network namespace ${path}`);
   }
 }
