@@ -32,8 +32,7 @@ export class ArpObserver {
   readonly #waiting = new Set<(answer: Answer) => void>();
 
   constructor(host: LabHost, vip: string) {
-    const parsed = parseAddress(vip);
-    const ip = Number(parsed.value);
+    const ip = Number(parseAddress(vip).value);
     const rtnetlink = new Rtnetlink({ netns: host.netns });
     const link = rtnetlink.link('eth0')!;
     rtnetlink.close();
@@ -45,15 +44,18 @@ export class ArpObserver {
       netns: host.netns,
     });
     this.#socket.bind(sockaddrLl({ ifindex: link.index, protocol: constants.ETH_P_ARP }));
-    this.#socket.onMessages((messages) => {
-      for (const { data } of messages) {
-        const packet = decodeArpFrame(data);
-        if (packet?.senderIp !== ip) continue;
-        const gratuitous = packet.targetIp === ip;
-        if (packet.operation !== ARP_REPLY && !gratuitous) continue;
-        this.#note({ atMs: performance.now(), mac: formatMac(packet.senderMac), gratuitous });
-      }
-    });
+    this.#socket.onMessages(
+      (messages) => {
+        for (const { data } of messages) {
+          const packet = decodeArpFrame(data);
+          if (packet?.senderIp !== ip) continue;
+          const gratuitous = packet.targetIp === ip;
+          if (packet.operation !== ARP_REPLY && !gratuitous) continue;
+          this.#note({ atMs: performance.now(), mac: formatMac(packet.senderMac), gratuitous });
+        }
+      },
+      () => this.close(), // the lab is being removed
+    );
     // A probe (RFC 5227): its sender address is empty, so that nobody's cache is changed by being observed.
     const question = encodeArpFrame({
       destination: BROADCAST_MAC,

@@ -16,6 +16,7 @@ export function describeVip(forwarder: Exclude<ForwarderChoice, 'auto'>): void {
     this.timeout(PATIENCE_MS);
     let cluster: Cluster;
     let vip: string;
+    let observer: ArpObserver | undefined;
 
     before(async () => {
       cluster = await Cluster.start(forwarder);
@@ -25,7 +26,21 @@ export function describeVip(forwarder: Exclude<ForwarderChoice, 'auto'>): void {
       await cluster.owner();
       await served(cluster.lab.client);
     });
+    afterEach(async () => {
+      observer?.close();
+      observer = undefined;
+      // Every test begins with three living nodes.
+      for (const node of cluster.lab.nodes) {
+        node.linkUp();
+        if (node.isOn && cluster.speakers.get(node.name)?.exit) cluster.startSpeaker(node);
+      }
+    });
     after(() => cluster?.stop());
+
+    function observe(): ArpObserver {
+      observer = new ArpObserver(cluster.lab.client, vip);
+      return observer;
+    }
 
     async function served(from: LabHost): Promise<void> {
       const probe = startProbe(from, { address: vip, port: PORT });
@@ -66,11 +81,10 @@ export function describeVip(forwarder: Exclude<ForwarderChoice, 'auto'>): void {
     });
 
     it('is answered for by one station only', async () => {
-      const observer = new ArpObserver(cluster.lab.client, vip);
+      const seen = observe();
       const from = performance.now();
-      for (let n = 0; n < 20; n++) await observer.next(({ gratuitous }) => !gratuitous);
-      observer.close();
-      expect(observer.answeredSince(from).size).to.equal(1);
+      for (let n = 0; n < 20; n++) await seen.next(({ gratuitous }) => !gratuitous);
+      expect(seen.answeredSince(from).size).to.equal(1);
     });
 
     it('stays where it is when the API server cannot be reached for longer than a Lease lasts', async () => {
@@ -91,33 +105,30 @@ export function describeVip(forwarder: Exclude<ForwarderChoice, 'auto'>): void {
 
     it('goes on being forwarded by the kernel while its speaker is dead, and moves', async () => {
       const owner = await cluster.owner();
-      const observer = new ArpObserver(cluster.lab.client, vip);
-      const before = await observer.next(({ gratuitous }) => !gratuitous);
+      const seen = observe();
+      const before = await seen.next(({ gratuitous }) => !gratuitous);
       cluster.speakers.get(owner.name)!.signal('SIGKILL');
       await cluster.speakers.get(owner.name)!.exited;
       const killedAt = performance.now();
-      await observer.next(({ mac }) => mac !== before.mac);
+      await seen.next(({ mac }) => mac !== before.mac);
       await served(cluster.lab.client);
-      observer.close();
-      expect(observer.answeredSince(killedAt), 'a dead speaker has answered').to.not.include(before.mac);
-      cluster.startSpeaker(owner);
+      expect(seen.answeredSince(killedAt), 'a dead speaker has answered').to.not.include(before.mac);
       expect((await cluster.owner(owner)).name).to.not.equal(owner.name);
     });
 
     it('moves when its owner is frozen, and a thawed owner stays silent', async () => {
       const owner = await cluster.owner();
-      const observer = new ArpObserver(cluster.lab.client, vip);
-      const before = await observer.next(({ gratuitous }) => !gratuitous);
+      const seen = observe();
+      const before = await seen.next(({ gratuitous }) => !gratuitous);
       const speaker = cluster.speakers.get(owner.name)!;
       speaker.signal('SIGSTOP');
-      const next = await observer.next(({ mac }) => mac !== before.mac);
+      const next = await seen.next(({ mac }) => mac !== before.mac);
       const silenced = speaker.waitFor('it yielded', said('no longer owner'), PATIENCE_MS);
       speaker.signal('SIGCONT');
       const thawedAt = performance.now();
       await silenced;
-      for (let n = 0; n < 20; n++) await observer.next(({ mac, gratuitous }) => !gratuitous && mac === next.mac);
-      observer.close();
-      expect(observer.answeredSince(thawedAt), 'the thawed owner has answered').to.deep.equal(new Set([next.mac]));
+      for (let n = 0; n < 20; n++) await seen.next(({ mac, gratuitous }) => !gratuitous && mac === next.mac);
+      expect(seen.answeredSince(thawedAt), 'the thawed owner has answered').to.deep.equal(new Set([next.mac]));
       await served(cluster.lab.client);
     });
 
@@ -130,28 +141,31 @@ export function describeVip(forwarder: Exclude<ForwarderChoice, 'auto'>): void {
       await served(cluster.lab.client);
       const { stdout } = await owner.exec(['ip', 'rule', 'show']);
       expect(stdout, 'a node that is not the owner has a rule').to.not.match(/lookup 77\d\d/);
-      cluster.startSpeaker(owner);
     });
 
     it('moves when the link of its owner is cut, though the speaker lives on', async () => {
       const owner = await cluster.owner();
+      const seen = observe();
+      const before = await seen.next(({ gratuitous }) => !gratuitous);
       owner.linkDown();
-      expect((await cluster.owner(owner)).name).to.not.equal(owner.name);
-      await served(cluster.lab.client);
-      owner.linkUp();
+      await seen.next(({ mac, gratuitous }) => !gratuitous && mac !== before.mac);
+      // Not every connect succeeds: the cluster reaches the node by its other network, believes it Ready, and has
+      // kube-proxy send a share of the connections to its Pod.
+      const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+      await probe.until('the new owner serving', (attempts) => attempts.some(({ outcome }) => outcome === 'connected'));
+      await probe.stop();
     });
 
     it('moves when its owner crashes', async () => {
       const owner = await cluster.owner();
-      const observer = new ArpObserver(cluster.lab.client, vip);
-      const before = await observer.next(({ gratuitous }) => !gratuitous);
+      const seen = observe();
+      const before = await seen.next(({ gratuitous }) => !gratuitous);
       const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
       await steady(probe);
       owner.crash();
-      await observer.next(({ mac, gratuitous }) => gratuitous && mac !== before.mac);
+      await seen.next(({ mac, gratuitous }) => gratuitous && mac !== before.mac);
       await steady(probe);
       const report = await probe.stop();
-      observer.close();
       expect(report.failures).to.be.greaterThan(0);
       expect(report.outageMs).to.not.equal(null);
       expect((await cluster.owner(owner)).name).to.not.equal(owner.name);

@@ -31,12 +31,14 @@ import {
 } from '@fairlead/kube';
 import { LinkMonitor, Rtnetlink } from '@fairlead/netlink';
 import type { Logger } from 'pino';
+import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
 import { type AssignedRouter, assign } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { fitness } from './fitness.js';
 import { hostInterfaces } from './host-interfaces.js';
 import { Reporter } from './reporter.js';
+import { Suspects } from './suspects.js';
 import { TableSlots } from './tables.js';
 import type { HostInterface } from './uplinks.js';
 import { WireThread } from './wire-thread.js';
@@ -88,6 +90,7 @@ class Agent implements Speaker {
   readonly #health = new NodeHealth();
   readonly #rtnetlink = new Rtnetlink();
   readonly #slots = new TableSlots();
+  readonly #suspects = new Suspects();
   readonly #reporter: Reporter;
   readonly #wire: WireThread;
   readonly #work = new Coalesced(() => this.#reconcile());
@@ -98,6 +101,8 @@ class Agent implements Speaker {
   #forwarder: Forwarder | undefined;
   #routers = new Map<string, WireVirtualRouter>();
   #retry: NodeJS.Timeout | undefined;
+  /** The way into the director has to be made anew before anything else. */
+  #kernelGone = false;
   #unfitBecause: string | undefined;
 
   constructor(options: SpeakerOptions, kube: KubeClient) {
@@ -147,18 +152,25 @@ class Agent implements Speaker {
     this.#health.stop();
     await this.#wire.stop({ release: true });
     for (const informer of [this.#services, this.#nodes, this.#pools]) informer.stop();
-    this.#forwarder?.close();
-    this.#director?.close();
-    this.#routes?.close();
+    this.#closeKernel();
     this.#rtnetlink.close();
     await this.#kube.close();
   }
 
+  /** Makes what is missing and adopts what is there; the next `#reconcile` compares with the kernel itself. */
   #setUpKernel(): void {
-    const { director, forwarder, log } = { ...this.#options, log: this.#log };
+    const { director, forwarder, log } = this.#options;
+    this.#closeKernel();
     this.#director = Director.ensure({ name: director, log });
     this.#forwarder = createForwarder({ kind: forwarder, director, log });
     this.#routes = new HostRoutes({ log });
+    this.#kernelGone = false;
+  }
+
+  #closeKernel(): void {
+    this.#forwarder?.close();
+    this.#director?.close();
+    this.#routes?.close();
   }
 
   #watchHealth(): void {
@@ -187,6 +199,7 @@ class Agent implements Speaker {
   #reconcile(): void {
     clearTimeout(this.#retry);
     try {
+      if (this.#kernelGone) this.#setUpKernel();
       const interfaces = hostInterfaces(this.#rtnetlink, {
         ownInterface: DEFAULT_HOST_INTERFACE,
         only: this.#options.uplink,
@@ -202,7 +215,7 @@ class Agent implements Speaker {
       const desired = plan({
         services: objects.flatMap((service) => serviceInput(service, (vip) => known.has(vip)) ?? []),
         nodes: this.#nodes.list().map(nodeInput),
-        health: (node) => this.#health.healthy(node),
+        health: (node) => this.#health.healthy(node) && !this.#suspects.has(node, performance.now()),
       });
       this.#program(desired, assignment.routers, interfaces);
       this.#reporter.problems(assignment.unannounceable, desired.problems);
@@ -249,6 +262,13 @@ class Agent implements Speaker {
     this.#wire.send({ kind: 'fit', fit: result.fit });
   }
 
+  #suspect(node: string): void {
+    const forMs = lingeringMs(this.#options.timings);
+    this.#suspects.suspect(node, performance.now() + forMs);
+    this.#work.request();
+    setTimeout(() => this.#work.request(), forMs).unref();
+  }
+
   #heard(message: FromWire): void {
     switch (message.kind) {
       case 'own': {
@@ -258,6 +278,7 @@ class Agent implements Speaker {
           `owner of ${message.virtualRouter}`,
         );
         this.#reporter.took(message.virtualRouter, vips);
+        if (message.lapsed !== undefined) this.#suspect(message.lapsed);
         break;
       }
       case 'yield':
@@ -268,6 +289,11 @@ class Agent implements Speaker {
         break;
       case 'rival':
         this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
+        break;
+      case 'lapsed':
+        this.#log.warn('this process stood still for so long that its kernel gave up the VIPs; putting it in order');
+        this.#kernelGone = true;
+        this.#work.request();
         break;
       case 'error':
         this.#log.error({ code: message.code }, message.message);

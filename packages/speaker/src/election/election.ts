@@ -14,8 +14,11 @@ export interface Contested {
 
 /** How an engine tells the announcer. Calls come in order, and never for a virtual router that is not contested. */
 export interface ElectionListener {
-  /** This node owns the virtual router from now on: route, answer and announce. */
-  own(name: string): void;
+  /**
+   * This node owns the virtual router from now on: route, answer and announce. `lapsed` is the node whose claim ran out instead of
+   * being given back, if there was one: it has crashed, or its speaker is dead or frozen.
+   */
+  own(name: string, lapsed: string | undefined): void;
   /** This node does not own it any more. The engine gives the claim away only after this call has returned. */
   yield(name: string, reason: string): void;
   /** Who owns it, as far as this node knows; undefined when nobody does. */

@@ -48,7 +48,7 @@ function setUp() {
     },
     isUnreachable: (error) => error.message === 'unreachable',
     listener: {
-      own: (name) => world.calls.push(`own ${name}`),
+      own: (name, lapsed) => world.calls.push(`own ${name}${lapsed ? ` after ${lapsed}` : ''}`),
       yield: (name, reason) => world.calls.push(`yield ${name}: ${reason}`),
       holder: (name, node) => world.calls.push(`holder ${name} ${node}`),
     },
@@ -155,6 +155,22 @@ describe('election by Lease', () => {
     lock.emit('holder', 'n2');
     expect(election.mayAnswer('public.0')).to.equal(false);
     expect(world.calls.slice(-2)).to.deep.equal(['yield public.0: n2 has the Lease', 'holder public.0 n2']);
+  });
+
+  it('names the node whose Lease ran out, but not one that gave it back', () => {
+    const { world, lock } = setUp();
+    lock.emit('holder', 'n2');
+    lock.emit('holder', 'n1');
+    lock.acquire(3_000);
+    lock.lose();
+    lock.emit('holder', 'n3');
+    lock.emit('holder', undefined);
+    lock.emit('holder', 'n1');
+    lock.acquire(6_000);
+    expect(world.calls.filter((call) => call.startsWith('own'))).to.deep.equal([
+      'own public.0 after n2',
+      'own public.0',
+    ]);
   });
 
   it('yields before it gives the Lease away', async () => {

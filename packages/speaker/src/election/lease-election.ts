@@ -56,6 +56,8 @@ interface Contest {
   owning: boolean;
   /** The latest request got no answer from any API server. */
   unreachable: boolean;
+  /** The other node that holds the Lease, or held it last without giving it back. */
+  rival: string | undefined;
 }
 
 export class LeaseElection implements Election {
@@ -112,20 +114,21 @@ export class LeaseElection implements Election {
   }
 
   #enter(spec: Contested): void {
-    const contest: Contest = { spec, holdover: new Holdover(), owning: false, unreachable: false } as Contest;
-    contest.lock = this.#options.createLock({
+    const lock = this.#options.createLock({
       contested: spec,
-      startDelayMs: () => startDelay(contest.spec.ranking, this.#options.node, contest.lock.holder),
+      startDelayMs: () => startDelay(contest.spec.ranking, this.#options.node, lock.holder),
     });
+    const holdover = new Holdover();
+    const contest: Contest = { spec, lock, holdover, owning: false, unreachable: false, rival: undefined };
     this.#contests.set(spec.name, contest);
-    contest.lock.on('acquired', () => this.#acquired(contest));
-    contest.lock.on('lost', (reason) => this.#lost(contest, reason));
-    contest.lock.on('holder', (holder) => this.#holderSeen(contest, holder));
-    contest.lock.on('attempt', ({ error }) => {
+    lock.on('acquired', () => this.#acquired(contest));
+    lock.on('lost', (reason) => this.#lost(contest, reason));
+    lock.on('holder', (holder) => this.#holderSeen(contest, holder));
+    lock.on('attempt', ({ error }) => {
       contest.unreachable = error !== undefined && this.#options.isUnreachable(error);
     });
-    contest.lock.setEligible(this.#fit);
-    contest.lock.start();
+    lock.setEligible(this.#fit);
+    lock.start();
   }
 
   #drop(contest: Contest, reason: string, options: { release: boolean }): void {
@@ -144,7 +147,8 @@ export class LeaseElection implements Election {
     contest.holdover.end();
     if (contest.owning) return; // the API server came back to an owner that had held over
     contest.owning = true;
-    this.#options.listener.own(contest.spec.name);
+    this.#options.listener.own(contest.spec.name, contest.rival);
+    contest.rival = undefined;
   }
 
   #lost(contest: Contest, reason: string): void {
@@ -157,6 +161,7 @@ export class LeaseElection implements Election {
   #holderSeen(contest: Contest, holder: string | undefined): void {
     if (!this.#current(contest)) return;
     const someoneElse = holder !== undefined && holder !== this.#options.node;
+    if (holder !== this.#options.node) contest.rival = holder;
     if (someoneElse && !contest.lock.isLeader()) this.#yield(contest, `${holder} has the Lease`);
     this.#options.listener.holder(contest.spec.name, holder);
   }

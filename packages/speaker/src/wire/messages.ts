@@ -47,9 +47,12 @@ export type ToWire =
 
 export type FromWire =
   | { kind: 'ready' }
-  | { kind: 'own'; virtualRouter: string }
+  /** `lapsed`: the node whose claim ran out instead of being given back. */
+  | { kind: 'own'; virtualRouter: string; lapsed: string | undefined }
   | { kind: 'yield'; virtualRouter: string; reason: string }
   | { kind: 'holder'; virtualRouter: string; node: string | undefined }
   | { kind: 'rival'; address: string; mac: string; uplink: string }
+  /** The kernel has taken the way into the director away, because this thread stood still (packages/ipvs, dead-mans-switch.ts). */
+  | { kind: 'lapsed' }
   | { kind: 'error'; message: string; code?: string }
   | { kind: 'stopped' };

@@ -6,10 +6,11 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { labels } from '@fairlead/api';
-import { OwnerRules } from '@fairlead/ipvs';
+import { DeadMansSwitch, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
 import { LeaseElection } from '../election/lease-election.js';
+import { HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import { LanPort } from './lan-port.js';
 import type { FromWire, ToWire, WireOptions } from './messages.js';
 import { Wire } from './wire.js';
@@ -22,6 +23,7 @@ const tell = (message: FromWire) => port.postMessage(message);
 const kube = new KubeClient(await resolveConfig(options.kube));
 const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
+const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
 
 const election = new LeaseElection({
   node: options.node,
@@ -44,7 +46,7 @@ const election = new LeaseElection({
     return lock;
   },
   listener: {
-    own: (name) => wire.own(name),
+    own: (name, lapsed) => wire.own(name, lapsed),
     yield: (name, reason) => wire.yield(name, reason),
     holder: (name, node) => wire.holder(name, node, options.node),
   },
@@ -67,6 +69,16 @@ const wire: Wire = new Wire({
   },
 });
 
+/** From the first configuration on, when there is a director for certain. */
+let holding: NodeJS.Timeout | undefined;
+function hold(): void {
+  try {
+    if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
+  } catch (error) {
+    tell({ kind: 'error', message: `could not prolong the way into the director: ${(error as Error).message}` });
+  }
+}
+
 // One watch feeds the locks of all virtual routers: standbys do not poll, and API load grows with owners, not with nodes.
 const observed = new Informer<LeaseObject>({
   client: kube,
@@ -85,6 +97,7 @@ port.on('message', (message: ToWire) => {
   switch (message.kind) {
     case 'configure':
       wire.configure(message.virtualRouters, message.uplinks);
+      holding ??= setInterval(hold, HOLD_EVERY_MS);
       break;
     case 'fit':
       election.setFit(message.fit);
@@ -98,8 +111,10 @@ port.on('message', (message: ToWire) => {
 async function stop(release: boolean): Promise<void> {
   await election.stop({ release });
   await observed.stop();
+  clearInterval(holding);
   wire.close();
   rules.close();
+  deadMansSwitch.close();
   await kube.close();
   tell({ kind: 'stopped' });
   process.exit(0); // of this thread alone

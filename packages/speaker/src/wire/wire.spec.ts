@@ -94,7 +94,7 @@ const VIP = 0x0a4d00c8;
 describe('the wire', () => {
   it('routes, then announces every VIP of a virtual router in both forms when it is taken over', () => {
     const { wire, state, port, told } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     expect(state.log).to.deep.equal(['contest public.0', 'claim 7700']);
     expect(port.frames.map((frame) => [frame.operation, frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal(
       [0xc8, 0xd0].flatMap((last) => [
@@ -102,13 +102,13 @@ describe('the wire', () => {
         [ARP_REPLY, 0x0a4d0000 + last, UPLINK.mac],
       ]),
     );
-    expect(told).to.deep.equal([{ kind: 'own', virtualRouter: 'public.0' }]);
+    expect(told).to.deep.equal([{ kind: 'own', virtualRouter: 'public.0', lapsed: undefined }]);
     expect(state.wakeAt).to.equal(50);
   });
 
   it('repeats the announcement when it is woken, and no longer after it gave up', () => {
     const { wire, state, port } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     state.now = 50;
     wire.announceDue();
     expect(port.frames).to.have.length(8);
@@ -121,7 +121,7 @@ describe('the wire', () => {
 
   it('does not announce what it may no longer answer for', () => {
     const { wire, state, port } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     state.leading = false; // frozen past the deadline, thawed by the timer of the next announcement
     state.now = 50;
     wire.announceDue();
@@ -132,7 +132,7 @@ describe('the wire', () => {
     const { wire, state, port } = setUp();
     wire.frame(port, request(VIP));
     expect(port.frames).to.have.length(0);
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     port.frames = [];
     wire.frame(port, request(VIP));
     expect(port.frames).to.have.length(1);
@@ -144,7 +144,7 @@ describe('the wire', () => {
   it('answers only on the interface that the VIP belongs to', () => {
     const { wire, ports } = setUp();
     wire.configure([ROUTER], [UPLINK, { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a' }]);
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     ports[1]!.frames = [];
     wire.frame(ports[1]!, request(VIP));
     expect(ports[1]!.frames).to.have.length(0);
@@ -152,7 +152,7 @@ describe('the wire', () => {
 
   it('ignores garbage', () => {
     const { wire, port } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     port.frames = [];
     wire.frame(port, Buffer.from('not an ARP packet at all, but long enough to be one'));
     expect(port.frames).to.have.length(0);
@@ -163,7 +163,7 @@ describe('the wire', () => {
     const [foreign] = gratuitousArp(VIP, CLIENT_MAC);
     wire.frame(port, foreign);
     expect(state.rivals).to.deep.equal([]);
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     wire.frame(port, foreign);
     expect(state.rivals).to.deep.equal(['public.0']);
     expect(told.at(-1)).to.deep.equal({
@@ -176,7 +176,7 @@ describe('the wire', () => {
 
   it('announces an address that a virtual router it owns has just got', () => {
     const { wire, port } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     port.frames = [];
     wire.configure([{ ...ROUTER, vips: [...ROUTER.vips, { address: '10.77.0.216', uplink: 'eth0' }] }], [UPLINK]);
     expect(port.frames.some((frame) => frame.senderIp === 0x0a4d00d8)).to.equal(true);
@@ -184,7 +184,7 @@ describe('the wire', () => {
 
   it('announces nothing when nothing changed', () => {
     const { wire, port } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     port.frames = [];
     wire.configure([{ ...ROUTER }], [UPLINK]);
     expect(port.frames).to.have.length(0);
@@ -192,7 +192,7 @@ describe('the wire', () => {
 
   it('announces everything anew on an interface that was replaced', () => {
     const { wire, ports } = setUp();
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     wire.configure([ROUTER], [{ ...UPLINK, mac: '02:00:00:00:00:0c' }]);
     expect(ports[0]!.closed).to.equal(true);
     expect(ports[1]!.frames.map((frame) => formatMac(frame.senderMac))).to.include('02:00:00:00:00:0c');
@@ -209,13 +209,13 @@ describe('the wire', () => {
   it('keeps serving the others when a system call fails, and tells', () => {
     const { wire, state, port, told } = setUp();
     port.failure = Object.assign(new Error('sendmmsg ENETDOWN: Network is down'), { code: 'ENETDOWN' });
-    wire.own('public.0');
+    wire.own('public.0', undefined);
     expect(told).to.deep.include({
       kind: 'error',
       code: 'ENETDOWN',
       message: 'could not announce on eth0: sendmmsg ENETDOWN: Network is down',
     });
-    expect(told).to.deep.include({ kind: 'own', virtualRouter: 'public.0' });
+    expect(told).to.deep.include({ kind: 'own', virtualRouter: 'public.0', lapsed: undefined });
     expect(state.wakeAt).to.equal(50);
   });
 });

@@ -83,14 +83,14 @@ export class Wire {
   }
 
   /** ElectionListener.own */
-  own(name: string): void {
+  own(name: string, lapsed: string | undefined): void {
     const router = this.#routers.get(name);
     if (router === undefined) return;
     this.#owned.add(name);
     this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
     this.#announcer.begin(name, this.#parts.clock());
     this.announceDue();
-    this.#parts.tell({ kind: 'own', virtualRouter: name });
+    this.#parts.tell({ kind: 'own', virtualRouter: name, lapsed });
   }
 
   /** ElectionListener.yield */

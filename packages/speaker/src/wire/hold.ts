@@ -1,0 +1,19 @@
+/** How long a node whose speaker is dead or frozen stays in the way (packages/ipvs, dead-mans-switch.ts). */
+
+import type { LeaseTimings } from './messages.js';
+
+export const HOLD_EVERY_MS = 500;
+
+/**
+ * What the kernel is given: a second more than others wait for a silent owner, so that clients are served until they take over, and not
+ * much longer.
+ */
+export function switchSeconds({ leaseDurationMs }: Pick<LeaseTimings, 'leaseDurationMs'>): number {
+  return Math.ceil(leaseDurationMs / 1000) + 1;
+}
+
+/** From the end of a node's Lease to the moment when its kernel has let go for certain, ms. */
+export function lingeringMs(timings: Pick<LeaseTimings, 'leaseDurationMs'>): number {
+  const kernelLateMs = 1_000;
+  return switchSeconds(timings) * 1000 + kernelLateMs - timings.leaseDurationMs + HOLD_EVERY_MS;
+}
