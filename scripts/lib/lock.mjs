@@ -1,11 +1,11 @@
 /**
- * One at a time, between processes: flock(2) held by a child. The kernel releases it when that child is gone, and the
- * child is gone when this process is (also after SIGKILL), so no lock is ever left behind.
+ * One at a time, between processes: flock(2) on a file that this process holds open. The kernel releases it when this
+ * process is gone, however it went (a SIGKILL included), so no lock is ever left behind.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from './failure.mjs';
-import { signalGroup, start } from './process.mjs';
+import { run } from './process.mjs';
 import { say } from './steps.mjs';
 
 /**
@@ -15,33 +15,23 @@ import { say } from './steps.mjs';
  */
 export async function withLock(file, what, action) {
   mkdirSync(dirname(file), { recursive: true });
-  let holder = await hold(file, ['--nonblock']);
-  if (!holder) {
-    say(`Waiting for another process that is ${what} …`);
-    holder = await hold(file, []);
-  }
-  if (!holder) throw new Failure('FL_LOCK', `Could not lock ${file}: see what flock says above.`);
+  const fd = openSync(file, 'a');
   try {
+    if (!(await flock(fd, ['--nonblock']))) {
+      say(`Waiting for another process that is ${what} …`);
+      if (!(await flock(fd, []))) throw new Failure('FL_LOCK', `Could not lock ${file}: see what flock says above.`);
+    }
     return await action();
   } finally {
-    signalGroup(holder, 'SIGKILL');
+    closeSync(fd);
   }
 }
 
 /**
- * @param {string} file @param {string[]} options of flock(1)
- * @returns {Promise<import('node:child_process').ChildProcess | undefined>} undefined when flock gave up
+ * flock(1) locks the open file that it shares with this process, which therefore has the lock when flock has ended.
+ * @param {number} fd @param {string[]} options @returns {Promise<boolean>}
  */
-async function hold(file, options) {
-  const child = start(['flock', ...options, '--no-fork', file, 'sh', '-c', 'echo locked; exec sleep infinity'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const locked = await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.stdout?.once('data', () => resolve(true));
-    child.once('exit', () => resolve(false));
-  });
-  child.stdout?.destroy();
-  child.unref();
-  return locked ? child : undefined;
+async function flock(fd, options) {
+  const { code } = await run(['flock', ...options, '3'], { stdio: ['ignore', 'ignore', 'inherit', fd] });
+  return code === 0;
 }

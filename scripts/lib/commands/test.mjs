@@ -41,9 +41,9 @@ export async function main(args) {
   report(done);
   const results = done.map(({ result }) => result);
   console.log(closingLine(results));
-  const ran = results.reduce((total, { passed, failed }) => total + passed + failed, 0);
-  if (ran === 0) say('No test matched: nothing was tested.');
-  return ran === 0 || results.some(({ failed }) => failed > 0) ? 1 : 0;
+  const isEmpty = results.every(({ passed, failed, skipped }) => passed + failed + skipped === 0);
+  if (isEmpty) say('No test matched: nothing was tested.');
+  return isEmpty || results.some(({ failed }) => failed > 0) ? 1 : 0;
 }
 
 /** @param {string[]} args */

@@ -1,9 +1,10 @@
 /** The command line of QEMU, and the choice between KVM and emulation. */
-import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
+import { Failure } from '../failure.mjs';
+import { run } from '../process.mjs';
 import { step } from '../steps.mjs';
 
 /** @typedef {'kvm' | 'tcg'} Accelerator */
@@ -63,7 +64,9 @@ export async function chooseAccelerator(cache, boots) {
     return 'tcg';
   }
   const file = join(cache, 'accelerator.json');
-  const machine = `${release()} ${execFileSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' }).split('\n')[0]}`;
+  const { code, stdout, output } = await run(['qemu-system-x86_64', '--version']);
+  if (code !== 0) throw new Failure('FL_GUEST_QEMU', `qemu-system-x86_64 does not start here: ${output.trim()}`);
+  const machine = `${release()} ${stdout.split('\n')[0]}`;
   const known = await readFile(file, 'utf8').then(JSON.parse, () => undefined);
   if (known?.machine === machine && ['kvm', 'tcg'].includes(known.accelerator)) return known.accelerator;
   const accelerator = await step('Trying whether a guest boots under KVM on this machine', async () =>

@@ -2,8 +2,9 @@
  * Makes the working tree ready to run: Debian packages, `npm ci`, the native addon, the TypeScript build. Every step
  * is done only when needed and marked as done only after it succeeded, so that an interrupted run is simply repeated.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Failure } from '../failure.mjs';
 import { withLock } from '../lock.mjs';
 import { ensureCommands } from '../packages.mjs';
@@ -29,6 +30,7 @@ export async function setup() {
   if (!isInstalled()) await ensureCommands([...BUILD_COMMANDS, ...RUN_COMMANDS], 'to build and run Fairlead');
   else await ensureCommands(RUN_COMMANDS, 'to run Fairlead');
   if (isInstalled() && isBuilt()) return;
+  checkWritable();
   await withLock(join(root, '.setup', 'lock'), 'setting this working tree up', async () => {
     if (!isInstalled()) await step('Installing npm packages (npm ci)', install);
     if (!isBuilt()) await step('Building (native addon, tsc)', build);
@@ -49,6 +51,15 @@ function checkPlatform() {
   }
   if (!which('npm'))
     throw new Failure('FL_NO_NPM', 'npm was not found in PATH: install the npm that belongs to Node.js.');
+}
+
+function checkWritable() {
+  try {
+    accessSync(root, constants.W_OK);
+  } catch (error) {
+    const why = /** @type {Error} */ (error).message;
+    throw new Failure('FL_READ_ONLY', `Cannot build in ${root} (${why}): run this as the user who owns it.`);
+  }
 }
 
 function isInstalled() {
@@ -80,8 +91,14 @@ async function build() {
   await must([process.execPath, 'packages/raw-socket/build.mjs'], 'Building the native addon');
   // tsc trusts its build info and does not look whether a file that it wrote is still there.
   const force = isWhole ? [] : ['--force'];
-  await must([process.execPath, 'node_modules/typescript/bin/tsc', '-b', ...force], 'tsc -b');
+  await must([await compiler(), '-b', ...force], 'tsc -b');
   writeFileSync(buildStamp, fingerprint);
+}
+
+/** The program behind bin/tsc, which starts it as a child of its own: that would go on when this process is killed. */
+async function compiler() {
+  const url = pathToFileURL(join(root, 'node_modules', 'typescript', 'lib', 'getExePath.js')).href;
+  return /** @type {{ default: () => string }} */ (await import(url)).default();
 }
 
 /** @param {string[]} argv @param {string} what */
