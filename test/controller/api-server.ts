@@ -1,13 +1,9 @@
-/** The lab's API server inside this process. (@fairlead/lab itself runs it as a process of its own.) */
+/** The lab's API server inside this process, where Lab runs it as a process of its own. */
 
-import type { ApiServer, ApiServerOptions } from '../../packages/lab/src/apiserver/index.js';
+import { ApiServer, type ApiServerOptions } from '@fairlead/lab';
 
 export type { ApiServer };
 
-/** Seen from test/dist/controller/. */
-const MODULE = '../../../packages/lab/dist/apiserver/index.js';
-
 export async function newApiServer(options: ApiServerOptions = {}): Promise<ApiServer> {
-  const module = await import(MODULE);
-  return new (module as { ApiServer: typeof ApiServer }).ApiServer(options);
+  return new ApiServer(options);
 }
