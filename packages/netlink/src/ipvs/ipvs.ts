@@ -35,6 +35,12 @@ import {
   serviceName,
 } from './types.js';
 
+const timeoutAttributes: Record<keyof IpvsTimeouts, number> = {
+  tcp: commandAttributes.timeoutTcp,
+  tcpFin: commandAttributes.timeoutTcpFin,
+  udp: commandAttributes.timeoutUdp,
+};
+
 /** Stopping a daemon may go without an answer: see stopDaemon. */
 const STOP_DAEMON_TIMEOUT_MS = 1_000;
 
@@ -173,27 +179,26 @@ export class Ipvs {
     const [answer] = this.#request({ command: commands.getConfig, operation: 'get IPVS timeouts' });
     const seconds = (type: number) => answer?.attributes.u32(type) ?? 0;
     return {
-      tcp: seconds(commandAttributes.timeoutTcp),
-      tcpFin: seconds(commandAttributes.timeoutTcpFin),
-      udp: seconds(commandAttributes.timeoutUdp),
+      tcp: seconds(timeoutAttributes.tcp),
+      tcpFin: seconds(timeoutAttributes.tcpFin),
+      udp: seconds(timeoutAttributes.udp),
     };
   }
 
   /** In seconds; what is absent, or 0, stays as it is. */
   setTimeouts(timeouts: Partial<IpvsTimeouts>): void {
-    const { tcp = 0, tcpFin = 0, udp = 0 } = timeouts;
-    for (const [name, value] of Object.entries({ tcp, tcpFin, udp })) {
-      checkInteger(value, 0, 0x7fffffff, () => `timeout ${name}`);
-    }
+    const given = (['tcp', 'tcpFin', 'udp'] as const).flatMap((name) => {
+      const seconds = timeouts[name];
+      if (seconds === undefined) return [];
+      checkInteger(seconds, 0, 0x7fffffff, () => `timeout ${name}`);
+      return [{ name, seconds }];
+    });
     this.#request({
       command: commands.setConfig,
-      // The kernel wants all three.
-      attributes: (encoder) =>
-        encoder
-          .u32(commandAttributes.timeoutTcp, tcp)
-          .u32(commandAttributes.timeoutTcpFin, tcpFin)
-          .u32(commandAttributes.timeoutUdp, udp),
-      operation: `set IPVS timeouts tcp ${tcp} tcpFin ${tcpFin} udp ${udp}`,
+      attributes: (encoder) => {
+        for (const { name, seconds } of given) encoder.u32(timeoutAttributes[name], seconds);
+      },
+      operation: `set IPVS timeouts ${given.map(({ name, seconds }) => `${name} ${seconds}`).join(', ')}`,
     });
   }
 

@@ -21,7 +21,10 @@ export type LinkEvent =
   | { type: 'link-removed'; link: Link }
   | { type: 'address'; address: Address }
   | { type: 'address-removed'; address: Address }
-  /** Notifications were lost (the socket buffer overflowed): read links and addresses again. What follows is complete. */
+  /**
+   * A notification was lost (the socket buffer overflowed) or is not understood: read links and addresses again. What
+   * follows is complete.
+   */
   | { type: 'resync'; error: Error };
 
 export interface LinkMonitorOptions {
@@ -49,7 +52,7 @@ export class LinkMonitor {
     this.#socket.subscribe(
       (messages) => {
         for (const message of messages) {
-          const event = decodeEvent(message);
+          const event = toEvent(message);
           if (event) options.onEvent(event);
         }
       },
@@ -64,6 +67,14 @@ export class LinkMonitor {
 
   close(): void {
     this.#socket.close();
+  }
+}
+
+function toEvent(message: NetlinkMessage): LinkEvent | undefined {
+  try {
+    return decodeEvent(message);
+  } catch (error) {
+    return { type: 'resync', error: error as Error };
   }
 }
 

@@ -425,6 +425,15 @@ describe('Rtnetlink on the running kernel', () => {
     });
   });
 
+  it('reads without any privilege, with the socket buffers that everyone gets', () => {
+    const program = `
+      const { Rtnetlink } = await import(${JSON.stringify(import.meta.resolve('./rtnetlink.js'))});
+      console.log(new Rtnetlink().links().map(({ name }) => name).join());`;
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all'];
+    const output = run('setpriv', [...nobody, '--', process.execPath, '--input-type=module', '-e', program]);
+    expect(output.trim().split(',')).to.include('lo');
+  }).timeout(60_000);
+
   it('is closed for good', () => {
     rtnetlink.close();
     rtnetlink.close();
