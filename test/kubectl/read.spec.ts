@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { Cluster } from './cluster.js';
 import { node, pool, poolDefinition, service } from './manifests.js';
 
-describe('kubectl reads from the API server', () => {
+describe('kubectl reads from the API server', function () {
+  this.timeout(120_000); // kubectl is a process for each command, and this machine may be busy
   let cluster: Cluster;
 
   before(async () => {

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { Cluster } from './cluster.js';
 import { deployment, node, pool, poolDefinition, service } from './manifests.js';
 
-describe('kubectl writes to the API server', () => {
+describe('kubectl writes to the API server', function () {
+  this.timeout(120_000); // kubectl is a process for each command, and this machine may be busy
   let cluster: Cluster;
   const apply = (manifest: string, ...args: string[]): Promise<string> =>
     cluster.run(['apply', '-f', '-', ...args], manifest);

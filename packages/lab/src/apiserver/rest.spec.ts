@@ -327,6 +327,7 @@ describe('the verbs', () => {
       await api.create(inside, configMap('held', {}, { finalizers: ['x.dev/f'] }));
       const { body } = await api.call('DELETE', '/api/v1/namespaces/apps');
       expect(body.status.phase).to.equal('Terminating');
+      expect((await api.call('DELETE', '/api/v1/namespaces/apps')).body.status.phase).to.equal('Terminating');
       const late = await api.call('POST', inside, configMap('late'));
       expect([late.status, late.body.reason]).to.deep.equal([403, 'Forbidden']);
       expect(late.body.message).to.include('because it is being terminated');
@@ -334,6 +335,16 @@ describe('the verbs', () => {
       await api.call('PATCH', `${inside}/held`, { metadata: { finalizers: null } }, MERGE);
       expect((await api.get('/api/v1/namespaces/apps')).status).to.equal(404);
     });
+  });
+
+  it('let a namespace with a finalizer of its own go last of all', async () => {
+    await api.create('/api/v1/namespaces', { metadata: { name: 'apps', finalizers: ['x.dev/f'] } });
+    await api.create('/api/v1/namespaces/apps/configmaps', configMap('a'));
+    await api.call('DELETE', '/api/v1/namespaces/apps');
+    expect((await api.get('/api/v1/namespaces/apps/configmaps')).body.items).to.deep.equal([]);
+    const { status } = await api.call('PATCH', '/api/v1/namespaces/apps', { metadata: { finalizers: null } }, MERGE);
+    expect(status).to.equal(200);
+    expect((await api.get('/api/v1/namespaces/apps')).status).to.equal(404);
   });
 
   describe('paths', () => {

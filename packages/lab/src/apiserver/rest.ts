@@ -236,9 +236,8 @@ export class Rest {
       if (inside.namespaced && this.collection(inside).entries(name).length > 0) return;
     }
     const { object } = entry;
-    if (object.metadata.finalizers?.length) return;
-    this.#put(type, name, { ...object, spec: {} }, object, {});
-    this.#remove(type, name);
+    if (object.spec?.finalizers?.length) this.#put(type, name, { ...object, spec: {} }, object, {});
+    if (!object.metadata.finalizers?.length) this.#remove(type, name);
   }
 
   /** One type per collection. */

@@ -120,7 +120,8 @@ describe('the server', () => {
   });
 });
 
-describe('the server as a process', () => {
+describe('the server as a process', function () {
+  this.timeout(30_000);
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   let folder: string;
   let child: ChildProcess;

@@ -111,6 +111,8 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
     server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
+      // A client that vanished without a word, as a crashed node does, is noticed within minutes.
+      socket.setKeepAlive(true, 30_000);
       socket.on('close', () => this.#sockets.delete(socket));
     });
     if ('path' in address) await rm(address.path, { force: true });

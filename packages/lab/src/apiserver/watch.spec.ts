@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { expect } from 'chai';
 import { CONFIG_MAPS, configMap, TestApi } from './api.spec.helpers.js';
 
-describe('a watch', () => {
+describe('a watch', function () {
+  this.timeout(30_000);
   let api: TestApi;
   const start = async (options: Parameters<typeof TestApi.start>[0] = {}): Promise<void> => {
     api = await TestApi.start(options);

@@ -151,7 +151,7 @@ function arrange(
   const result: unknown[] = [];
   for (const item of named) {
     const at = place(item, server);
-    while (others.length > 0 && at >= 0 && place(others[0], server) < at) result.push(others.shift());
+    while (others.length > 0 && place(others[0], server) < at) result.push(others.shift());
     result.push(item);
   }
   return [...result, ...others];

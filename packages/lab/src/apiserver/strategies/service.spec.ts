@@ -180,6 +180,30 @@ describe('Services', () => {
     await create('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] });
   });
 
+  it('refuse a node port of another Service, and one out of range', async () => {
+    await create('a', { type: 'NodePort', ports: [{ port: 80, nodePort: 30001 }] });
+    const nodePort = (number: number): object => ({ type: 'NodePort', ports: [{ port: 80, nodePort: number }] });
+    expect(await refusal(nodePort(30001))).to.include(
+      'spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated',
+    );
+    expect(await refusal(nodePort(80))).to.include(
+      'spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-30009',
+    );
+  });
+
+  it('have ipMode VIP for addresses that name none', async () => {
+    await create('a', { type: 'LoadBalancer' });
+    const status = {
+      loadBalancer: { ingress: [{ ip: '10.0.0.1' }, { ip: '10.0.0.2', ipMode: 'Proxy' }, { hostname: 'x.example' }] },
+    };
+    const { body } = await api.call('PATCH', `${SERVICES}/a/status`, { status }, MERGE);
+    expect(body.status.loadBalancer.ingress).to.deep.equal([
+      { ip: '10.0.0.1', ipMode: 'VIP' },
+      { ip: '10.0.0.2', ipMode: 'Proxy' },
+      { hostname: 'x.example' },
+    ]);
+  });
+
   it('refuse a status that cannot be', async () => {
     await create('a', { type: 'LoadBalancer' });
     await create('b', {});

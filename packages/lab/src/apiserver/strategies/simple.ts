@@ -42,10 +42,7 @@ const namespaces: Strategy = {
     }
     // Every namespace carries its name as a label, so that selectors can name it.
     next.metadata.labels = { ...next.metadata.labels, 'kubernetes.io/metadata.name': next.metadata.name };
-    if (next.metadata.deletionTimestamp) {
-      next.spec = { ...next.spec, finalizers: [] };
-      next.status = { ...next.status, phase: 'Terminating' };
-    }
+    if (next.metadata.deletionTimestamp) next.status = { ...next.status, phase: 'Terminating' };
   },
 };
 
