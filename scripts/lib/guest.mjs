@@ -10,15 +10,17 @@
  *   control/console ◀─serial line──         the kernel's messages, shown when a guest dies
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { freemem, tmpdir } from 'node:os';
+import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from './failure.mjs';
+import { writeControl } from './guest/control.mjs';
 import { cacheFolder, prepareKernel } from './guest/kernel.mjs';
 import { chooseAccelerator, qemuCommand } from './guest/qemu.mjs';
 import { ensureCommands } from './packages.mjs';
-import { run, runVisibly, searchPath, shellQuote, signalGroup, start } from './process.mjs';
+import { run, runVisibly, signalGroup, start } from './process.mjs';
+import { withTemporaryFolder } from './temporary.mjs';
 import { root } from './tree.mjs';
 
 /** An emulated guest boots in 6 s on an idle machine; this is for one with everything else running beside it. */
@@ -80,106 +82,60 @@ export async function runInGuest(options) {
  * @param {GuestOptions} options @param {import('./guest/kernel.mjs').Kernel} kernel
  * @param {'kvm' | 'tcg'} accelerator @param {number} bootTimeoutMs @returns {Promise<GuestResult>}
  */
-async function boot(options, kernel, accelerator, bootTimeoutMs) {
-  const interactive = options.argv.length === 0;
-  const control = await mkdtemp(join(realpathSync(tmpdir()), 'fairlead-guest-'));
-  const out = options.outDir === undefined ? undefined : realpathSync(options.outDir);
-  const memoryMb = options.memoryMb ?? Math.min(DEFAULT_MEMORY_MB, Math.floor(freemem() / 2 ** 21));
-  /** @type {import('node:net').Server[]} */ const servers = [];
-  try {
-    await writeControl(control, options, kernel, out);
+function boot(options, kernel, accelerator, bootTimeoutMs) {
+  return withTemporaryFolder('guest', async (control) => {
+    const interactive = options.argv.length === 0;
+    const out = options.outDir === undefined ? undefined : realpathSync(options.outDir);
+    const memoryMb = options.memoryMb ?? Math.min(DEFAULT_MEMORY_MB, Math.floor(freemem() / 2 ** 21));
+    await writeControl(control, { ...options, out, modules: kernel.modules });
     const onOutput = options.onOutput ?? ((chunk, stream) => void process[stream].write(chunk));
-    for (const stream of /** @type {const} */ (['stdout', 'stderr'])) {
-      servers.push(await listen(join(control, stream), (chunk) => onOutput(chunk, stream)));
-    }
+    const servers = await Promise.all([
+      listen(join(control, 'stdout'), (chunk) => onOutput(chunk, 'stdout')),
+      listen(join(control, 'stderr'), (chunk) => onOutput(chunk, 'stderr')),
+    ]);
     const command = qemuCommand({ kernel, accelerator, memoryMb, control, out, interactive });
-    const started = performance.now();
     const qemu = start(command, { cwd: control, stdio: interactive ? 'inherit' : ['ignore', 'ignore', 'pipe'] });
-    let complaint = '';
-    qemu.stderr?.on('data', (chunk) => {
-      complaint += chunk;
-    });
-    const exited = new Promise((resolve, reject) => {
-      qemu.once('error', reject);
-      qemu.once('close', resolve);
-    });
-    let bootMs = -1;
-    let late = '';
-    const watch = setInterval(() => {
-      const elapsed = performance.now() - started;
-      if (bootMs < 0 && existsSync(join(control, 'started'))) {
-        bootMs = Math.round(elapsed);
-        options.onStarted?.(bootMs);
-      }
-      if (bootMs < 0 && elapsed > bootTimeoutMs) late = `did not boot within ${bootTimeoutMs / 1000} s`;
-      if (bootMs >= 0 && options.timeoutMs && elapsed - bootMs > options.timeoutMs) {
-        late = `was still busy with "${options.argv.join(' ')}" after ${options.timeoutMs / 1000} s`;
-      }
-      if (late) signalGroup(qemu, 'SIGKILL');
-    }, 50);
-    try {
-      await exited;
-    } finally {
-      clearInterval(watch);
-    }
+    const { bootMs, late, complaint } = await watchOver(qemu, control, options, bootTimeoutMs);
+    for (const server of servers) server.close();
     // The command may have ended just before its time was up; then it counts.
     const code = await readFile(join(control, 'exit'), 'utf8').catch(() => undefined);
     if (code === undefined) throw died(late, accelerator, control, complaint);
     return { code: Number(code), bootMs, accelerator };
-  } finally {
-    for (const server of servers) server.close();
-    await rm(control, { recursive: true, force: true });
-  }
+  });
 }
 
 /**
- * The folder shared with init.sh and start.sh.
- * @param {string} control @param {GuestOptions} options @param {import('./guest/kernel.mjs').Kernel} kernel
- * @param {string | undefined} out
+ * Waits until QEMU has ended, and ends it when the guest or its command takes too long.
+ * @param {import('node:child_process').ChildProcess} qemu @param {string} control
+ * @param {GuestOptions} options @param {number} bootTimeoutMs
  */
-async function writeControl(control, options, kernel, out) {
-  const cwd = realpathSync(options.cwd ?? root);
-  const path = searchPath();
-  const [columns, rows] = [process.stdout.columns ?? 80, process.stdout.rows ?? 24];
-  const settings = {
-    MODULES: realpathSync(kernel.modules),
-    OUT: out ?? '',
-    GUEST_PATH: path,
-    INTERACTIVE: options.argv.length === 0 ? 'yes' : '',
-    COLUMNS: String(columns),
-    ROWS: String(rows),
-  };
-  await writeFile(join(control, 'settings'), assignments(settings));
-  const kept = new Set([realpathSync(root), cwd, realpathSync(process.execPath)].filter(isHidden));
-  await writeFile(join(control, 'kept'), [...kept].map((folder) => `${folder}\n`).join(''));
-  const env = {
-    PATH: path,
-    HOME: process.env.HOME ?? '/root',
-    XDG_CACHE_HOME: process.env.XDG_CACHE_HOME,
-    TERM: process.env.TERM ?? 'dumb',
-    LANG: process.env.LANG ?? 'C.UTF-8',
-    ...options.env,
-  };
-  const argv = options.argv.length === 0 ? ['bash', '-i'] : options.argv;
-  const variables = Object.entries(env).filter(([, value]) => value !== undefined);
-  const words = ['env', '-i', ...variables.map(([name, value]) => `${name}=${value}`), ...argv];
-  await writeFile(
-    join(control, 'command'),
-    `cd ${shellQuote(cwd)} || exit 126\nexec ${words.map(shellQuote).join(' ')}\n`,
-  );
-  await writeFile(join(control, 'start'), await readFile(new URL('guest/start.sh', import.meta.url)));
-}
-
-/** @param {string} path */
-function isHidden(path) {
-  return path.startsWith('/tmp/') || path.startsWith('/run/');
-}
-
-/** @param {Record<string, string>} values */
-function assignments(values) {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}=${shellQuote(value)}\n`)
-    .join('');
+async function watchOver(qemu, control, { argv, timeoutMs, onStarted }, bootTimeoutMs) {
+  const began = performance.now();
+  const seen = { bootMs: -1, late: '', complaint: '' };
+  qemu.stderr?.on('data', (chunk) => {
+    seen.complaint += chunk;
+  });
+  const watch = setInterval(() => {
+    const elapsed = performance.now() - began;
+    if (seen.bootMs < 0 && existsSync(join(control, 'started'))) {
+      seen.bootMs = Math.round(elapsed);
+      onStarted?.(seen.bootMs);
+    }
+    if (seen.bootMs < 0 && elapsed > bootTimeoutMs) seen.late = `did not boot within ${bootTimeoutMs / 1000} s`;
+    if (seen.bootMs >= 0 && timeoutMs && elapsed - seen.bootMs > timeoutMs) {
+      seen.late = `was still busy with "${argv.join(' ')}" after ${timeoutMs / 1000} s`;
+    }
+    if (seen.late) signalGroup(qemu, 'SIGKILL');
+  }, 50);
+  try {
+    await new Promise((resolve, reject) => {
+      qemu.once('error', reject);
+      qemu.once('close', resolve);
+    });
+  } finally {
+    clearInterval(watch);
+  }
+  return seen;
 }
 
 /** @param {string} path @param {(chunk: Buffer) => void} onData @returns {Promise<import('node:net').Server>} */

@@ -3,13 +3,13 @@
  * here: in the guest, the tree and everything else is gone when it ends.
  */
 import { accessSync, constants } from 'node:fs';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Failure } from './failure.mjs';
 import { withIpvs } from './guest.mjs';
 import { runVisibly } from './process.mjs';
 import { formatDuration, say, terminalHints } from './steps.mjs';
+import { withTemporaryFolder } from './temporary.mjs';
 import { root } from './tree.mjs';
 
 /**
@@ -24,10 +24,9 @@ export async function runWithJson(program, args, needs) {
     throw new Failure('FL_NOT_ROOT', 'Network namespaces on this machine need root: run the same with sudo.');
   }
   const target = file === undefined ? undefined : writableTarget(file);
-  const outDir = await mkdtemp(join(tmpdir(), 'fairlead-out-'));
-  const result = join(outDir, 'result.json');
-  const argv = [process.execPath, ...program, ...rest, ...(target === undefined ? [] : ['--json', result])];
-  try {
+  return withTemporaryFolder('out', async (outDir) => {
+    const result = join(outDir, 'result.json');
+    const argv = [process.execPath, ...program, ...rest, ...(target === undefined ? [] : ['--json', result])];
     const code =
       needs === 'ipvs' ? await runOnIpvs(argv, outDir) : await runVisibly(argv, { cwd: root, env: terminalHints() });
     if (target === undefined) return code;
@@ -38,9 +37,7 @@ export async function runWithJson(program, args, needs) {
       throw new Failure('FL_JSON', `Could not write ${target}: ${/** @type {Error} */ (error).message}`);
     }
     return code;
-  } finally {
-    await rm(outDir, { recursive: true, force: true });
-  }
+  });
 }
 
 /** @param {readonly string[]} argv @param {string} outDir */

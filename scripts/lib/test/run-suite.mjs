@@ -1,11 +1,11 @@
 /** Runs one suite with mocha, here or in the guest, and adds up what came out. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.mjs';
 import { withIpvs } from '../guest.mjs';
 import { run, runVisibly } from '../process.mjs';
 import { formatDuration, say, terminalHints } from '../steps.mjs';
+import { withTemporaryFolder } from '../temporary.mjs';
 import { root } from '../tree.mjs';
 import { sumUp } from './records.mjs';
 import { specFiles } from './suites.mjs';
@@ -21,45 +21,39 @@ export async function runSuite(suite, mochaOptions) {
   if (specs.length === 0) return failed(`The suite ${suite.name} has no spec files.`);
   const obstacle = suite.kind === 'net' ? await whyNoNamespaces() : undefined;
   if (obstacle) return cannotRun(suite, obstacle);
-  const outDir = await mkdtemp(join(tmpdir(), 'fairlead-test-'));
+  return withTemporaryFolder('test', (outDir) => runMocha(suite, [...mochaOptions, ...specs], outDir));
+}
+
+/**
+ * @param {import('./suites.mjs').Suite} suite @param {readonly string[]} args @param {string} outDir
+ * @returns {Promise<SuiteResult>}
+ */
+async function runMocha(suite, args, outDir) {
   const records = join(outDir, 'records');
+  const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js');
   const reporter = join(root, 'scripts', 'lib', 'test', 'reporter.mjs');
-  const argv = [
-    ...[process.execPath, join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'), '--reporter', reporter],
-    ...['--timeout', String(suite.testTimeoutMs), ...mochaOptions, ...specs],
-  ];
-  const options = {
-    argv,
-    cwd: root,
-    env: { ...terminalHints(), FAIRLEAD_TEST_RECORDS: records },
-    timeoutMs: suite.timeoutMs,
+  const timeout = String(suite.testTimeoutMs);
+  const argv = [process.execPath, mocha, '--reporter', reporter, '--timeout', timeout, ...args];
+  const env = { ...terminalHints(), FAIRLEAD_TEST_RECORDS: records };
+  const { timeoutMs } = suite;
+  const isIpvs = suite.kind === 'ipvs';
+  let started = !isIpvs;
+  const onStarted = (/** @type {number} */ bootMs) => {
+    started = true;
+    if (bootMs > 0) say(`This kernel has no ip_vs: in a guest, up after ${formatDuration(bootMs)}`);
   };
-  let started = true;
   /** @type {import('./records.mjs').Ending} */ let ending;
   try {
-    if (suite.kind === 'ipvs') {
-      started = false;
-      const env = { ...options.env, CI: process.env.CI, FAIRLEAD_REQUIRE_IPVS: '1' };
-      ending = await withIpvs({
-        ...options,
-        env,
-        outDir,
-        onStarted: (bootMs) => {
-          started = true;
-          if (bootMs > 0) say(`This kernel has no ip_vs: in a guest, up after ${formatDuration(bootMs)}`);
-        },
-      });
-    } else {
-      ending = { code: await runVisibly(argv, options) };
-    }
+    const ipvsEnv = { ...env, CI: process.env.CI, FAIRLEAD_REQUIRE_IPVS: '1' };
+    ending = isIpvs
+      ? await withIpvs({ argv, cwd: root, env: ipvsEnv, timeoutMs, outDir, onStarted })
+      : { code: await runVisibly(argv, { cwd: root, env, timeoutMs }) };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (!started && process.getuid?.() !== 0) return cannotRun(suite, error.message);
     ending = { reason: `${error.code}: ${error.message}` };
   }
-  const text = await readFile(records, 'utf8').catch(() => '');
-  await rm(outDir, { recursive: true, force: true });
-  return sumUp(text, ending);
+  return sumUp(await readFile(records, 'utf8').catch(() => ''), ending);
 }
 
 /** @returns {Promise<string | undefined>} why this process cannot make network namespaces */
