@@ -1,6 +1,7 @@
-import { endpointSlices, Informer, nodes, services } from '@fairlead/kube';
-import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import { endpointSlices, Informer, nodes, pods, services } from '@fairlead/kube';
+import type { V1EndpointSlice, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
+import { isPodReady } from '../control-plane/desired-slices.js';
 import { isNodeReady } from '../control-plane/scheduling.js';
 import { type Probe, startProbe } from '../probe/probe.js';
 import { deployEcho } from './echo.js';
@@ -108,6 +109,20 @@ describe('faults in a lab', function () {
       await informer.stop();
     }
     expect([...lost]).to.deep.equal(['n1']);
+  });
+
+  it('lets a node that was cut off from the API server catch up on what it missed', async () => {
+    node.managementDown();
+    const pod = { name: 'late', namespace: 'default' };
+    await lab.kube.create<V1Pod>(pods, {
+      metadata: pod,
+      spec: { nodeName: node.name, containers: [{ name: 'echo', ports: [{ containerPort: 8080 }] }] },
+    });
+    node.managementUp();
+    await untilObject<V1Pod>(lab.kube, pods, pod, (seen) => seen !== undefined && isPodReady(seen));
+    await lab.kube.delete(pods, pod);
+    await isReady(true);
+    await readyEndpoints(2);
   });
 
   it('crashes a node: silence, every process dead, NotReady after the grace period; and brings it back', async () => {

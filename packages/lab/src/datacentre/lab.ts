@@ -15,7 +15,7 @@ import { LabState, removeDeadLabs } from './state.js';
 import { makeNetworks, type Networks } from './topology.js';
 
 const API_SERVER = fileURLToPath(new URL('../apiserver/main.js', import.meta.url));
-const START_TIMEOUT_MS = 90_000; // a guest without hardware acceleration is ten times slower than its machine
+const START_TIMEOUT_MS = 300_000; // seconds at most; minutes in an emulated guest on a machine that is busy
 
 export interface LabOptions {
   /** 1 to 80; default 3. */

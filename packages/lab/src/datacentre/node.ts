@@ -9,7 +9,7 @@ import { removeNamespace, removeNamespaces } from './state.js';
 import { makeNode, type Networks, unplugNode } from './topology.js';
 
 const AGENT = fileURLToPath(new URL('../node/main.js', import.meta.url));
-const START_TIMEOUT_MS = 90_000; // a guest without hardware acceleration is ten times slower than its machine
+const START_TIMEOUT_MS = 300_000; // seconds at most; minutes in an emulated guest on a machine that is busy
 const AGENT_LABEL = 'agent';
 
 export interface NodeContext extends HostContext {

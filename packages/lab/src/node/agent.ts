@@ -27,7 +27,7 @@ export async function startAgent(config: AgentConfig, onError: (error: Error) =>
     slices: new Informer<V1EndpointSlice>({ client, resource: endpointSlices }),
   };
   const cni = new Cni(config.netns, config.podCidr);
-  const kubelet = new Kubelet({ config, client, cni, onError });
+  const kubelet = new Kubelet({ config, client, cni, nodes: informers.nodes, pods: informers.pods, onError });
   const health = new ProxyHealth(Date.now);
   const healthChecks = new HealthCheckServers(config.lanAddress, health, onError);
   const expectations = new Expectations();
@@ -38,7 +38,6 @@ export async function startAgent(config: AgentConfig, onError: (error: Error) =>
   };
   informers.nodes.on('add', routePods);
   informers.nodes.on('update', routePods);
-  kubelet.follow(informers.pods, informers.nodes);
 
   const firstRules = new Promise<void>((resolve) => {
     const proxier = new Proxier({

@@ -1,11 +1,26 @@
-/** The kubelet stand-in: registers the Node, and runs the pods that are assigned to it. */
+/**
+ * The kubelet stand-in: registers the Node, and runs the pods that are assigned to it. What the API server refuses or
+ * does not hear is tried again, as a kubelet does.
+ */
 import type { Server } from 'node:http';
-import { type Informer, isKubeError, type KubeApi, keyOf, nodes, pods } from '@fairlead/kube';
+import {
+  type Informer,
+  isKubeError,
+  type KubeApi,
+  type KubeObject,
+  keyOf,
+  nodes,
+  parseKey,
+  pods,
+  WorkQueue,
+} from '@fairlead/kube';
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import type { Cni, PodNetwork } from './cni.js';
 import { serveEcho } from './echo.js';
 import type { AgentConfig } from './protocol.js';
 import { nodeObject, runningStatus, showsRunning } from './status.js';
+
+const NODE = 'the Node'; // a key in the queue that no pod has
 
 interface RunningPod {
   uid: string;
@@ -18,78 +33,88 @@ export interface KubeletOptions {
   config: AgentConfig;
   client: KubeApi;
   cni: Cni;
+  /** All Nodes, and the pods of this one; started by whoever made them. */
+  nodes: Informer<V1Node>;
+  pods: Informer<V1Pod>;
   onError: (error: Error) => void;
 }
 
 export class Kubelet {
-  readonly #config: AgentConfig;
-  readonly #client: KubeApi;
-  readonly #cni: Cni;
-  readonly #onError: (error: Error) => void;
+  readonly #options: KubeletOptions;
+  readonly #work: WorkQueue;
   readonly #running = new Map<string, RunningPod>(); // by key
+  #onRegistered: () => void = () => {};
 
-  constructor({ config, client, cni, onError }: KubeletOptions) {
-    this.#config = config;
-    this.#client = client;
-    this.#cni = cni;
-    this.#onError = onError;
-  }
-
-  /** Creates the Node, or takes over the one that an earlier life of this machine left. */
-  async register(): Promise<void> {
-    const node = nodeObject(this.#config, new Date());
-    try {
-      await this.#client.create(nodes, node);
-    } catch (error) {
-      if (!isKubeError(error, 'FL_KUBE_ALREADY_EXISTS')) throw error;
-    }
-    await this.#postReady();
-  }
-
-  /** Follows the pods of this node and, of the Nodes, its own. */
-  follow(podInformer: Informer<V1Pod>, nodeInformer: Informer<V1Node>): void {
-    podInformer.on('add', (pod) => this.#podSeen(pod));
-    podInformer.on('update', (pod) => this.#podSeen(pod));
-    podInformer.on('delete', (pod) => this.#stopPod(keyOf(pod)));
-    nodeInformer.on('update', (node) => {
+  constructor(options: KubeletOptions) {
+    this.#options = options;
+    this.#work = new WorkQueue({
+      process: (key) => (key === NODE ? this.#postNode() : this.#syncPod(key)),
+      concurrency: 8,
+      backoff: { baseMs: 100, maxMs: 5_000 },
+      onError: options.onError,
+    });
+    const changed = (pod: V1Pod) => this.#work.add(keyOf(pod));
+    options.pods.on('add', changed).on('update', changed).on('delete', changed);
+    options.nodes.on('update', (node) => {
       const ready = node.status?.conditions?.find((condition) => condition.type === 'Ready');
       // Marked as lost, and yet here: what the kubelet's next heartbeat would put right.
-      if (node.metadata?.name === this.#config.name && ready?.status !== 'True') this.#do(this.#postReady());
+      if (node.metadata?.name === options.config.name && ready?.status !== 'True') this.#work.add(NODE);
     });
   }
 
-  async #postReady(): Promise<void> {
-    const { status, spec } = nodeObject(this.#config, new Date());
-    const key = { name: this.#config.name };
-    await this.#client.patch(nodes, key, { spec }, { type: 'merge' });
-    await this.#client.patch(nodes, key, { status }, { type: 'merge', subresource: 'status' });
+  /** Creates the Node, or takes over the one that an earlier life of this machine left; resolves when it is Ready. */
+  register(): Promise<void> {
+    this.#work.add(NODE);
+    return new Promise((resolve) => {
+      this.#onRegistered = resolve;
+    });
   }
 
-  #podSeen(pod: V1Pod): void {
-    if (pod.spec?.nodeName !== this.#config.name) return;
-    const key = keyOf(pod);
-    if (pod.metadata?.deletionTimestamp !== undefined) {
-      // Nothing to wait for: the containers of these pods have no shutdown of their own.
-      this.#stopPod(key);
-      this.#do(this.#confirmDeletion(pod));
-      return;
-    }
-    if (this.#running.get(key)?.uid !== pod.metadata?.uid) this.#stopPod(key); // deleted and created anew meanwhile
+  async #postNode(): Promise<void> {
+    const { client, config } = this.#options;
+    const node = nodeObject(config, new Date());
     try {
-      const running = this.#running.get(key) ?? this.#startPod(key, pod);
-      if (!showsRunning(pod, running.network.address)) this.#do(this.#postStatus(pod, running));
+      await client.create<KubeObject>(nodes, node);
     } catch (error) {
-      this.#onError(error as Error);
+      if (!isKubeError(error, 'FL_KUBE_ALREADY_EXISTS')) throw error;
+    }
+    const { spec, status } = node;
+    await client.patch(nodes, { name: config.name }, { spec }, { type: 'merge' });
+    await client.patch(nodes, { name: config.name }, { status }, { type: 'merge', subresource: 'status' });
+    this.#onRegistered();
+  }
+
+  /** Makes this machine, and then the pod's status, what the API says that the pod should be. */
+  async #syncPod(key: string): Promise<void> {
+    const { client, config, pods: known } = this.#options;
+    const pod = known.get(key);
+    const { deletionTimestamp, uid } = pod?.metadata ?? {};
+    // An object of another uid is another pod, that was made when the first was gone.
+    if (deletionTimestamp !== undefined || this.#running.get(key)?.uid !== uid) this.#stopPod(key);
+    if (pod === undefined || pod.spec?.nodeName !== config.name) return;
+    try {
+      if (deletionTimestamp !== undefined) {
+        // Nothing to wait for: the containers of these pods have no shutdown of their own.
+        await client.delete(pods, parseKey(key), { gracePeriodSeconds: 0, preconditions: { uid: uid! } });
+        return;
+      }
+      const { network, startedAt } = this.#running.get(key) ?? this.#startPod(key, pod);
+      if (showsRunning(pod, network.address)) return;
+      const status = runningStatus(pod, network.address, config.lanAddress, startedAt);
+      await client.patch(pods, parseKey(key), { status }, { type: 'merge', subresource: 'status' });
+    } catch (error) {
+      if (!isKubeError(error, 'FL_KUBE_NOT_FOUND')) throw error; // its deletion is seen next
     }
   }
 
   #startPod(key: string, pod: V1Pod): RunningPod {
-    const network = this.#cni.addPod();
-    const identity = { pod: pod.metadata!.name!, node: this.#config.name };
-    const ports = (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
-    const servers = ports
+    const { cni, config, onError } = this.#options;
+    const network = cni.addPod();
+    const identity = { pod: pod.metadata!.name!, node: config.name };
+    const servers = (pod.spec?.containers ?? [])
+      .flatMap((container) => container.ports ?? [])
       .filter((port) => (port.protocol ?? 'TCP') === 'TCP')
-      .map((port) => serveEcho(network.netns, port.containerPort, identity, this.#onError));
+      .map((port) => serveEcho(network.netns, port.containerPort, identity, onError));
     const running = { uid: pod.metadata!.uid!, network, servers, startedAt: new Date() };
     this.#running.set(key, running);
     return running;
@@ -103,28 +128,6 @@ export class Kubelet {
       server.close();
       server.closeAllConnections();
     }
-    this.#cni.removePod(running.network);
-  }
-
-  async #postStatus(pod: V1Pod, { network, startedAt }: RunningPod): Promise<void> {
-    const status = runningStatus(pod, network.address, this.#config.lanAddress, startedAt);
-    const key = { namespace: pod.metadata!.namespace!, name: pod.metadata!.name! };
-    await this.#client.patch(pods, key, { status }, { type: 'merge', subresource: 'status' });
-  }
-
-  async #confirmDeletion(pod: V1Pod): Promise<void> {
-    const { namespace, name, uid } = pod.metadata!;
-    await this.#client.delete(
-      pods,
-      { namespace: namespace!, name: name! },
-      { gracePeriodSeconds: 0, preconditions: { uid: uid! } },
-    );
-  }
-
-  /** The object may be gone by the time that its status is written; then its deletion is seen next. */
-  #do(work: Promise<void>): void {
-    work.catch((error: Error) => {
-      if (!isKubeError(error, 'FL_KUBE_NOT_FOUND')) this.#onError(error);
-    });
+    this.#options.cni.removePod(running.network);
   }
 }
