@@ -149,7 +149,13 @@ function validateTraffic(spec: JsonObject, errors: FieldError[]): void {
 }
 
 function validateAddresses(spec: JsonObject, errors: FieldError[]): void {
-  (spec.clusterIPs ?? []).forEach((address: string, i: number) => {
+  const addresses: string[] = spec.clusterIPs ?? [];
+  if (addresses.length > 0 && !spec.clusterIP) {
+    errors.push(field.invalid('spec.clusterIPs', addresses, 'must be empty when `clusterIP` is not specified'));
+  } else if (addresses.length > 0 && addresses[0] !== spec.clusterIP) {
+    errors.push(field.invalid('spec.clusterIPs[0]', addresses[0], 'first value must match `clusterIP`'));
+  }
+  addresses.forEach((address, i) => {
     if (address === 'None') return;
     if (!isIP(address)) {
       errors.push(

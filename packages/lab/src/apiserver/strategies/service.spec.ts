@@ -60,10 +60,17 @@ describe('Services', () => {
         { name: 'x', port: 81 },
       ],
     });
-    const update = service('a', { type: 'LoadBalancer', ports: [{ name: 'web', port: 80 }] });
+    const update = service('a', {
+      type: 'LoadBalancer',
+      ports: [
+        { name: 'new', port: 80 },
+        { name: 'http', port: 8080 },
+      ],
+    });
     const { body } = await api.call('PUT', `${SERVICES}/a`, update);
     expect(body.spec.clusterIP).to.equal(created.spec.clusterIP);
-    expect(body.spec.ports[0].nodePort).to.equal(created.spec.ports[0].nodePort);
+    expect(body.spec.ports[1].nodePort, 'a port is known by its name').to.equal(created.spec.ports[0].nodePort);
+    expect(body.spec.ports[0].nodePort).to.not.be.oneOf([undefined, created.spec.ports[0].nodePort]);
   });
 
   it('have a health check port as long as external traffic stays local', async () => {

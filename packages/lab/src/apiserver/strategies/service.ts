@@ -77,13 +77,11 @@ function keepAllocated(spec: JsonObject, previous: JsonObject): void {
     }
   }
   if (isExternal(previous) && isExternal(spec)) {
-    const used = new Set((spec.ports ?? []).map((port: JsonObject) => port.nodePort));
+    // By name, as in the real server: whatever else of a port the writer changes, its node port stays.
+    const nodePortOf = new Map((previous.ports ?? []).map((port: JsonObject) => [port.name ?? '', port.nodePort]));
     for (const port of spec.ports ?? []) {
-      if (port.nodePort) continue;
-      const old = (previous.ports ?? []).find(
-        (candidate: JsonObject) => candidate.port === port.port && candidate.protocol === port.protocol,
-      );
-      if (old?.nodePort && !used.has(old.nodePort)) port.nodePort = old.nodePort;
+      const known = nodePortOf.get(port.name ?? '');
+      if (!port.nodePort && known) port.nodePort = known;
     }
   }
   if (needsHealthCheckPort(previous) && needsHealthCheckPort(spec))
@@ -187,6 +185,7 @@ export function serviceStrategy(allocators: ServiceAllocators): Strategy {
   return {
     ...plainStrategy,
     nameRule: 'label1035',
+    createOnUpdate: true,
 
     prepare(next, previous, subresource: Subresource) {
       if (!isObject(next.spec)) next.spec = {};
