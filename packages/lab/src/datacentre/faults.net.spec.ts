@@ -116,7 +116,10 @@ describe('faults in a lab', function () {
     const pod = { name: 'late', namespace: 'default' };
     await lab.kube.create<V1Pod>(pods, {
       metadata: pod,
-      spec: { nodeName: node.name, containers: [{ name: 'echo', ports: [{ containerPort: 8080 }] }] },
+      spec: {
+        nodeName: node.name,
+        containers: [{ name: 'echo', image: 'lab/echo', ports: [{ containerPort: 8080 }] }],
+      },
     });
     node.managementUp();
     await untilObject<V1Pod>(lab.kube, pods, pod, (seen) => seen !== undefined && isPodReady(seen));
