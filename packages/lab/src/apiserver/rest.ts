@@ -4,22 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  ApiError,
-  alreadyExists,
-  badRequest,
-  conflict,
-  field,
-  forbidden,
-  invalid,
-  MODIFIED,
-  notFound,
-} from './errors.js';
+import { ApiError, alreadyExists, badRequest, conflict, field, forbidden, invalid, notFound } from './errors.js';
+import { checkIdentity, decodeObject } from './incoming.js';
 import { validateMetadata } from './metadata.js';
 import { apiVersionOf, type Registry, type ResourceType } from './resources.js';
 import { type Collection, Entry, keyOf, type Store } from './store.js';
 import type { Subresource, UnknownFields } from './strategy.js';
-import { isObject, type KubeObject, timestamp, type WallClock } from './types.js';
+import { type KubeObject, timestamp, type WallClock } from './types.js';
 
 /** Query parameters and body of a delete (meta/v1 DeleteOptions). */
 export interface DeleteOptions {
@@ -40,7 +31,6 @@ export interface Deletion {
   entry: Entry;
 }
 
-const IGNORE: UnknownFields = { add() {}, done() {} };
 const GENERATED_CHARACTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 export class Rest {
@@ -66,7 +56,7 @@ export class Rest {
   }
 
   create(type: ResourceType, namespace: string | undefined, body: unknown, options: WriteOptions = {}): Entry {
-    const object = this.#decode(type, body, options);
+    const object = decodeObject(type, body, options.unknownFields);
     const { metadata } = object;
     if (type.namespaced) {
       if (metadata.namespace !== undefined && metadata.namespace !== '' && metadata.namespace !== namespace) {
@@ -123,8 +113,8 @@ export class Rest {
       return { entry: this.create(type, namespace, body, options), created: true };
     }
     const previous = current.object;
-    let next = this.#decode(type, make(type.conversion ? type.conversion.fromStorage(previous) : previous), options);
-    this.#checkIdentity(type, next, previous);
+    let next = decodeObject(type, make(type.conversion?.fromStorage(previous) ?? previous), options.unknownFields);
+    checkIdentity(type, next, previous);
 
     if (subresource === 'status' && type.custom) {
       const { status } = next;
@@ -245,63 +235,6 @@ export class Rest {
     const types = new Map<string, ResourceType>();
     for (const type of this.registry.all()) if (!type.conversion) types.set(type.collection, type);
     return [...types.values()];
-  }
-
-  #decode(type: ResourceType, body: unknown, options: WriteOptions): KubeObject {
-    if (!isObject(body)) throw badRequest('the body of the request must be one object');
-    const expected = apiVersionOf(type);
-    const object = { ...body } as KubeObject;
-    object.apiVersion ||= expected;
-    object.kind ||= type.kind;
-    if (object.apiVersion !== expected) {
-      throw badRequest(
-        `the API version in the data (${object.apiVersion}) does not match the expected API version (${expected})`,
-      );
-    }
-    if (object.kind !== type.kind) {
-      throw badRequest(
-        `${object.kind} in version "${expected}" cannot be handled as a ${type.kind}: converting (${expected}, Kind=${object.kind}) to (${expected}, Kind=${type.kind}): unknown conversion`,
-      );
-    }
-    object.metadata = isObject(object.metadata) ? ({ ...object.metadata } as KubeObject['metadata']) : { name: '' };
-    delete object.metadata.managedFields;
-    const unknown = options.unknownFields ?? IGNORE;
-    const decoded = type.strategy.decode?.(object, unknown) ?? object;
-    unknown.done(type.custom);
-    return type.conversion ? type.conversion.toStorage(decoded) : decoded;
-  }
-
-  #checkIdentity(type: ResourceType, next: KubeObject, previous: KubeObject): void {
-    const { name, namespace, uid, resourceVersion } = next.metadata;
-    if (name && name !== previous.metadata.name) {
-      throw badRequest(
-        `the name of the object (${name}) does not match the name on the URL (${previous.metadata.name})`,
-      );
-    }
-    if (type.namespaced && namespace && namespace !== previous.metadata.namespace) {
-      throw badRequest(
-        `the namespace of the object (${namespace}) does not match the namespace on the request (${previous.metadata.namespace})`,
-      );
-    }
-    next.metadata.name = previous.metadata.name;
-    if (uid && uid !== previous.metadata.uid) {
-      throw conflict(
-        type,
-        previous.metadata.name,
-        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${previous.metadata.uid}`,
-      );
-    }
-    if (resourceVersion) {
-      if (resourceVersion !== previous.metadata.resourceVersion) throw conflict(type, previous.metadata.name, MODIFIED);
-    } else if (!type.strategy.unconditionalUpdate) {
-      throw invalid(type, previous.metadata.name, [
-        {
-          reason: 'FieldValueInvalid',
-          field: 'metadata.resourceVersion',
-          message: 'Invalid value: 0x0: must be specified for an update',
-        },
-      ]);
-    }
   }
 
   #requireNamespace(type: ResourceType, object: KubeObject): void {
