@@ -25,14 +25,16 @@ export function sortRealServers<T extends { address: string; port: number }>(rea
   );
 }
 
-/** By address, then protocol, then port; the real servers of each too. */
+/** By address, then protocol, then port. */
+export function sortByKeys<T extends VirtualServerKey>(virtualServers: readonly T[]): T[] {
+  return sortByKey(virtualServers, (server) => parseAddress(server.address), compareRest);
+}
+
+/** As `sortByKeys`, and the real servers of each too. */
 export function sortVirtualServers<T extends VirtualServerKey & { realServers: { address: string; port: number }[] }>(
   virtualServers: readonly T[],
 ): T[] {
-  return sortByKey(virtualServers, (server) => parseAddress(server.address), compareRest).map((server) => ({
-    ...server,
-    realServers: sortRealServers(server.realServers),
-  }));
+  return sortByKeys(virtualServers).map((server) => ({ ...server, realServers: sortRealServers(server.realServers) }));
 }
 
 function compareRest(a: VirtualServerKey, b: VirtualServerKey): number {

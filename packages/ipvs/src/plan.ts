@@ -8,8 +8,8 @@
  */
 
 import type { DesiredState } from './forwarder.js';
-import { familyOf, type Protocol, type RealServer, type VirtualServer, virtualServerName } from './forwarder.js';
-import { canonicalAddress, sortAddresses, sortRealServers, sortVirtualServers } from './order.js';
+import { familyOf, type Protocol, type VirtualServer, virtualServerName } from './forwarder.js';
+import { canonicalAddress, sortAddresses, sortByKeys } from './order.js';
 
 export interface ServicePortInput {
   port: number;
@@ -81,16 +81,14 @@ export function plan(input: PlanInput): Plan {
           problems.push(conflict(service.name, other.owner, virtualServerName(key)));
           continue;
         }
-        const realServers = sortRealServers(
-          addresses[familyOf(vip)].map((address): RealServer => ({ address, port: nodePort, weight: 1 })),
-        );
+        const realServers = addresses[familyOf(vip)].map((address) => ({ address, port: nodePort, weight: 1 }));
         planned.set(virtualServerName(key), { owner: service.name, server: { ...key, scheduler, realServers } });
       }
     }
   }
   return {
     vips: sortAddresses(vips),
-    virtualServers: sortVirtualServers([...planned.values()].map(({ server }) => server)),
+    virtualServers: sortByKeys([...planned.values()].map(({ server }) => server)),
     panic,
     problems,
   };
@@ -111,13 +109,13 @@ function usableNodes(
   return { nodes: panic ? candidates : usable, panic };
 }
 
-/** A set: two Node objects with one address (a node that was renamed) are one real server. */
+/** Ascending, and a set: two Node objects with one address (a node that was renamed) are one real server. */
 function primaryAddresses(nodes: readonly NodeInput[], family: 'ipv4' | 'ipv6'): string[] {
   const primaries = nodes
     .map((node) => node.internalIPs.find((address) => familyOf(address) === family))
     .filter((address) => address !== undefined)
     .map(canonicalAddress);
-  return [...new Set(primaries)];
+  return sortAddresses(primaries);
 }
 
 function noNodePort(service: string, port: number, protocol: Protocol): PlanProblem {

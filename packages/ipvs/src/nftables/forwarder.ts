@@ -29,7 +29,7 @@ export class NftablesForwarder implements Forwarder {
 
   sync(desired: DesiredState): SyncResult {
     const actual = this.#known ?? this.#readKernel();
-    const servers = sortVirtualServers(desired.virtualServers);
+    const servers = desired.virtualServers;
     const operations = diff(servers, actual.servers);
     if (operations.length === 0 && actual.table === 'ours') return { operations: 0 };
     const script = [
