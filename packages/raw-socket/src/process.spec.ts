@@ -130,7 +130,7 @@ describe('garbage collection', function () {
       const before = openFds();
       for (let i = 0; i < 500; i++) {
         const s = unix();
-        if (i % 2) { s.onMessages(() => {}); s.onMessages(null); }
+        if (i % 2) { s.onMessages(() => {}); s.onMessages(() => {}); s.onMessages(null); }
       }
       const during = openFds();
       for (let i = 0; i < 10; i++) { gc(); await tick(); }
