@@ -9,6 +9,9 @@ import { root } from '../tree.mjs';
 /** Where the guest has a fresh tmpfs instead of what the host has there. */
 const FRESH = ['/tmp/', '/run/'];
 
+/** Without the user's own start-up files: those of a shell with plugins take minutes on an emulated processor. */
+const SHELL = ['PS1=guest:\\w# ', 'bash', '--norc', '-i'];
+
 /**
  * @param {string} control
  * @param {Pick<import('../guest.mjs').GuestOptions, 'argv' | 'cwd' | 'env'> & { out?: string, modules: string }} options
@@ -37,7 +40,7 @@ export async function writeControl(control, { argv, cwd, env, out, modules }) {
     ...env,
   };
   const command = ['env', '-i', ...assignments(variables).map(([name, value]) => `${name}=${value}`)];
-  const words = [...command, ...(argv.length === 0 ? ['bash', '-i'] : argv)].map(shellQuote);
+  const words = [...command, ...(argv.length === 0 ? SHELL : argv)].map(shellQuote);
   const script = [`cd ${shellQuote(workingFolder)} || exit 126`, `exec ${words.join(' ')}`];
   await writeFile(join(control, 'command'), lines(script));
   await copyFile(fileURLToPath(new URL('start.sh', import.meta.url)), join(control, 'start'));

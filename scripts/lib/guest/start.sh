@@ -26,4 +26,5 @@ fi
 echo "$code" >"$control/exit.part"
 mv "$control/exit.part" "$control/exit"
 echo o >/proc/sysrq-trigger
-sleep 60
+# The power may go before this is over, and with it the files that a program needs to end.
+sleep 60 2>/dev/null
