@@ -1,9 +1,9 @@
 /** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
 
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
-import { type ForwarderChoice, installManifests, startController, startSpeaker, until } from '@fairlead/cli';
+import { type ForwarderChoice, installManifests, startController, startSpeaker, steady, until } from '@fairlead/cli';
 import { addressPools, Informer, type KubeObject, leases, services } from '@fairlead/kube';
-import { deployEcho, Lab, type LabNode, type LabProcess } from '@fairlead/lab';
+import { deployEcho, Lab, type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
 
 export const PORT = 80;
 
@@ -19,6 +19,8 @@ export interface ServiceObject extends KubeObject {
 
 export class Cluster {
   readonly lab: Lab;
+  /** Names of the Pods behind every Service. */
+  readonly pods: readonly string[];
   readonly controller: LabProcess;
   readonly speakers = new Map<string, LabProcess>();
   readonly leases: Informer<LeaseObject>;
@@ -30,8 +32,8 @@ export class Cluster {
     const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs: 2_000 });
     try {
       await installManifests(lab.kube);
-      await deployEcho(lab, { name: 'web', namespace: 'default', perNode: 1, port: PORT });
-      const cluster = new Cluster(lab, forwarder);
+      const pods = await deployEcho(lab, { name: 'web', namespace: 'default', perNode: 1, port: PORT });
+      const cluster = new Cluster(lab, forwarder, pods);
       await Promise.all([cluster.leases.synced, cluster.services.synced]);
       return cluster;
     } catch (error) {
@@ -40,8 +42,9 @@ export class Cluster {
     }
   }
 
-  private constructor(lab: Lab, forwarder: ForwarderChoice) {
+  private constructor(lab: Lab, forwarder: ForwarderChoice, pods: readonly string[]) {
     this.lab = lab;
+    this.pods = pods;
     this.#forwarder = forwarder;
     this.controller = startController(lab);
     for (const node of lab.nodes) this.startSpeaker(node);
@@ -92,6 +95,16 @@ export class Cluster {
       spec?.holderIdentity && spec.holderIdentity !== not?.name ? spec.holderIdentity : undefined,
     );
     return this.lab.nodes.find((node) => node.name === holder)!;
+  }
+
+  /** Resolves when the LAN client has been served for a second without a failure. */
+  async served(vip: string): Promise<void> {
+    const probe = startProbe(this.lab.client, { address: vip, port: PORT });
+    try {
+      await steady(probe);
+    } finally {
+      await probe.stop();
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,143 @@
+/**
+ * Who owns a VIP when something breaks. The election does not care who forwards, so this is tried with one forwarder only; a node that
+ * crashes is tried with both, by the demo.
+ */
+
+import { steady } from '@fairlead/cli';
+import { OwnerRules } from '@fairlead/ipvs';
+import { startProbe } from '@fairlead/lab';
+import { expect } from 'chai';
+import { ArpObserver } from './arp-observer.js';
+import { Cluster, PORT } from './cluster.js';
+
+/** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
+const PATIENCE_MS = 180_000;
+const LEASE_MS = 3_000;
+
+describe('a VIP', function () {
+  this.timeout(PATIENCE_MS);
+  let cluster: Cluster;
+  let vip: string;
+  let observer: ArpObserver | undefined;
+
+  before(async () => {
+    cluster = await Cluster.start('nftables');
+    await cluster.createPool('public', '10.77.0.200-10.77.0.215');
+    await cluster.createService('web', 'public');
+    vip = await cluster.vipOf('web');
+    await cluster.owner();
+    await cluster.served(vip);
+  });
+  afterEach(() => {
+    observer?.close();
+    observer = undefined;
+    // Every test begins with three living nodes.
+    for (const node of cluster.lab.nodes) {
+      node.linkUp();
+      if (node.isOn && cluster.speakers.get(node.name)?.exit) cluster.startSpeaker(node);
+    }
+  });
+  after(() => cluster?.stop());
+
+  function observe(): ArpObserver {
+    observer = new ArpObserver(cluster.lab.client, vip);
+    return observer;
+  }
+
+  it('is answered for by one station only', async () => {
+    const seen = observe();
+    const from = performance.now();
+    for (let n = 0; n < 20; n++) await seen.next(({ gratuitous }) => !gratuitous);
+    expect(seen.answeredSince(from).size).to.equal(1);
+  });
+
+  it('stays where it is when the API server cannot be reached for longer than a Lease lasts', async () => {
+    const owner = await cluster.owner();
+    // Patient: what counts is whether the VIP is given up, not how busy this machine is.
+    const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 2_000 });
+    await steady(probe);
+    cluster.lab.apiServer!.signal('SIGSTOP');
+    try {
+      await steady(probe, 3 * LEASE_MS);
+    } finally {
+      cluster.lab.apiServer!.signal('SIGCONT');
+    }
+    await steady(probe, 2 * LEASE_MS);
+    const report = await probe.stop();
+    expect(report.failures, JSON.stringify(report.outages)).to.equal(0);
+    expect((await cluster.owner()).name).to.equal(owner.name);
+  });
+
+  it('goes on being forwarded by the kernel while its speaker is dead, and moves', async () => {
+    const owner = await cluster.owner();
+    const seen = observe();
+    const before = await seen.next(({ gratuitous }) => !gratuitous);
+    cluster.speakers.get(owner.name)!.signal('SIGKILL');
+    await cluster.speakers.get(owner.name)!.exited;
+    const killedAt = performance.now();
+    await seen.next(({ mac }) => mac !== before.mac);
+    await cluster.served(vip);
+    expect(seen.answeredSince(killedAt), 'a dead speaker has answered').to.not.include(before.mac);
+    expect((await cluster.owner(owner)).name).to.not.equal(owner.name);
+  });
+
+  it('moves when its owner is frozen, and a thawed owner stays silent', async () => {
+    const owner = await cluster.owner();
+    const seen = observe();
+    const before = await seen.next(({ gratuitous }) => !gratuitous);
+    const speaker = cluster.speakers.get(owner.name)!;
+    speaker.signal('SIGSTOP');
+    const next = await seen.next(({ mac }) => mac !== before.mac);
+    const silenced = speaker.waitFor('it yielded', said('no longer owner'), PATIENCE_MS);
+    speaker.signal('SIGCONT');
+    const thawedAt = performance.now();
+    await silenced;
+    for (let n = 0; n < 20; n++) await seen.next(({ mac, gratuitous }) => !gratuitous && mac === next.mac);
+    expect(seen.answeredSince(thawedAt), 'the thawed owner has answered').to.deep.equal(new Set([next.mac]));
+    await cluster.served(vip);
+  });
+
+  it('is handed over at once when its speaker is told to stop', async () => {
+    const owner = await cluster.owner();
+    const speaker = cluster.speakers.get(owner.name)!;
+    speaker.signal('SIGTERM');
+    expect((await speaker.exited).code).to.equal(0);
+    expect((await cluster.owner(owner)).name).to.not.equal(owner.name);
+    await cluster.served(vip);
+    const rules = new OwnerRules({ hostNetns: owner.netns });
+    expect(rules.list(), 'a node that is not the owner has a rule').to.deep.equal([]);
+    rules.close();
+  });
+
+  it('moves when the link of its owner is cut, though the speaker lives on', async () => {
+    const owner = await cluster.owner();
+    const seen = observe();
+    const before = await seen.next(({ gratuitous }) => !gratuitous);
+    owner.linkDown();
+    await seen.next(({ mac, gratuitous }) => !gratuitous && mac !== before.mac);
+    // Not every connect succeeds: the cluster reaches the node by its other network, believes it Ready, and has
+    // kube-proxy send a share of the connections to its Pod.
+    const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+    await probe.until('the new owner serving', (attempts) => attempts.some(({ outcome }) => outcome === 'connected'));
+    await probe.stop();
+  });
+
+  it('moves when its owner crashes', async () => {
+    const owner = await cluster.owner();
+    const seen = observe();
+    const before = await seen.next(({ gratuitous }) => !gratuitous);
+    const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+    await steady(probe);
+    owner.crash();
+    await seen.next(({ mac, gratuitous }) => gratuitous && mac !== before.mac);
+    await steady(probe);
+    const report = await probe.stop();
+    expect(report.failures).to.be.greaterThan(0);
+    expect(report.outageMs).to.not.equal(null);
+    expect((await cluster.owner(owner)).name).to.not.equal(owner.name);
+  });
+});
+
+function said(text: string): (line: string) => true | undefined {
+  return (line) => (line.includes(text) ? true : undefined);
+}

@@ -1,0 +1,3 @@
+import { describePath } from './vip-path.js';
+
+describePath('nftables');

@@ -1,3 +1,0 @@
-import { describeVip } from './vip.js';
-
-describeVip('nftables');
