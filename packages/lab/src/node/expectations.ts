@@ -23,8 +23,9 @@ export class Expectations {
 
 /** Whether every port of the Service has what is expected. */
 export function holds(ports: readonly ServicePort[], expectation: ProxyExpectation): boolean {
-  const { service, endpoints, localEndpoints, loadBalancerVips } = expectation;
+  const { service, endpoints, localEndpoints, loadBalancerVips, absent } = expectation;
   const own = ports.filter((port) => port.service === service);
+  if (absent) return own.length === 0;
   return (
     own.length > 0 &&
     own.every(

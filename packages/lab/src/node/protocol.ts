@@ -27,6 +27,8 @@ export interface ProxyExpectation {
   localEndpoints?: number;
   /** Load-balancer addresses that are taken over (ipMode VIP), in any order. */
   loadBalancerVips?: string[];
+  /** The Service has no rules any more; nothing else can be expected of it then. */
+  absent?: boolean;
 }
 
 /** Every further line: say when the rules in the kernel hold this. */
