@@ -32,6 +32,8 @@ export class Proxier {
   #running = false;
   #again = false;
   #loaded = '';
+  /** A transaction is followed by a pause as long as it took: thousands of Services must not keep a machine busy. */
+  #notBeforeMs = 0;
   #stopped = false;
 
   constructor(options: ProxierOptions) {
@@ -54,10 +56,13 @@ export class Proxier {
 
   #schedule(delayMs: number): void {
     if (this.#stopped || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#sync();
-    }, delayMs);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        void this.#sync();
+      },
+      Math.max(delayMs, this.#notBeforeMs - performance.now()),
+    );
   }
 
   async #sync(): Promise<void> {
@@ -65,6 +70,7 @@ export class Proxier {
     this.#running = true;
     this.#again = false;
     let failed = false;
+    const startMs = performance.now();
     try {
       const ports = servicePorts(services(), slices(), node);
       const ruleset = buildRuleset(ports, node);
@@ -82,6 +88,7 @@ export class Proxier {
       onError(error as Error);
     }
     this.#running = false;
+    this.#notBeforeMs = 2 * performance.now() - startMs;
     if (failed) this.#schedule(this.#options.retryMs ?? RETRY_MS);
     else if (this.#again) this.#schedule(COALESCE_MS);
   }
