@@ -28,7 +28,8 @@ const tick = () => new Promise((resolve) => setImmediate(resolve));
 export function runNode(code: string, { wrapper = [] as string[] } = {}): Promise<ChildResult> {
   const module = `${PRELUDE}\nconst PRELUDE = ${JSON.stringify(PRELUDE)};\n${code}`;
   const [command, ...argv] = [...wrapper, process.execPath, '--expose-gc', '--input-type=module', '-e', module];
-  const child = spawn(command!, argv);
+  // A program that does not end fails its test, and does not outlive it.
+  const child = spawn(command!, argv, { timeout: 50_000, killSignal: 'SIGKILL' });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
