@@ -20,9 +20,6 @@ export interface DemoOptions {
   terminal: Terminal;
 }
 
-/** HTTP requests before the crash; enough that every real server gets several, whatever the scheduler. */
-const REQUESTS = 60;
-
 /** Tells whether every step held. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
   const { terminal } = options;
@@ -67,7 +64,7 @@ async function tell(scene: Scene, story: Story, terminal: Terminal): Promise<voi
     return { said: `${terminal.bold(node.name)} holds Lease ${lease} and answers ARP with ${mac}`, node };
   });
   const before = await story.step('requests', async (progress) => {
-    const result = await scene.request(REQUESTS, progress);
+    const result = await scene.request(progress);
     return { said: `${result.total} HTTP requests from the LAN client, all answered`, ...result };
   });
   terminal.write(

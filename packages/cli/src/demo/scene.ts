@@ -26,6 +26,10 @@ const PORT = 80;
  * then kube-proxy on the other nodes sends a share of the connections to dead Pods, whatever load balancer is in front.
  */
 const NODE_MONITOR_GRACE_MS = 2_000;
+/** Enough for every real server to get several, whatever the scheduler; and how often, if one was missing for a moment. */
+const REQUESTS = 60;
+const REQUEST_ROUNDS = 5;
+const REQUEST_TIMEOUT_MS = 10_000;
 /** A guest without hardware acceleration is ten times slower than its machine. */
 const START_TIMEOUT_MS = 90_000;
 
@@ -122,45 +126,38 @@ export class Scene {
 
   async firstOwner(): Promise<{ node: LabNode; lease: string; mac: string }> {
     this.#leases = await this.#watch<LeaseObject>(leases);
+    for (const event of ['add', 'update'] as const) this.#leases.on(event, (lease) => this.#noteOwner(lease));
+    for (const lease of this.#leases.list()) this.#noteOwner(lease);
     const { lease, holder } = await until(this.#leases, 'a speaker taking the VIP', holderOf);
-    const node = this.#owned(holder);
+    const node = this.lab.node(holder);
     await this.#steady('the LAN client reaching the VIP');
     return { node, lease, mac: await this.#macOfVip() };
   }
 
-  async request(
-    count: number,
-    progress: (text: string) => void,
-  ): Promise<{ total: number; table: VirtualServerStats[] }> {
-    const owner = this.lab.nodes.find((node) => node.name === this.facts.owners.at(-1)!.node)!;
+  /** Sends requests until every real server has had some, as the kernel of the owner counts them. */
+  async request(progress: (text: string) => void): Promise<{ total: number; table: VirtualServerStats[] }> {
+    const owner = this.#owner();
     const forwarder = createForwarder({ kind: this.facts.forwarder, director: owner.directorName });
     try {
       const before = connections(forwarder.stats());
-      progress(`${count} requests`);
-      const report = await sendRequests(this.lab.client, { address: this.facts.vip, port: PORT, count });
-      if (report.failures > 0)
-        throw new Error(`${report.failures} of ${count} requests failed: ${JSON.stringify(report.errors)}`);
-      const table = forwarder.stats();
       const { requests } = this.facts;
-      requests.total = count;
-      requests.perPod = report.perPod;
-      requests.perNode = report.perNode;
-      requests.perBackend = [...connections(table)].map(([key, total]) => {
-        const [address, port] = key.split(' ');
-        const node = this.lab.nodes.find(({ lanAddress }) => lanAddress === address);
-        return {
-          address: address!,
-          port: Number(port),
-          node: node?.name ?? '?',
-          own: node === owner,
-          connections: total - (before.get(key) ?? 0),
-        };
-      });
-      const idle = requests.perBackend.filter((backend) => backend.connections === 0);
-      if (requests.perBackend.length !== this.lab.nodes.length || idle.length > 0) {
-        throw new Error(`not every node was used as a real server: ${JSON.stringify(requests.perBackend)}`);
+      let table: VirtualServerStats[] = [];
+      for (let round = 0; round < REQUEST_ROUNDS; round++) {
+        progress(`${requests.total} requests`);
+        const target = { address: this.facts.vip, port: PORT, count: REQUESTS, timeoutMs: REQUEST_TIMEOUT_MS };
+        const report = await sendRequests(this.lab.client, target);
+        if (report.failures > 0) {
+          throw new Error(`${report.failures} of ${REQUESTS} requests failed: ${JSON.stringify(report.errors)}`);
+        }
+        requests.total += report.total;
+        add(requests.perPod, report.perPod);
+        add(requests.perNode, report.perNode);
+        table = forwarder.stats();
+        requests.perBackend = this.#backends(owner, before, connections(table));
+        const used = requests.perBackend.filter((backend) => backend.connections > 0);
+        if (used.length === this.lab.nodes.length) return { total: requests.total, table };
       }
-      return { total: count, table };
+      throw new Error(`not every node was used as a real server: ${JSON.stringify(requests.perBackend)}`);
     } finally {
       forwarder.close();
     }
@@ -171,7 +168,7 @@ export class Scene {
     progress('the client connects every 10 ms');
     this.#probe = startProbe(this.lab.client, { address: this.facts.vip, port: PORT });
     await steady(this.#probe);
-    const node = this.lab.nodes.find(({ name }) => name === this.facts.owners.at(-1)!.node)!;
+    const node = this.#owner();
     const epochMs = now();
     node.crash();
     this.#crash = { node, epochMs };
@@ -186,7 +183,7 @@ export class Scene {
       return found?.holder === crashed.node.name ? undefined : found;
     });
     const epochMs = now();
-    const node = this.#owned(holder);
+    const node = this.lab.node(holder);
     this.#takeover = { node, epochMs };
     return { node, afterMs: epochMs - crashed.epochMs };
   }
@@ -250,11 +247,24 @@ export class Scene {
     return (JSON.parse(stdout) as { lladdr?: string }[])[0]?.lladdr ?? 'nothing';
   }
 
-  #owned(holder: string): LabNode {
-    const node = this.lab.nodes.find(({ name }) => name === holder);
-    if (node === undefined) throw new Error(`the Lease names "${holder}", which is not a node of this lab`);
-    this.facts.owners.push({ node: node.name, sinceMs: this.#since(now()) });
-    return node;
+  #backends(owner: LabNode, before: Map<string, number>, after: Map<string, number>): Facts['requests']['perBackend'] {
+    return [...after].map(([key, total]) => {
+      const [address, port] = key.split(' ');
+      const node = this.lab.nodes.find(({ lanAddress }) => lanAddress === address);
+      const connections = total - (before.get(key) ?? 0);
+      return { address: address!, port: Number(port), node: node?.name ?? '?', own: node === owner, connections };
+    });
+  }
+
+  /** The owner as last seen. */
+  #owner(): LabNode {
+    return this.lab.node(this.facts.owners.at(-1)!.node);
+  }
+
+  #noteOwner(lease: LeaseObject): void {
+    const node = holderOf(lease)?.holder;
+    const { owners } = this.facts;
+    if (node !== undefined && node !== owners.at(-1)?.node) owners.push({ node, sinceMs: this.#since(now()) });
   }
 
   #since(epochMs: number): number {
@@ -289,4 +299,8 @@ function connections(servers: readonly VirtualServerStats[]): Map<string, number
       realServers.map(({ address, port, connections }) => [`${address} ${port}`, Number(connections)] as const),
     ),
   );
+}
+
+function add(counts: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + count;
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type FitnessInput, fitness } from './fitness.js';
+import { type Fitness, type FitnessInput, fitness, PATIENCE_MS, Patience } from './fitness.js';
 
 const good = { ready: true, excluded: false };
 const usual: FitnessInput = {
@@ -41,4 +41,34 @@ describe('fitness to stand for election', () => {
       else expect(result.fit ? '' : result.why).to.include(expected);
     });
   }
+});
+
+describe('patience of an owner', () => {
+  const fit: Fitness = { fit: true };
+  const busy: Fitness = { fit: false, why: 'its kube-proxy does not answer', mayPass: true };
+  const excluded: Fitness = { fit: false, why: 'excluded', mayPass: false };
+
+  it('bears a complaint that passes', () => {
+    const patience = new Patience();
+    expect(patience.next(fit, 0)).to.deep.equal({ stand: true });
+    expect(patience.next(busy, 1_000)).to.deep.equal({ stand: true, askAgainAt: 1_000 + PATIENCE_MS });
+    expect(patience.next(fit, 2_000)).to.deep.equal({ stand: true });
+    expect(patience.next(busy, 5_000)).to.deep.equal({ stand: true, askAgainAt: 5_000 + PATIENCE_MS });
+  });
+
+  it('gives up when the complaint stays', () => {
+    const patience = new Patience();
+    patience.next(fit, 0);
+    patience.next(busy, 1_000);
+    expect(patience.next(busy, 999 + PATIENCE_MS).stand).to.equal(true);
+    expect(patience.next(busy, 1_000 + PATIENCE_MS)).to.deep.equal({ stand: false });
+    expect(patience.next(fit, 9_000)).to.deep.equal({ stand: true });
+  });
+
+  it('is not for what does not pass, nor for a node that does not stand yet', () => {
+    const patience = new Patience();
+    expect(patience.next(busy, 0)).to.deep.equal({ stand: false });
+    patience.next(fit, 1_000);
+    expect(patience.next(excluded, 2_000)).to.deep.equal({ stand: false });
+  });
 });

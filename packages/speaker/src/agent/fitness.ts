@@ -14,23 +14,57 @@ export interface FitnessInput {
   healthy: (node: string) => boolean;
 }
 
-export type Fitness = { fit: true } | { fit: false; why: string };
+/** `mayPass`: a complaint that a busy moment can cause too. */
+export type Fitness = { fit: true } | { fit: false; why: string; mayPass: boolean };
 
 export function fitness(input: FitnessInput): Fitness {
   const self = input.nodes.find(({ name }) => name === input.self);
-  if (self === undefined) return { fit: false, why: `there is no Node "${input.self}" in the cluster` };
+  if (self === undefined) {
+    return { fit: false, why: `there is no Node "${input.self}" in the cluster`, mayPass: false };
+  }
   if (self.excluded)
-    return { fit: false, why: 'the Node is being deleted, or labelled to be excluded from load balancers' };
+    return {
+      fit: false,
+      why: 'the Node is being deleted, or labelled to be excluded from load balancers',
+      mayPass: false,
+    };
   const complaint = complaintAbout(self, input);
   if (complaint === undefined) return { fit: true };
   const better = input.nodes.some(
     (node) => node !== self && !node.excluded && complaintAbout(node, input) === undefined,
   );
-  return better ? { fit: false, why: complaint } : { fit: true };
+  return better ? { fit: false, why: complaint, mayPass: true } : { fit: true };
 }
 
 function complaintAbout(node: { name: string; ready: boolean }, input: FitnessInput): string | undefined {
   if (!node.ready) return 'the Node is not Ready';
   if (!input.healthy(node.name)) return 'its kube-proxy does not answer as healthy';
   return undefined;
+}
+
+/**
+ * How long an owner bears a complaint that may pass, ms. Its VIPs are served meanwhile (the director forwards to all healthy nodes), and
+ * handing over for nothing would cost every open connection.
+ */
+export const PATIENCE_MS = 3_000;
+
+/** Turns a run of judgements into whether to stand: quick to take part, slow to give up for what may pass. */
+export class Patience {
+  #standing = false;
+  #complainedSince: number | undefined;
+
+  /** Whether to stand now, and when to ask again at the latest. `now`: monotonic ms. */
+  next(fitness: Fitness, now: number): { stand: boolean; askAgainAt?: number } {
+    if (fitness.fit || !fitness.mayPass || !this.#standing) {
+      this.#complainedSince = undefined;
+      this.#standing = fitness.fit;
+      return { stand: this.#standing };
+    }
+    this.#complainedSince ??= now;
+    const givesUpAt = this.#complainedSince + PATIENCE_MS;
+    if (now < givesUpAt) return { stand: true, askAgainAt: givesUpAt };
+    this.#complainedSince = undefined;
+    this.#standing = false;
+    return { stand: false };
+  }
 }

@@ -35,7 +35,7 @@ import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
 import { type AssignedRouter, assign } from './assignment.js';
 import { Coalesced } from './coalesced.js';
-import { fitness } from './fitness.js';
+import { fitness, Patience } from './fitness.js';
 import { hostInterfaces } from './host-interfaces.js';
 import { Reporter } from './reporter.js';
 import { Suspects } from './suspects.js';
@@ -91,6 +91,7 @@ class Agent implements Speaker {
   readonly #rtnetlink = new Rtnetlink();
   readonly #slots = new TableSlots();
   readonly #suspects = new Suspects();
+  readonly #patience = new Patience();
   readonly #reporter: Reporter;
   readonly #wire: WireThread;
   readonly #work = new Coalesced(() => this.#reconcile());
@@ -103,7 +104,9 @@ class Agent implements Speaker {
   #retry: NodeJS.Timeout | undefined;
   /** The way into the director has to be made anew before anything else. */
   #kernelGone = false;
-  #unfitBecause: string | undefined;
+
+  #standing = false;
+  #askAgain: NodeJS.Timeout | undefined;
 
   constructor(options: SpeakerOptions, kube: KubeClient) {
     this.#options = options;
@@ -148,6 +151,7 @@ class Agent implements Speaker {
   async stop(): Promise<void> {
     this.#work.stop();
     clearTimeout(this.#retry);
+    clearTimeout(this.#askAgain);
     this.#links?.close();
     this.#health.stop();
     await this.#wire.stop({ release: true });
@@ -255,11 +259,14 @@ class Agent implements Speaker {
       nodes: this.#nodes.list().map(nodeInput),
       healthy: (node) => this.#health.healthy(node),
     });
+    const { stand, askAgainAt } = this.#patience.next(result, performance.now());
+    clearTimeout(this.#askAgain);
+    if (askAgainAt !== undefined) this.#askAgain = setTimeout(() => this.#stand(), askAgainAt - performance.now());
+    if (stand === this.#standing) return;
+    this.#standing = stand;
     const why = result.fit ? '' : result.why;
-    if (why !== this.#unfitBecause)
-      this.#log.info({ fit: result.fit, why }, result.fit ? 'fit to own VIPs' : `not fit: ${why}`);
-    this.#unfitBecause = why;
-    this.#wire.send({ kind: 'fit', fit: result.fit });
+    this.#log.info({ stand, why }, stand ? 'standing for election' : `not standing for election: ${why}`);
+    this.#wire.send({ kind: 'fit', fit: stand });
   }
 
   #suspect(node: string): void {
