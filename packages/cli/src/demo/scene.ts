@@ -126,7 +126,8 @@ export class Scene {
 
   async firstOwner(): Promise<{ node: LabNode; lease: string; mac: string }> {
     this.#leases = await this.#watch<LeaseObject>(leases);
-    for (const event of ['add', 'update'] as const) this.#leases.on(event, (lease) => this.#noteOwner(lease));
+    this.#leases.on('add', (lease) => this.#noteOwner(lease));
+    this.#leases.on('update', (lease) => this.#noteOwner(lease));
     for (const lease of this.#leases.list()) this.#noteOwner(lease);
     const { lease, holder } = await until(this.#leases, 'a speaker taking the VIP', holderOf);
     const node = this.lab.node(holder);
