@@ -7,7 +7,7 @@ import type { ProxyExpectation } from '../node/protocol.js';
 import { atExit, type Removable } from './at-exit.js';
 import { type HostContext, LabHost } from './host.js';
 import { LabError } from './lab-error.js';
-import { API_PORT, MANAGEMENT_ADDRESS, MAX_NODES, netnsOf, nodeNames } from './names.js';
+import { API_PORT, MANAGEMENT_ADDRESS, MAX_NODES, netnsOf, nodeNames, SERVICE_CIDR } from './names.js';
 import { LabNode } from './node.js';
 import type { ExecResult, LabProcess } from './process.js';
 import { checkMachine, checkNft } from './requirements.js';
@@ -186,6 +186,8 @@ export class Lab implements Removable {
       `${MANAGEMENT_ADDRESS}:${API_PORT}`,
       '--socket',
       this.#state.path('api.sock'),
+      '--service-cidr',
+      SERVICE_CIDR,
     ]);
     this.#apiServer = apiServer;
     apiServer.on('exit', () => this.#died(apiServer));

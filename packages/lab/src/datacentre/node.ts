@@ -120,7 +120,6 @@ export class LabNode extends LabHost {
       netns: this.netns,
       server: this.#context.server,
       lanAddress: this.lanAddress,
-      managementAddress: this.managementAddress,
       podCidr: this.podCidr,
       clusterCidr: CLUSTER_CIDR,
     };

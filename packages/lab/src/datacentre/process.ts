@@ -117,11 +117,6 @@ export class LabProcess extends EventEmitter<LabProcessEvents> {
     this.#child.stdin!.end();
   }
 
-  /** Lets the orchestrator end although this process runs. */
-  unref(): void {
-    this.#child.unref();
-  }
-
   /** The output of the last `count` lines, for error messages. */
   lastLines(count = 15): string {
     return this.#tail.trimEnd().split('\n').slice(-count).join('\n');

@@ -12,7 +12,6 @@ export interface AgentConfig {
   /** API server. */
   server: string;
   lanAddress: string;
-  managementAddress: string;
   podCidr: string;
   clusterCidr: string;
 }
