@@ -1,5 +1,6 @@
 /** What a packet for a VIP meets, whatever forwards it: run by vip-path.net.spec.ts (nftables) and vip-path.ipvs.spec.ts (IPVS). */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createForwarder } from '@fairlead/ipvs';
 import { type LabHost, podHost, sendRequests, startProbe } from '@fairlead/lab';
 import { expect } from 'chai';
@@ -33,10 +34,14 @@ export function describePath(forwarder: 'ipvs' | 'nftables'): void {
       const owner = await cluster.owner();
       await answers(cluster.lab.client, 30);
       const engine = createForwarder({ kind: forwarder, director: owner.directorName });
-      const stats = engine.stats();
+      // IPVS sums up its counters every 2 s, and nobody is told when it has.
+      let used: string[] = [];
+      do {
+        const stats = engine.stats();
+        expect(stats).to.have.length(1);
+        used = stats[0]!.realServers.filter(({ connections }) => connections > 0n).map(({ address }) => address);
+      } while (used.length < cluster.lab.nodes.length && (await sleep(200, true)));
       engine.close();
-      expect(stats).to.have.length(1);
-      const used = stats[0]!.realServers.filter(({ connections }) => connections > 0n).map(({ address }) => address);
       expect(used).to.have.members(cluster.lab.nodes.map(({ lanAddress }) => lanAddress));
     });
 

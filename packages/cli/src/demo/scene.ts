@@ -8,7 +8,7 @@ import {
   labels,
   parseVirtualRouterName,
 } from '@fairlead/api';
-import { createForwarder, type VirtualServerStats } from '@fairlead/ipvs';
+import { createForwarder, type Forwarder, type VirtualServerStats } from '@fairlead/ipvs';
 import { addressPools, Informer, type KubeObject, leases, type nodes, services } from '@fairlead/kube';
 import { deployEcho, Lab, type LabNode, type LabProcess, type Probe, sendRequests, startProbe } from '@fairlead/lab';
 import { type ForwarderChoice, installManifests, startController, startSpeaker } from '../lab/deployment.js';
@@ -140,7 +140,8 @@ export class Scene {
     const owner = this.#owner();
     const forwarder = createForwarder({ kind: this.facts.forwarder, director: owner.directorName });
     try {
-      const before = connections(forwarder.stats());
+      progress('the kernel counting the connections so far');
+      const before = connections(await settledStats(forwarder));
       const { requests } = this.facts;
       let table: VirtualServerStats[] = [];
       for (let round = 0; round < REQUEST_ROUNDS; round++) {
@@ -153,7 +154,7 @@ export class Scene {
         requests.total += report.total;
         add(requests.perPod, report.perPod);
         add(requests.perNode, report.perNode);
-        table = forwarder.stats();
+        table = await settledStats(forwarder);
         requests.perBackend = this.#backends(owner, before, connections(table));
         const used = requests.perBackend.filter((backend) => backend.connections > 0);
         if (used.length === this.lab.nodes.length) return { total: requests.total, table };
@@ -292,6 +293,24 @@ function forwarderOf(speaker: LabProcess): Promise<Facts['forwarder']> {
       line.includes('"msg":"ready"') ? (JSON.parse(line) as { forwarder: Facts['forwarder'] }).forwarder : undefined,
     START_TIMEOUT_MS,
   );
+}
+
+/** IPVS sums up its counters every 2 s (net/netfilter/ipvs/ip_vs_est.c), and says nothing when it has; nftables counts at once. */
+const IPVS_ESTIMATION_MS = 2_000;
+const POLL_MS = 200;
+
+/** The counters, once they have not changed for longer than the kernel takes to sum them up. */
+async function settledStats(forwarder: Forwarder): Promise<VirtualServerStats[]> {
+  let stats = forwarder.stats();
+  if (forwarder.kind === 'nftables') return stats;
+  let unchangedSince = performance.now();
+  while (performance.now() - unchangedSince <= IPVS_ESTIMATION_MS + POLL_MS) {
+    await sleep(POLL_MS);
+    const next = forwarder.stats();
+    if (!isDeepStrictEqual(next, stats)) unchangedSince = performance.now();
+    stats = next;
+  }
+  return stats;
 }
 
 function connections(servers: readonly VirtualServerStats[]): Map<string, number> {
