@@ -1,5 +1,7 @@
 /** The demo's stage: the lab with Fairlead in it, what is done there, and the facts that come out. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type AddressPool,
   annotations,
