@@ -112,6 +112,8 @@ export class NodeHealth extends EventEmitter<{ change: [HealthChange] }> {
     const { timeoutMs } = this.#options;
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), timeoutMs);
+    // However it is ended, nothing of a probe stays behind.
+    controller.signal.addEventListener('abort', () => clearTimeout(timer));
     watched.pending.add(controller);
     const failed = (error: unknown): ProbeOutcome => ({
       ok: false,

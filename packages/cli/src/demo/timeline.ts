@@ -13,6 +13,9 @@ export interface TimelineInput {
   tailMs?: number;
 }
 
+/** How far a label may reach beyond the picture, columns. */
+const OVERHANG = 20;
+
 /**
  * One column a slice: `█` every connect of it succeeded, `▒` some, `·` none, blank when there was no attempt.
  * Below, one line a mark, its arrow under the moment.
@@ -34,9 +37,9 @@ export function drawTimeline(input: TimelineInput): string {
   const arrows = [{ atMs: crashMs, label: 'crash' }, ...marks].map(({ atMs, label }) => {
     const text = `▲ ${label}, ${atMs >= crashMs ? '+' : ''}${Math.round(atMs - crashMs)} ms`;
     const at = column(atMs);
-    return at + text.length <= width + 20
-      ? ' '.repeat(at) + text
-      : `${' '.repeat(at - text.length + 1)}${text.slice(2)} ▲`;
+    if (at + text.length <= width + OVERHANG) return ' '.repeat(at) + text;
+    const mirrored = `${text.slice(2)} ▲`;
+    return ' '.repeat(Math.max(0, at + 1 - mirrored.length)) + mirrored;
   });
   return [bar, ...arrows].join('\n');
 }
