@@ -1,7 +1,5 @@
 /** The demo's stage: the lab with Fairlead in it, what is done there, and the facts that come out. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import {
   type AddressPool,
   annotations,
@@ -10,12 +8,13 @@ import {
   labels,
   parseVirtualRouterName,
 } from '@fairlead/api';
-import { createForwarder, type Forwarder, type VirtualServerStats } from '@fairlead/ipvs';
+import { createForwarder, type VirtualServerStats } from '@fairlead/ipvs';
 import { addressPools, Informer, type KubeObject, leases, type nodes, services } from '@fairlead/kube';
 import { deployEcho, Lab, type LabNode, type LabProcess, type Probe, sendRequests, startProbe } from '@fairlead/lab';
 import { type ForwarderChoice, installManifests, startController, startSpeaker } from '../lab/deployment.js';
 import { steady } from '../lab/steady.js';
 import { until } from '../lab/until.js';
+import { add, connections, settledStats } from './counters.js';
 import type { Facts } from './facts.js';
 import type { TimelineInput } from './timeline.js';
 
@@ -295,34 +294,4 @@ function forwarderOf(speaker: LabProcess): Promise<Facts['forwarder']> {
       line.includes('"msg":"ready"') ? (JSON.parse(line) as { forwarder: Facts['forwarder'] }).forwarder : undefined,
     START_TIMEOUT_MS,
   );
-}
-
-/** IPVS sums up its counters every 2 s (net/netfilter/ipvs/ip_vs_est.c), and says nothing when it has; nftables counts at once. */
-const IPVS_ESTIMATION_MS = 2_000;
-const POLL_MS = 200;
-
-/** The counters, once they have not changed for longer than the kernel takes to sum them up. */
-async function settledStats(forwarder: Forwarder): Promise<VirtualServerStats[]> {
-  let stats = forwarder.stats();
-  if (forwarder.kind === 'nftables') return stats;
-  let unchangedSince = performance.now();
-  while (performance.now() - unchangedSince <= IPVS_ESTIMATION_MS + POLL_MS) {
-    await sleep(POLL_MS);
-    const next = forwarder.stats();
-    if (!isDeepStrictEqual(next, stats)) unchangedSince = performance.now();
-    stats = next;
-  }
-  return stats;
-}
-
-function connections(servers: readonly VirtualServerStats[]): Map<string, number> {
-  return new Map(
-    servers.flatMap(({ realServers }) =>
-      realServers.map(({ address, port, connections }) => [`${address} ${port}`, Number(connections)] as const),
-    ),
-  );
-}
-
-function add(counts: Record<string, number>, more: Readonly<Record<string, number>>): void {
-  for (const [name, count] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + count;
 }
