@@ -156,7 +156,8 @@ export async function resolveConfig(
 }
 
 function serverConfig(server: string): ClientConfig {
-  if (server.startsWith('unix://')) return { server: 'http://localhost', socketPath: server.slice('unix://'.length) };
+  const unix = /^unix:(?:\/\/)?(\/.+)$/.exec(server);
+  if (unix) return { server: 'http://localhost', socketPath: unix[1]! };
   if (!URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
     throw configError(`"${server}" is not the URL of an API server; write https://HOST:PORT or unix:///PATH`);
   }

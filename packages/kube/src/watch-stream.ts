@@ -58,6 +58,7 @@ export async function* watchStream<T extends KubeObject>(
         if (lines.length > HIGH_WATER && control && !paused) {
           paused = true;
           clearTimeout(timer);
+          timer = undefined; // what was read already must not wake it up again
           control.pause();
         }
         wake?.();

@@ -1,0 +1,38 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { LineSplitter } from './lines.js';
+
+describe('LineSplitter', () => {
+  it('finds the same lines whatever the chunks are', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.string({ unit: 'binary', maxLength: 12 }).map((text) => text.replace(/\n/g, '')),
+          { maxLength: 10 },
+        ),
+        fc.array(fc.nat(20), { maxLength: 20 }),
+        (lines, sizes) => {
+          const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+          const splitter = new LineSplitter();
+          const found: string[] = [];
+          let at = 0;
+          for (const size of sizes) {
+            found.push(...splitter.push(bytes.subarray(at, at + size)));
+            at += size;
+          }
+          found.push(...splitter.push(bytes.subarray(at)));
+          expect(found).to.deep.equal(lines.filter((line) => line.trim() !== ''));
+          expect(splitter.pending).to.equal(false);
+        },
+      ),
+    );
+  });
+
+  it('tells that a line is not complete', () => {
+    const splitter = new LineSplitter();
+    expect(splitter.push(Buffer.from('a\nb'))).to.deep.equal(['a']);
+    expect(splitter.pending).to.equal(true);
+    expect(splitter.push(Buffer.from('\n'))).to.deep.equal(['b']);
+    expect(splitter.pending).to.equal(false);
+  });
+});

@@ -1,0 +1,25 @@
+/** One contender in a worker thread, as the speaker runs its locks: `{ server, identity }` in, events out. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { KubeClient, resolveConfig } from '@fairlead/kube';
+import { LeaseLock } from '@fairlead/lease-lock';
+
+const { server, identity } = workerData as { server: string; identity: string };
+const client = new KubeClient(await resolveConfig({ server }));
+const lock = new LeaseLock({
+  client,
+  namespace: 'default',
+  name: 'lock',
+  identity,
+  leaseDurationMs: 3_000,
+  renewPeriodMs: 1_000,
+  retryPeriodMs: 200,
+});
+lock.on('acquired', () => parentPort?.postMessage('acquired'));
+lock.on('lost', () => parentPort?.postMessage('lost'));
+lock.start();
+parentPort?.once('message', async () => {
+  await lock.stop({ release: true });
+  await client.close();
+  parentPort?.postMessage('stopped');
+  parentPort?.close();
+});
