@@ -26,7 +26,7 @@ export interface Call {
 }
 
 /** Long enough for a slow machine under load; only what shall fail waits for the shorter one. */
-const ANSWER_MS = 20_000;
+export const ANSWER_MS = 20_000;
 export const SILENCE_MS = 400;
 
 export interface Answer {
