@@ -31,8 +31,16 @@ const NODE_MONITOR_GRACE_MS = 2_000;
 const REQUESTS = 60;
 const REQUEST_ROUNDS = 5;
 const REQUEST_TIMEOUT_MS = 10_000;
+/**
+ * A connect that takes longer has failed. Short of the second after which TCP sends its SYN again, so that each attempt stands for the
+ * moment at which it was made; long enough for a busy machine.
+ */
+const CONNECT_TIMEOUT_MS = 500;
+/** For so long the client must have been served without a failure, before the crash and after it. */
+const STEADY_MS = 1_000;
 /** A guest without hardware acceleration is ten times slower than its machine. */
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 300_000;
+const PATIENCE_MS = 180_000;
 
 interface ServiceObject extends KubeObject {
   status?: {
@@ -169,8 +177,8 @@ export class Scene {
   /** Cuts the owner's links and kills its processes in one moment, while the client connects every 10 ms. */
   async crashOwner(progress: (text: string) => void): Promise<{ node: LabNode }> {
     progress('the client connects every 10 ms');
-    this.#probe = startProbe(this.lab.client, { address: this.facts.vip, port: PORT });
-    await steady(this.#probe);
+    this.#probe = startProbe(this.lab.client, { address: this.facts.vip, port: PORT, timeoutMs: CONNECT_TIMEOUT_MS });
+    await steady(this.#probe, STEADY_MS, PATIENCE_MS);
     const node = this.#owner();
     const epochMs = now();
     node.crash();
@@ -192,7 +200,7 @@ export class Scene {
   }
 
   async recovery(): Promise<{ attempts: number; failures: number; outageMs: number; timeline: TimelineInput }> {
-    await steady(this.#probe!);
+    await steady(this.#probe!, STEADY_MS, PATIENCE_MS);
     const report = await this.#probe!.stop();
     if (report.outageMs === null) throw new Error('the client was not served again');
     if (report.failures === 0) throw new Error('no connect failed: the crash cannot have happened');
@@ -235,9 +243,9 @@ export class Scene {
 
   /** Resolves when the client has been served without a failure for a while. */
   async #steady(what: string): Promise<void> {
-    const probe = startProbe(this.lab.client, { address: this.facts.vip, port: PORT });
+    const probe = startProbe(this.lab.client, { address: this.facts.vip, port: PORT, timeoutMs: CONNECT_TIMEOUT_MS });
     try {
-      await steady(probe);
+      await steady(probe, STEADY_MS, PATIENCE_MS);
     } catch (cause) {
       throw new Error(`${what} did not happen: ${(cause as Error).message}`, { cause });
     } finally {

@@ -10,7 +10,7 @@ export async function until<T extends KubeObject, R>(
   informer: Informer<T>,
   what: string,
   look: (object: T) => R | undefined,
-  timeoutMs = 60_000,
+  timeoutMs = 180_000,
 ): Promise<R> {
   let timer: NodeJS.Timeout | undefined;
   let listener: (object: T) => void = () => {};
