@@ -86,6 +86,11 @@ export class ArpObserver {
     return new Set(this.answers.filter((answer) => answer.atMs >= atMs && !answer.gratuitous).map(({ mac }) => mac));
   }
 
+  /** Puts frames of the caller's making on the LAN, by the observer's port. */
+  send(frames: readonly Buffer[]): void {
+    this.#socket.sendBatch(frames);
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.#socket.close();

@@ -52,7 +52,7 @@ export type FromWire =
   | { kind: 'yield'; virtualRouter: string; reason: string }
   | { kind: 'holder'; virtualRouter: string; node: string | undefined }
   | { kind: 'rival'; address: string; mac: string; uplink: string }
-  /** The kernel has taken the way into the director away, because this thread stood still (packages/ipvs, dead-mans-switch.ts). */
+  /** The way into the director is gone: this thread stood still (packages/ipvs, dead-mans-switch.ts), or somebody removed it. */
   | { kind: 'lapsed' }
   | { kind: 'error'; message: string; code?: string }
   | { kind: 'stopped' };

@@ -73,6 +73,7 @@ const wire: Wire = new Wire({
 let holding: NodeJS.Timeout | undefined;
 function hold(): void {
   try {
+    wire.keepRules();
     if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
   } catch (error) {
     tell({ kind: 'error', message: `could not prolong the way into the director: ${(error as Error).message}` });

@@ -46,6 +46,7 @@ function setUp() {
     now: 0,
     leading: true,
     log: [] as string[],
+    claimed: new Set<number>(),
     rivals: [] as string[],
     wakeAt: undefined as number | undefined,
   };
@@ -58,8 +59,15 @@ function setUp() {
       rivalHeard: (name) => state.rivals.push(name),
     },
     rules: {
-      claim: (table) => state.log.push(`claim ${table}`),
-      release: (table) => state.log.push(`release ${table}`),
+      claim: (table) => {
+        state.log.push(`claim ${table}`);
+        state.claimed.add(table);
+      },
+      release: (table) => {
+        state.log.push(`release ${table}`);
+        state.claimed.delete(table);
+      },
+      list: () => [...state.claimed],
     },
     openPort: (uplink) => {
       const port = new RecordingPort(uplink);
@@ -172,6 +180,60 @@ describe('the wire', () => {
       mac: formatMac(CLIENT_MAC),
       uplink: 'eth0',
     });
+  });
+
+  it('defends an address against a rival, at once and then once a second', () => {
+    const { wire, state, port, told } = setUp();
+    const [foreign] = gratuitousArp(VIP, CLIENT_MAC);
+    wire.own('public.0', undefined);
+    state.now = 50;
+    wire.announceDue();
+    port.frames = [];
+    for (state.now = 1_000; state.now < 2_000; state.now += 10) wire.frame(port, foreign);
+    expect(port.frames.map((frame) => [frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal([
+      [VIP, UPLINK.mac],
+      [VIP, UPLINK.mac],
+    ]);
+    expect(told.filter(({ kind }) => kind === 'rival')).to.have.length(1);
+    expect(state.wakeAt).to.equal(2_000);
+    state.now = 2_000;
+    wire.announceDue();
+    expect(port.frames).to.have.length(4);
+    expect(state.wakeAt).to.equal(60_050);
+  });
+
+  it('does not defend what it may no longer answer for', () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0', undefined);
+    port.frames = [];
+    state.leading = false;
+    wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[0]);
+    expect(port.frames).to.have.length(0);
+  });
+
+  it('does not take itself for a rival when two of its interfaces are on one LAN', () => {
+    const { wire, state, ports } = setUp();
+    const other = { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a' };
+    wire.configure([ROUTER], [UPLINK, other]);
+    wire.own('public.0', undefined);
+    wire.frame(ports[1]!, gratuitousArp(VIP, parseMac(UPLINK.mac))[0]);
+    expect(state.rivals).to.deep.equal([]);
+  });
+
+  it('puts back a rule that somebody took away, while it is the owner', () => {
+    const { wire, state, told } = setUp();
+    wire.keepRules();
+    wire.own('public.0', undefined);
+    wire.keepRules();
+    expect(state.log.filter((entry) => entry === 'claim 7700')).to.have.length(1);
+    state.claimed.clear();
+    wire.keepRules();
+    expect(state.claimed).to.deep.equal(new Set([7700]));
+    expect(told.at(-1)).to.deep.include({ kind: 'error' });
+    state.claimed.clear();
+    state.leading = false;
+    wire.keepRules();
+    expect(state.claimed.size).to.equal(0);
   });
 
   it('announces an address that a virtual router it owns has just got', () => {

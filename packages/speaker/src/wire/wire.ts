@@ -10,6 +10,7 @@ import { parseAddress } from '@fairlead/api';
 import type { Election } from '../election/election.js';
 import { Announcer } from './announcer.js';
 import { decodeArpFrame, gratuitousArp } from './arp.js';
+import { Defence } from './defence.js';
 import { formatMac } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
 import { reactToArp } from './responder.js';
@@ -27,6 +28,8 @@ export interface Port {
 export interface Rules {
   claim(table: number): void;
   release(table: number): void;
+  /** The tables that are claimed in the kernel. */
+  list(): number[];
 }
 
 export interface WireComponents {
@@ -55,6 +58,7 @@ const BATCH = 128;
 export class Wire {
   readonly #parts: WireComponents;
   readonly #announcer: Announcer;
+  readonly #defence = new Defence();
   readonly #ports = new Map<string, Port>();
   #routers = new Map<string, WireVirtualRouter>();
   #vips = new Map<number, Vip>();
@@ -126,7 +130,25 @@ export class Wire {
     for (const name of this.#announcer.due(this.#parts.clock())) {
       if (this.#mayAnswer(name)) this.#announce(this.#vipsOf.get(name) ?? []);
     }
-    this.#parts.wakeAt(this.#announcer.nextAt);
+    for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
+    this.#wakeForNext();
+  }
+
+  /** Puts back rules that somebody else took away, as network managers do that flush what they do not know. Call it now and then. */
+  keepRules(): void {
+    this.#guarded('look after the routing rules', () => {
+      const owned = [...this.#owned].filter((name) => this.#mayAnswer(name));
+      const claimed = owned.length > 0 ? new Set(this.#parts.rules.list()) : undefined;
+      for (const name of owned) {
+        const table = this.#routers.get(name)?.table;
+        if (table === undefined || claimed?.has(table)) continue;
+        this.#parts.rules.claim(table);
+        this.#parts.tell({
+          kind: 'error',
+          message: `the rule that routes the VIPs of ${name} was gone, and is put back`,
+        });
+      }
+    });
   }
 
   close(): void {
@@ -142,8 +164,24 @@ export class Wire {
   #rival(port: Port, ip: number, mac: Buffer): void {
     const vip = this.#vips.get(ip)!;
     if (!this.#owned.has(vip.virtualRouter)) return; // a new owner announcing: business as usual
+    // What was announced on one interface comes in by another that is on the same LAN.
+    if ([...this.#ports.values()].some((other) => other.mac.equals(mac))) return;
     this.#parts.election.rivalHeard(vip.virtualRouter);
-    this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name });
+    const { defend, report } = this.#defence.challenged(ip, this.#parts.clock());
+    if (report) this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name });
+    if (defend) this.#defend(ip);
+    this.#wakeForNext();
+  }
+
+  /** Only while the election says so: who has yielded to the rival just now is silent. */
+  #defend(ip: number): void {
+    const vip = this.#vips.get(ip);
+    if (vip !== undefined && this.#mayAnswer(vip.virtualRouter)) this.#announce([vip]);
+  }
+
+  #wakeForNext(): void {
+    const times = [this.#announcer.nextAt, this.#defence.nextAt].filter((at) => at !== undefined);
+    this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
   }
 
   /** Tells which interfaces are new, or not what they were. */
