@@ -3,9 +3,11 @@
  * crashes is tried with both, by the demo.
  */
 
+import { parseAddress } from '@fairlead/api';
 import { steady } from '@fairlead/cli';
 import { OwnerRules } from '@fairlead/ipvs';
-import { startProbe } from '@fairlead/lab';
+import { type LabNode, startProbe } from '@fairlead/lab';
+import { gratuitousArp, parseMac } from '@fairlead/speaker';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
 import { Cluster, PORT } from './cluster.js';
@@ -107,6 +109,61 @@ describe('a VIP', function () {
     const rules = new OwnerRules({ hostNetns: owner.netns });
     expect(rules.list(), 'a node that is not the owner has a rule').to.deep.equal([]);
     rules.close();
+  });
+
+  const repaired: [string, (owner: LabNode) => string[]][] = [
+    ['the interface to the director is switched off', () => ['ip', 'link', 'set', 'fairlead0', 'down']],
+    ['the interface to the director is deleted', () => ['ip', 'link', 'delete', 'fairlead0']],
+    [
+      'the director’s end of it is switched off',
+      ({ directorName }) => ['ip', '-n', directorName, 'link', 'set', 'eth0', 'down'],
+    ],
+  ];
+  for (const [what, command] of repaired) {
+    it(`is served again by the same owner when ${what}`, async () => {
+      const owner = await cluster.owner();
+      const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+      await steady(probe);
+      const { code, stderr } = await owner.exec(command(owner));
+      expect(code, stderr).to.equal(0);
+      await steady(probe);
+      await probe.stop();
+      expect((await cluster.owner()).name).to.equal(owner.name);
+    });
+  }
+
+  it('is routed into the director again when its rule was taken away', async () => {
+    const owner = await cluster.owner();
+    const rules = new OwnerRules({ hostNetns: owner.netns });
+    const [table] = rules.list();
+    const repaired = cluster.speakers.get(owner.name)!.waitFor('it put it back', said('is put back'), PATIENCE_MS);
+    rules.release(table!);
+    await repaired;
+    expect(rules.list()).to.deep.equal([table]);
+    rules.close();
+    await cluster.served(vip);
+  });
+
+  it('moves when there is no way into the director of its owner, and none can be made', async () => {
+    const owner = await cluster.owner();
+    // Somebody else has an address of the network between host and director.
+    const taken = '169.254.77.3/32';
+    const batch = `address add ${taken} dev lo\nlink delete fairlead0\n`;
+    expect((await owner.exec(['ip', '-batch', '-'], { input: batch })).code).to.equal(0);
+    expect((await cluster.owner(owner)).name).to.not.equal(owner.name);
+    await owner.exec(['ip', 'address', 'delete', taken, 'dev', 'lo']);
+    await cluster.served(vip);
+  });
+
+  it('is announced again when another station claims it', async () => {
+    const owner = await cluster.owner();
+    const seen = observe();
+    const { mac } = await seen.next(({ gratuitous }) => !gratuitous);
+    const defended = seen.next((answer) => answer.gratuitous && answer.mac === mac);
+    const reported = cluster.speakers.get(owner.name)!.waitFor('it reported', said('02:66:66:66:66:66'), PATIENCE_MS);
+    seen.send(gratuitousArp(Number(parseAddress(vip).value), parseMac('02:66:66:66:66:66')));
+    await Promise.all([defended, reported]);
+    await cluster.served(vip);
   });
 
   it('moves when the link of its owner is cut, though the speaker lives on', async () => {

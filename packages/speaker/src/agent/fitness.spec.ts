@@ -22,6 +22,7 @@ describe('fitness to stand for election', () => {
     ],
     ['a node without kube-proxy leaves it to one that has it', { healthy: (node) => node !== 'n1' }, 'kube-proxy'],
     ['when no node is healthy, all stand', { healthy: () => false }, true],
+    ['a node that has no way into its director does not', { broken: 'no director' }, 'no director'],
     ['when no node is Ready, all stand', { nodes: usual.nodes.map((node) => ({ ...node, ready: false })) }, true],
     [
       'an excluded node never stands, even when no other is better',

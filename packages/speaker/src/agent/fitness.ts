@@ -12,6 +12,8 @@ export interface FitnessInput {
   nodes: readonly { name: string; ready: boolean; excluded: boolean }[];
   /** What this speaker's probes say about a node's kube-proxy. */
   healthy: (node: string) => boolean;
+  /** Why this node has no way into its director; undefined while it has one. */
+  broken?: string;
 }
 
 /** `mayPass`: a complaint that a busy moment can cause too. */
@@ -28,6 +30,8 @@ export function fitness(input: FitnessInput): Fitness {
       why: 'the Node is being deleted, or labelled to be excluded from load balancers',
       mayPass: false,
     };
+  // Not a matter of opinion: nothing that comes here can be forwarded.
+  if (input.broken !== undefined) return { fit: false, why: input.broken, mayPass: true };
   const complaint = complaintAbout(self, input);
   if (complaint === undefined) return { fit: true };
   const better = input.nodes.some(

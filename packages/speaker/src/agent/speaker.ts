@@ -29,13 +29,14 @@ import {
   resolveConfig,
   services,
 } from '@fairlead/kube';
-import { LinkMonitor, Rtnetlink } from '@fairlead/netlink';
+import { type LinkEvent, LinkMonitor, Rtnetlink } from '@fairlead/netlink';
 import type { Logger } from 'pino';
 import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
 import { type AssignedRouter, assign } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { fitness, Patience } from './fitness.js';
+import { hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
 import { Reporter } from './reporter.js';
 import { Suspects } from './suspects.js';
@@ -68,6 +69,12 @@ export interface Speaker {
 
 /** After how long a failed attempt to program the kernel is repeated, ms. */
 const RETRY_MS = 1_000;
+
+/**
+ * How often the kernel is compared with what it was told, ms: others on the host (network managers, firewalls, people) may remove what
+ * is ours, and most of that nobody is told of.
+ */
+const INSPECT_EVERY_MS = 30_000;
 
 type WatchedService = ServiceObject & KubeObject;
 type WatchedNode = NodeObject & KubeObject;
@@ -102,9 +109,15 @@ class Agent implements Speaker {
   #forwarder: Forwarder | undefined;
   #routers = new Map<string, WireVirtualRouter>();
   #retry: NodeJS.Timeout | undefined;
-  /** The way into the director has to be made anew before anything else. */
-  #kernelGone = false;
-
+  /**
+   * `doubted`: the kernel may not hold what it was told, so it has to be read before anything else. `gone`: there is no way into the
+   * director for certain.
+   */
+  #kernel: 'known' | 'doubted' | 'gone' = 'known';
+  #broken: string | undefined;
+  /** The last failure to bring the kernel in line that was logged; undefined when it is in line. */
+  #failure: string | undefined;
+  #inspections: NodeJS.Timeout | undefined;
   #standing = false;
   #askAgain: NodeJS.Timeout | undefined;
 
@@ -143,7 +156,8 @@ class Agent implements Speaker {
     for (const informer of [this.#services, this.#nodes, this.#pools] as Informer<KubeObject>[]) {
       for (const change of ['add', 'update', 'delete'] as const) informer.on(change, () => this.#work.request());
     }
-    this.#links = new LinkMonitor({ onEvent: () => this.#work.request() });
+    this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });
+    this.#inspections = setInterval(() => this.#inspect('doubted'), INSPECT_EVERY_MS);
     this.#reconcile();
     this.#log.info({ forwarder: this.#forwarder!.kind, director: this.#options.director }, 'ready');
   }
@@ -152,6 +166,7 @@ class Agent implements Speaker {
     this.#work.stop();
     clearTimeout(this.#retry);
     clearTimeout(this.#askAgain);
+    clearInterval(this.#inspections);
     this.#links?.close();
     this.#health.stop();
     await this.#wire.stop({ release: true });
@@ -166,9 +181,23 @@ class Agent implements Speaker {
     const { director, forwarder, log } = this.#options;
     this.#closeKernel();
     this.#director = Director.ensure({ name: director, log });
-    this.#forwarder = createForwarder({ kind: forwarder, director, log });
+    // What was chosen once stays: both engines at once would fight.
+    this.#forwarder = createForwarder({ kind: this.#forwarder?.kind ?? forwarder, director, log });
     this.#routes = new HostRoutes({ log });
-    this.#kernelGone = false;
+    this.#kernel = 'known';
+    this.#broken = undefined;
+  }
+
+  #inspect(finding: 'doubted' | 'gone'): void {
+    if (this.#kernel !== 'gone') this.#kernel = finding;
+    this.#work.request();
+  }
+
+  #hostChanged(event: LinkEvent): void {
+    const name = DEFAULT_HOST_INTERFACE;
+    const change = hostChange(event, { name, index: this.#rtnetlink.link(name)?.index });
+    if (change === 'inspect') this.#inspect('doubted');
+    else if (change === 'plan') this.#work.request();
   }
 
   #closeKernel(): void {
@@ -203,7 +232,7 @@ class Agent implements Speaker {
   #reconcile(): void {
     clearTimeout(this.#retry);
     try {
-      if (this.#kernelGone) this.#setUpKernel();
+      if (this.#kernel !== 'known') this.#setUpKernel();
       const interfaces = hostInterfaces(this.#rtnetlink, {
         ownInterface: DEFAULT_HOST_INTERFACE,
         only: this.#options.uplink,
@@ -223,9 +252,18 @@ class Agent implements Speaker {
       });
       this.#program(desired, assignment.routers, interfaces);
       this.#reporter.problems(assignment.unannounceable, desired.problems);
+      if (this.#failure !== undefined) this.#log.info('the kernel is in line again');
+      this.#failure = undefined;
     } catch (error) {
-      // The kernel keeps what it has, and so do the elections.
-      this.#log.error({ err: error }, `could not bring the kernel in line: ${(error as Error).message}`);
+      const { message } = error as Error;
+      if (message !== this.#failure) this.#log.error({ err: error }, `could not bring the kernel in line: ${message}`);
+      this.#failure = message;
+      // The kernel keeps what it has, and so do the elections, unless there is no way into the director.
+      if (this.#kernel === 'gone') {
+        this.#broken = message;
+        this.#stand();
+      }
+      if (this.#kernel === 'known') this.#kernel = 'doubted';
       this.#retry = setTimeout(() => this.#work.request(), RETRY_MS);
     }
   }
@@ -252,12 +290,13 @@ class Agent implements Speaker {
     this.#stand();
   }
 
-  /** Reached only with the kernel in line: a node that has never forwarded does not stand. */
+  /** Not reached before the kernel was in line once: a node that has never forwarded does not stand. */
   #stand(): void {
     const result = fitness({
       self: this.#options.node,
       nodes: this.#nodes.list().map(nodeInput),
       healthy: (node) => this.#health.healthy(node),
+      ...(this.#broken === undefined ? {} : { broken: this.#broken }),
     });
     const { stand, askAgainAt } = this.#patience.next(result, performance.now());
     clearTimeout(this.#askAgain);
@@ -298,9 +337,12 @@ class Agent implements Speaker {
         this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
         break;
       case 'lapsed':
-        this.#log.warn('this process stood still for so long that its kernel gave up the VIPs; putting it in order');
-        this.#kernelGone = true;
-        this.#work.request();
+        if (this.#kernel !== 'gone') {
+          this.#log.warn(
+            'the way into the director is gone: this process stood still for too long, or somebody removed it; making it anew',
+          );
+        }
+        this.#inspect('gone');
         break;
       case 'error':
         this.#log.error({ code: message.code }, message.message);
