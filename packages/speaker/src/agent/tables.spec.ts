@@ -32,6 +32,11 @@ describe('routing tables of virtual routers', () => {
     );
   });
 
+  it('are never shared even when there are as many virtual routers as tables', () => {
+    const all = Array.from({ length: TABLES }, (_, n) => `pool-${n}.0`);
+    expect(new Set(new TableSlots().assign(all).values()).size).to.equal(TABLES);
+  });
+
   it('run out with a clear error', () => {
     const many = Array.from({ length: TABLES + 1 }, (_, n) => `pool.${n}`);
     expect(() => new TableSlots().assign(many)).to.throw(RangeError, `${TABLES}`);

@@ -146,6 +146,17 @@ describe('election by Lease', () => {
     expect(election.mayAnswer('public.0')).to.equal(false);
   });
 
+  it('does not begin a holdover when it steps down for being unfit', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    lock.emit('attempt', { error: new Error('unreachable') });
+    world.now = 2_000;
+    election.setFit(false);
+    lock.lose('not eligible');
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    expect(world.calls.at(-1)).to.equal('yield public.0: not eligible');
+  });
+
   it('ends a holdover when the Lease turns out to be somebody else’s', () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);

@@ -152,7 +152,7 @@ export class LeaseElection implements Election {
   }
 
   #lost(contest: Contest, reason: string): void {
-    if (!this.#current(contest) || !contest.owning) return;
+    if (!contest.owning) return;
     const mayHoldOver = this.#fit && contest.unreachable;
     if (mayHoldOver && contest.holdover.begin(this.#options.clock(), contest.lock.deadline)) return;
     this.#yield(contest, reason);
