@@ -10,6 +10,7 @@ export interface Daemon {
 
 /** A daemon that has not stopped by then is ended; Kubernetes would kill it after 30 s. */
 const STOP_TIMEOUT_MS = 20_000;
+const CONFIG_HINT = ' (outside of a Pod, name the cluster with --kubeconfig FILE)';
 
 export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Promise<void> {
   const fatal = (what: string) => (error: unknown) => {
@@ -23,7 +24,11 @@ export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Prom
   try {
     daemon = await start();
   } catch (error) {
-    return fatal('could not start')(error);
+    const { code, message } = error as Error & { code?: string };
+    if (!code?.startsWith('FL_')) return fatal('could not start')(error);
+    // An error of Fairlead's own says what to do; where in the program it arose helps nobody.
+    log.fatal({ code }, `could not start: ${message}${code === 'FL_KUBE_CONFIG' ? CONFIG_HINT : ''}`);
+    process.exit(1);
   }
   daemon.failed?.catch(fatal('cannot go on'));
   let stopping = false;

@@ -6,6 +6,7 @@ import { createTerminal } from '../terminal.js';
 interface Options {
   forwarder: 'auto' | 'ipvs' | 'nftables';
   json?: string;
+  needs?: true;
 }
 
 export function demoCommand(parent: Command): void {
@@ -18,7 +19,10 @@ export function demoCommand(parent: Command): void {
         .default('auto'),
     )
     .option('--json <file>', 'write what was found out to this file')
+    // For who has to choose the kernel to run this on: wrong options are told here, before a virtual machine is booted.
+    .addOption(new Option('--needs', "only say what is needed: 'root', or 'ipvs' for a kernel that has it").hideHelp())
     .action(async (options: Options) => {
+      if (options.needs) return void process.stdout.write(options.forwarder === 'nftables' ? 'root\n' : 'ipvs\n');
       // Loaded only here: the daemons have no use for a laboratory.
       const { runDemo } = await import('../demo/demo.js');
       process.exitCode = (await runDemo({ ...options, terminal: createTerminal() })) ? 0 : 1;

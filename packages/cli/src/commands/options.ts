@@ -3,11 +3,14 @@
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
-/** `--server`, `--kubeconfig`, `--log-level`; without the first two the Pod's own service account is used. */
+/** `--server`, `--kubeconfig`, `--log-level`; without the first two it is as `resolveConfig` of @fairlead/kube says. */
 export function withCommonOptions(command: Command): Command {
   return command
     .option('--server <url>', 'API server without authentication, such as http://10.0.0.1:8080 (for labs)')
-    .option('--kubeconfig <file>', 'kubeconfig file; default: the service account of the Pod')
+    .option(
+      '--kubeconfig <file>',
+      'kubeconfig file (default: the service account of the Pod, else $KUBECONFIG or ~/.kube/config)',
+    )
     .addOption(
       new Option('--log-level <level>', 'how much to log')
         .choices(['trace', 'debug', 'info', 'warn', 'error'])

@@ -1,0 +1,53 @@
+/** What a user gets who gives the wrong options, or has no cluster: one line and an exit code. */
+
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+
+function fairlead(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const env = { PATH: process.env.PATH, HOME: '/nonexistent' };
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
+}
+
+describe('the fairlead command', () => {
+  const wrong = [
+    ['frobnicate'],
+    ['demo', '--forwarder', 'foo'],
+    ['demo', '--needs', '--frobnicate'],
+    ['demo', '--needs', '--json'],
+    ['speaker', '--lease-duration', 'soon'],
+  ];
+  for (const args of wrong) {
+    it(`refuses \`${args.join(' ')}\` with exit code 2 and without a stack`, () => {
+      const { status, stderr } = fairlead(...args);
+      expect(status).to.equal(2);
+      expect(stderr)
+        .to.match(/^error: /)
+        .and.not.match(/^ +at /m);
+    });
+  }
+
+  const needs: [string[], string][] = [
+    [[], 'ipvs'],
+    [['--forwarder', 'ipvs'], 'ipvs'],
+    [['--forwarder=nftables', '--json', 'facts.json'], 'root'],
+  ];
+  for (const [args, answer] of needs) {
+    it(`says that \`demo ${args.join(' ')}\` needs ${answer}, and does nothing else`, () => {
+      expect(fairlead('demo', '--needs', ...args)).to.include({ status: 0, stdout: `${answer}\n`, stderr: '' });
+    });
+  }
+
+  for (const daemon of ['controller', 'speaker']) {
+    it(`says in one line how to name a cluster when a ${daemon} starts without one`, () => {
+      const { status, stderr } = fairlead(daemon);
+      expect(status).to.equal(1);
+      const line = JSON.parse(stderr) as { code: string; msg: string; err?: unknown };
+      expect(line.code).to.equal('FL_KUBE_CONFIG');
+      expect(line.msg).to.contain('--kubeconfig FILE');
+      expect(line.err).to.equal(undefined);
+    });
+  }
+});
