@@ -34,8 +34,8 @@ interface Speaker {
 }
 
 export function forwarderCompliance(kind: Forwarder['kind'], open: (director: string) => Forwarder): void {
-  let topology: Topology;
-  let speakers: Speaker[];
+  const topology = new Topology(`fl-${kind.slice(0, 3)}-${process.pid}`);
+  const speakers: Speaker[] = [];
   const [first, second] = [0, 1];
 
   const nodes = (): NodeInput[] =>
@@ -76,25 +76,25 @@ export function forwarderCompliance(kind: Forwarder['kind'], open: (director: st
 
   before(async function () {
     this.timeout(300_000);
-    topology = await Topology.start(`fl-${kind.slice(0, 3)}-${process.pid}`);
-    speakers = topology.nodes.map((node): Speaker => {
+    await topology.start();
+    for (const node of topology.nodes) {
       const hostNetns = node.netns;
-      return {
+      speakers.push({
         node,
         director: Director.ensure({ name: node.director, hostNetns }),
         forwarder: open(node.director),
         routes: new HostRoutes({ hostNetns }),
         rules: new OwnerRules({ hostNetns }),
-      };
-    });
+      });
+    }
   });
 
   after(async function () {
     this.timeout(60_000);
-    for (const { director, forwarder, routes, rules } of speakers ?? []) {
+    for (const { director, forwarder, routes, rules } of speakers) {
       for (const part of [director, forwarder, routes, rules]) part.close();
     }
-    await topology?.stop();
+    await topology.stop();
   });
 
   beforeEach(() => {

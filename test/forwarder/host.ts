@@ -53,6 +53,7 @@ export class Host {
       netns,
       () => new Worker(new URL('./host-worker.js', import.meta.url), { workerData: { name } }),
     );
+    this.#worker.unref(); // whoever waits for an answer keeps the process alive
     this.#worker.on('message', ({ id, result, error }: { id: number; result?: never; error?: string }) => {
       const { resolve, reject } = this.#pending.get(id)!;
       this.#pending.delete(id);

@@ -48,37 +48,33 @@ export class Node extends Host {
 }
 
 export class Topology {
-  readonly client: Host;
-  readonly nodes: Node[];
+  client!: Host;
+  readonly nodes: Node[] = [];
   readonly #prefix: string;
+  readonly #hosts: Host[] = [];
   readonly #macs = new Map<string, string>();
 
-  private constructor(prefix: string, nodes: number) {
+  /** Namespaces are named `<prefix>-...`. */
+  constructor(prefix: string) {
     this.#prefix = prefix;
+  }
+
+  async start(): Promise<void> {
+    const count = 3;
     this.#namespace('lan');
     const lan = this.#rtnetlink('lan');
     lan.setLink(lan.addBridge('br0').index, { up: true });
     this.#attach(lan, 'client', ['10.77.0.100', 'fd00:77::100']);
-    for (let number = 1; number <= nodes; number++) this.#makeNode(lan, number, nodes);
+    for (let number = 1; number <= count; number++) this.#makeNode(lan, number, count);
     lan.close();
     this.client = new Host('client', this.#name('client'));
-    this.nodes = Array.from({ length: nodes }, (_, index) => new Node(prefix, index + 1));
+    this.#hosts.push(this.client);
+    for (let number = 1; number <= count; number++) await this.#startNode(number);
   }
 
-  static async start(prefix: string): Promise<Topology> {
-    const topology = new Topology(prefix, 3);
-    for (const node of topology.nodes) {
-      node.serveFrom(node.number);
-      for (const protocol of ['tcp', 'udp'] as const) {
-        await node.listen(PLAIN_NODE_PORT, protocol);
-        await node.pod.listen(POD_PORT, protocol);
-      }
-    }
-    return topology;
-  }
-
+  /** Also after a start that failed. */
   async stop(): Promise<void> {
-    for (const host of [this.client, ...this.nodes]) await host.close();
+    for (const host of this.#hosts.splice(0)) await host.close();
     for (const netns of listNetns()) if (netns.startsWith(`${this.#prefix}-`)) deleteNetns(netns);
   }
 
@@ -95,6 +91,17 @@ export class Topology {
         state: 'permanent',
       });
       rtnetlink.close();
+    }
+  }
+
+  async #startNode(number: number): Promise<void> {
+    const node = new Node(this.#prefix, number);
+    this.nodes.push(node);
+    this.#hosts.push(node);
+    node.serveFrom(number);
+    for (const protocol of ['tcp', 'udp'] as const) {
+      await node.listen(PLAIN_NODE_PORT, protocol);
+      await node.pod.listen(POD_PORT, protocol);
     }
   }
 

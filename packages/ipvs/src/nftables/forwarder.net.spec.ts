@@ -31,7 +31,8 @@ describe('nftables forwarder and the kernel', function () {
     ],
   };
 
-  it('leads the kernel from any state to any other, in as many operations as differ', () => {
+  it('leads the kernel from any state to any other, in as many operations as differ', function () {
+    this.timeout(300_000); // some hundred nft commands
     fc.assert(
       fc.property(fc.array(virtualServers, { minLength: 2, maxLength: 4 }), (states) => {
         nft.run('flush ruleset');
