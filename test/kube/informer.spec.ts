@@ -61,7 +61,11 @@ describe('kube: client and informer against an API server', function () {
 
   /** Not everything that is waited for here is an event: a watch counts as soon as the server has registered it. */
   async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+    const deadline = performance.now() + 8_000;
+    while (!condition()) {
+      if (performance.now() > deadline) throw new Error(`not within 8 s: ${condition}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
   }
 
   /** The copy has what the server has. */
