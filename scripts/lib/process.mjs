@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Failure } from './failure.mjs';
+import { say } from './steps.mjs';
 
 /** Where users without sbin in their PATH (Debian's default) still have ip, nft and modprobe. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -143,6 +144,8 @@ function signalNumber(signal) {
 export function endChildrenOnSignals() {
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.once(signal, () => {
+      // Whoever did not press the key wants to know why it stopped.
+      say(`Stopping: ${signal} received`);
       void endChildren(signal).then(() => process.exit(128 + signalNumber(signal)));
     });
   }

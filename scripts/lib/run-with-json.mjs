@@ -29,6 +29,8 @@ export async function runWithJson(program, args, needs) {
     const argv = [process.execPath, ...program, ...rest, ...(target === undefined ? [] : ['--json', result])];
     const code =
       needs === 'ipvs' ? await runOnIpvs(argv, outDir) : await runVisibly(argv, { cwd: root, env: terminalHints() });
+    // Everybody else says why, but who was killed cannot.
+    if (code > 128) say(`${program.join(' ')} was ended by signal ${code - 128}.`);
     if (target === undefined) return code;
     try {
       await copyFile(result, target);
