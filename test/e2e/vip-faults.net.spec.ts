@@ -4,7 +4,7 @@
  */
 
 import { parseAddress } from '@fairlead/api';
-import { steady } from '@fairlead/cli';
+import { startSpeaker, steady } from '@fairlead/cli';
 import { OwnerRules } from '@fairlead/ipvs';
 import { type LabNode, startProbe } from '@fairlead/lab';
 import { gratuitousArp, parseMac } from '@fairlead/speaker';
@@ -164,6 +164,17 @@ describe('a VIP', function () {
     seen.send(gratuitousArp(Number(parseAddress(vip).value), parseMac('02:66:66:66:66:66')));
     await Promise.all([defended, reported]);
     await cluster.served(vip);
+  });
+
+  it('is not contested by a speaker whose node the cluster does not know, which says so', async () => {
+    const owner = await cluster.owner();
+    const node = cluster.lab.nodes.find((candidate) => candidate !== owner)!;
+    const extra = ['--node-name', 'ghost'];
+    const ghost = startSpeaker(cluster.lab, node, { forwarder: 'nftables', extra });
+    await ghost.waitFor('it said so', said('not standing for election: there is no Node'), PATIENCE_MS);
+    ghost.signal('SIGKILL');
+    await ghost.exited;
+    expect((await cluster.owner()).name).to.equal(owner.name);
   });
 
   it('moves when the link of its owner is cut, though the speaker lives on', async () => {

@@ -118,7 +118,8 @@ class Agent implements Speaker {
   /** The last failure to bring the kernel in line that was logged; undefined when it is in line. */
   #failure: string | undefined;
   #inspections: NodeJS.Timeout | undefined;
-  #standing = false;
+  /** undefined until it was first decided, so that a node that does not stand from the beginning says why. */
+  #standing: boolean | undefined;
   #askAgain: NodeJS.Timeout | undefined;
 
   constructor(options: SpeakerOptions, kube: KubeClient) {
