@@ -3,7 +3,7 @@
  * every 10 ms, over and over with the same cluster; crashed nodes are switched on again and return as standbys.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { steady } from '@fairlead/cli';
+import { steady, stopWhenSteady } from '@fairlead/cli';
 import { startProbe } from '@fairlead/lab';
 import { Cluster, PORT } from '../e2e/cluster.js';
 import type { Bench, BenchContext } from './bench.js';
@@ -14,6 +14,7 @@ const DEFAULT_TRIALS = 5;
 /** What the default timing promises: a Lease of 3 s, and a second to notice, to write and to announce. */
 const LIMIT_MS = 4_000;
 const RENEW_PERIOD_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 200;
 
 export const bench: Bench = {
   name: 'failover',
@@ -57,14 +58,13 @@ async function run(context: BenchContext): Promise<Row[]> {
 /** One failover; afterwards all nodes run again. */
 async function crash(cluster: Cluster, vip: string): Promise<{ owner: string; outageMs: number }> {
   const owner = await cluster.owner();
-  const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+  const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: CONNECT_TIMEOUT_MS });
   await steady(probe);
   // At any moment between two renewals with the same chance.
   await sleep(Math.random() * RENEW_PERIOD_MS);
   owner.crash();
   const next = await cluster.owner(owner);
-  await steady(probe);
-  const { outageMs } = await probe.stop();
+  const { outageMs } = await stopWhenSteady(probe, { connectTimeoutMs: CONNECT_TIMEOUT_MS });
   if (outageMs === null) throw new Error(`the client was not served again after the crash of ${owner.name}`);
   await owner.powerOn();
   await cluster

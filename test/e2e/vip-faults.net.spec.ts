@@ -4,7 +4,7 @@
  */
 
 import { parseAddress } from '@fairlead/api';
-import { startSpeaker, steady } from '@fairlead/cli';
+import { startSpeaker, steady, stopWhenSteady } from '@fairlead/cli';
 import { OwnerRules } from '@fairlead/ipvs';
 import { type LabNode, startProbe } from '@fairlead/lab';
 import { gratuitousArp, parseMac } from '@fairlead/speaker';
@@ -198,8 +198,7 @@ describe('a VIP', function () {
     await steady(probe);
     owner.crash();
     await seen.next(({ mac, gratuitous }) => gratuitous && mac !== before.mac);
-    await steady(probe);
-    const report = await probe.stop();
+    const report = await stopWhenSteady(probe, { connectTimeoutMs: 200 });
     expect(report.failures).to.be.greaterThan(0);
     expect(report.outageMs).to.not.equal(null);
     expect((await cluster.owner(owner)).name).to.not.equal(owner.name);

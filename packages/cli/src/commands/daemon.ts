@@ -20,7 +20,24 @@ export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Prom
   };
   process.on('uncaughtException', fatal('unexpected error'));
   process.on('unhandledRejection', fatal('unexpected rejection'));
-  let daemon: Daemon;
+  let daemon: Daemon | undefined;
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    const late = () => fatal('could not stop in time')(new Error(`still busy after ${STOP_TIMEOUT_MS} ms`));
+    setTimeout(late, STOP_TIMEOUT_MS);
+    // A daemon that is still starting owns nothing that it would have to hand over.
+    Promise.resolve(daemon?.stop()).then(() => {
+      log.info('stopped');
+      process.exit(0);
+    }, fatal('could not stop'));
+  };
+  // Before the start, which may wait for an API server: process 1 of a container ignores signals that it has no handler for.
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  log.info('starting');
   try {
     daemon = await start();
   } catch (error) {
@@ -31,20 +48,4 @@ export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Prom
     process.exit(1);
   }
   daemon.failed?.catch(fatal('cannot go on'));
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    setTimeout(
-      () => fatal('could not stop in time')(new Error(`still busy after ${STOP_TIMEOUT_MS} ms`)),
-      STOP_TIMEOUT_MS,
-    );
-    daemon.stop().then(() => {
-      log.info('stopped');
-      process.exit(0);
-    }, fatal('could not stop'));
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
 }

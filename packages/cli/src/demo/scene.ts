@@ -12,7 +12,7 @@ import { createForwarder, type VirtualServerStats } from '@fairlead/ipvs';
 import { addressPools, Informer, type KubeObject, leases, type nodes, services } from '@fairlead/kube';
 import { deployEcho, Lab, type LabNode, type LabProcess, type Probe, sendRequests, startProbe } from '@fairlead/lab';
 import { type ForwarderChoice, installManifests, startController, startSpeaker } from '../lab/deployment.js';
-import { steady } from '../lab/steady.js';
+import { steady, stopWhenSteady } from '../lab/steady.js';
 import { until } from '../lab/until.js';
 import { add, connections, settledStats } from './counters.js';
 import type { Facts } from './facts.js';
@@ -200,8 +200,11 @@ export class Scene {
   }
 
   async recovery(): Promise<{ attempts: number; failures: number; outageMs: number; timeline: TimelineInput }> {
-    await steady(this.#probe!, STEADY_MS, PATIENCE_MS);
-    const report = await this.#probe!.stop();
+    const report = await stopWhenSteady(this.#probe!, {
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      forMs: STEADY_MS,
+      timeoutMs: PATIENCE_MS,
+    });
     if (report.outageMs === null) throw new Error('the client was not served again');
     if (report.failures === 0) throw new Error('no connect failed: the crash cannot have happened');
     this.facts.attempts = report.attempts.length;
