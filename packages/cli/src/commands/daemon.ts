@@ -37,7 +37,6 @@ export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Prom
   // Before the start, which may wait for an API server: process 1 of a container ignores signals that it has no handler for.
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  log.info('starting');
   try {
     daemon = await start();
   } catch (error) {
