@@ -95,11 +95,11 @@ function boot(options, kernel, accelerator, bootTimeoutMs) {
     ]);
     const command = qemuCommand({ kernel, accelerator, memoryMb, control, out, interactive });
     const qemu = start(command, { cwd: control, stdio: interactive ? 'inherit' : ['ignore', 'ignore', 'pipe'] });
-    const { bootMs, late, complaint } = await watchOver(qemu, control, options, bootTimeoutMs);
+    const { bootMs, ...end } = await watchOver(qemu, control, options, bootTimeoutMs);
     for (const server of servers) server.close();
     // The command may have ended just before its time was up; then it counts.
     const code = await readFile(join(control, 'exit'), 'utf8').catch(() => undefined);
-    if (code === undefined) throw died(late, accelerator, control, complaint);
+    if (code === undefined) throw died(end, accelerator, control);
     return { code: Number(code), bootMs, accelerator };
   });
 }
@@ -111,7 +111,10 @@ function boot(options, kernel, accelerator, bootTimeoutMs) {
  */
 async function watchOver(qemu, control, { argv, timeoutMs, onStarted }, bootTimeoutMs) {
   const began = performance.now();
-  const seen = { bootMs: -1, late: '', complaint: '' };
+  const seen = { bootMs: -1, late: '', death: 'ended before its command did', complaint: '' };
+  qemu.once('exit', (_, signal) => {
+    if (signal) seen.death = `was ended by ${signal}, which something else sent to QEMU`;
+  });
   qemu.stderr?.on('data', (chunk) => {
     seen.complaint += chunk;
   });
@@ -150,13 +153,18 @@ function listen(path, onData) {
   });
 }
 
-/** @param {string} late @param {string} accelerator @param {string} control @param {string} complaint */
-function died(late, accelerator, control, complaint) {
+/**
+ * @param {{ late: string, death: string, complaint: string }} end why this process ended QEMU, if it did; how it ended
+ *   otherwise; what it wrote to stderr
+ * @param {string} accelerator @param {string} control
+ */
+function died({ late, death, complaint }, accelerator, control) {
   const console = existsSync(join(control, 'console')) ? readFileSync(join(control, 'console'), 'utf8') : '';
   const lines = `${complaint}${console}`.replaceAll('\r', '').trim().split('\n').slice(-CONSOLE_LINES);
-  const what = late || 'ended before its command did';
+  const words =
+    lines.join('') === '' ? 'It said nothing.' : `Its last words:\n${lines.map((line) => `  | ${line}`).join('\n')}`;
   return new Failure(
     late ? 'FL_GUEST_TIMEOUT' : 'FL_GUEST_DIED',
-    `The guest (${accelerator}) ${what}. Its last words:\n${lines.map((line) => `  | ${line}`).join('\n')}`,
+    `The guest (${accelerator}) ${late || death}. ${words}`,
   );
 }
