@@ -22,9 +22,18 @@ export interface VirtualServerKey {
   protocol: Protocol;
 }
 
+/** As `ipvsadm -b` names them. */
+export type SchedulerFlag = 'sh-fallback' | 'sh-port' | 'mh-fallback' | 'mh-port';
+
 export interface VirtualServer extends VirtualServerKey {
   /** An IPVS scheduler name (`rr`, `wrr`, `mh`, ...). */
   scheduler: string;
+  /** Ascending; absent: none. */
+  flags?: readonly SchedulerFlag[];
+  /** For how long a client stays with its real server, seconds; absent: it does not. */
+  persistenceSeconds?: number;
+  /** Who may connect: canonical CIDRs, ascending; absent: everyone. The firewall's affair, not the forwarder's. */
+  sourceRanges?: readonly string[];
   /** In canonical order (see `order.ts`): the `mh` scheduler builds its table in list order. */
   realServers: RealServer[];
 }
@@ -33,6 +42,22 @@ export interface DesiredState {
   /** Every VIP of this node's pools that is in use, with or without virtual servers, in canonical order. */
   vips: string[];
   virtualServers: VirtualServer[];
+  /**
+   * Addresses of real servers that do not answer: what is removed there is deleted at once, because waiting for its
+   * connections to end would only make their clients wait. Absent: none.
+   */
+  dead?: ReadonlySet<string>;
+}
+
+/** The difference between two desired states, as far as it was announced: work in proportion to it. */
+export interface DesiredChange {
+  /** New virtual servers, and those that changed, whole. */
+  changed: VirtualServer[];
+  removed: VirtualServerKey[];
+  addedVips: string[];
+  removedVips: string[];
+  /** As in DesiredState, whole. */
+  dead?: ReadonlySet<string>;
 }
 
 export interface SyncResult {
