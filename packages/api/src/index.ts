@@ -1,10 +1,16 @@
-/** Fairlead's API: names, the AddressPool type, IP addresses and ranges, virtual routers. Pure, no dependencies. */
+/** Fairlead's API: names, the AddressPool type, what Services ask for, IP addresses and ranges, virtual routers. Pure, no dependencies. */
 
 export * from './address.js';
 export * from './address-pool.js';
+export * from './address-space.js';
 export * from './find-pool.js';
+export * from './label-selector.js';
 export * from './names.js';
-export * from './parse-pool.js';
+export { type Announcement, announcementSpecOf, matchesInterface } from './parse-announcement.js';
+export { type ParsedPool, type ParsePoolResult, parseAddressPool } from './parse-pool.js';
+export * from './pool-admission.js';
+export * from './pool-in-effect.js';
 export * from './range.js';
 export * from './service.js';
+export * from './service-request.js';
 export * from './virtual-router.js';

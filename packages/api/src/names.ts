@@ -14,6 +14,10 @@ export const SYSTEM_NAMESPACE = 'fairlead-system';
 export const annotations = {
   /** Name of the AddressPool that the Service wants its address from. */
   addressPool: 'fairlead.dev/address-pool',
+  /** The addresses that the Service wants, at most one per IP family, separated by a comma. */
+  addresses: 'fairlead.dev/addresses',
+  /** Services with the same key may get one address together, each with ports of its own. */
+  sharingKey: 'fairlead.dev/sharing-key',
 } as const;
 
 export const labels = {
@@ -36,6 +40,10 @@ export const conditions = {
   allocated: 'fairlead.dev/Allocated',
   /** On an AddressPool: whether new addresses are given out of its present spec and, if not, why. */
   accepted: 'Accepted',
+  /** On an AddressPool: whether addresses are in use that it no longer has. */
+  draining: 'Draining',
+  /** On an AddressPool that is accepted: whether something else in the cluster or on the LAN has addresses of it. */
+  conflict: 'Conflict',
 } as const;
 
 /** Reasons of conditions and Events. Stable: scripts and alerts match on them. */
@@ -44,8 +52,19 @@ export const reasons = {
   accepted: 'Accepted',
   invalidSpec: 'InvalidSpec',
   invalidAddresses: 'InvalidAddresses',
+  /** Nothing is left of spec.addresses when the exclusions are taken off. */
+  empty: 'Empty',
   overlap: 'Overlap',
+  /** The pool wants addresses of the cluster's own networks. */
+  overlapsPods: 'OverlapsPodNetwork',
+  overlapsServices: 'OverlapsServiceNetwork',
   deleting: 'Deleting',
+  /** Conditions Draining and Conflict. */
+  inUse: 'AddressesInUse',
+  reclaiming: 'Reclaiming',
+  drained: 'NothingToDrain',
+  foreignUse: 'AddressesUsedElsewhere',
+  noConflict: 'NoConflict',
   /** Service conditions. */
   allocated: 'Allocated',
   noPool: 'NoPool',
@@ -53,6 +72,9 @@ export const reasons = {
   poolNotAccepted: 'PoolNotAccepted',
   poolExhausted: 'PoolExhausted',
   invalidRequest: 'InvalidRequest',
+  contradictoryRequest: 'ContradictoryRequest',
+  poolNotAllowed: 'PoolNotAllowed',
+  addressUnavailable: 'AddressUnavailable',
   addressConflict: 'AddressConflict',
   /** Service Events (the first two agree with what users know from MetalLB). */
   ipAllocated: 'IPAllocated',
@@ -62,4 +84,6 @@ export const reasons = {
   poolAccepted: 'PoolAccepted',
   poolRejected: 'PoolRejected',
   poolDeletionBlocked: 'PoolDeletionBlocked',
+  poolDraining: 'PoolDraining',
+  poolConflict: 'PoolConflict',
 } as const;

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { parseAddress } from './address.js';
 import { findPool } from './find-pool.js';
 import type { ParsedPool } from './parse-pool.js';
-import { capacityOf, parseAddressPool, poolInEffect } from './parse-pool.js';
+import { parseAddressPool } from './parse-pool.js';
+import { capacityOf } from './range.js';
 
 function object(spec: unknown, metadata: object = {}, status?: unknown): object {
   return { metadata: { name: 'public', generation: 3, ...metadata }, spec, ...(status ? { status } : {}) };
@@ -69,37 +70,6 @@ describe('parseAddressPool', () => {
 
   it('refuses what is no object at all without throwing', () => {
     for (const junk of [undefined, null, 7, 'pool', []]) expect(parseAddressPool(junk).ok).to.equal(false);
-  });
-});
-
-describe('poolInEffect', () => {
-  const spec = { addresses: ['192.0.2.0/30'], virtualRouters: 4 };
-
-  it('is the spec while no controller has looked at the pool', () => {
-    expect(poolInEffect(object(spec))).to.deep.include({ addresses: ['192.0.2.0/30'], virtualRouters: 4 });
-  });
-
-  it('is what the controller last accepted once it has, whatever the spec became since', () => {
-    const status = { inEffect: { addresses: ['198.51.100.7/32'], virtualRouters: 2 } };
-    for (const present of [spec, { addresses: ['nonsense'] }, undefined]) {
-      const pool = poolInEffect(object(present, {}, status));
-      expect(pool).to.deep.include({ addresses: ['198.51.100.7/32'], virtualRouters: 2 });
-    }
-  });
-
-  it('has the addresses that drain as well, and survives a status edited by hand', () => {
-    const inEffect = {
-      addresses: ['192.0.2.0/30', 'nonsense'],
-      draining: ['192.0.2.9/32', '192.0.2.2/32'],
-      virtualRouters: 'x',
-    };
-    const pool = poolInEffect(object(spec, {}, { inEffect }));
-    expect(pool).to.deep.include({ addresses: ['192.0.2.0/30', '192.0.2.9/32'], virtualRouters: 8 });
-  });
-
-  it('is nothing for a pool that has never been accepted', () => {
-    expect(poolInEffect(object(spec, {}, { inEffect: { addresses: [], virtualRouters: 8 } }))).to.equal(undefined);
-    expect(poolInEffect(object({ addresses: ['nonsense'] }))).to.equal(undefined);
   });
 });
 

@@ -21,6 +21,13 @@ export function parseRange(text: string): AddressRange {
   );
 }
 
+/** As parseRange, and a single address stands for itself. */
+export function parseRangeOrAddress(text: string): AddressRange {
+  if (/[/-]/.test(text)) return parseRange(text);
+  const address = parseAddress(text);
+  return { first: address, last: address };
+}
+
 /** Shortest text that `parseRange` reads back: a CIDR where the range is one, `first-last` otherwise. */
 export function formatRange(range: AddressRange): string {
   const bits = addressBits(range.first.family);
@@ -68,6 +75,29 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
     else if (compareAddresses(range.last, previous.last) > 0) previous.last = range.last;
   }
   return merged;
+}
+
+/** What is left of `ranges` without `without`, in ascending order. */
+export function subtractRanges(ranges: readonly AddressRange[], without: readonly AddressRange[]): AddressRange[] {
+  const holes = mergeRanges(without);
+  const left: AddressRange[] = [];
+  for (const range of mergeRanges(ranges)) {
+    const { family } = range.first;
+    let next = BigInt(range.first.value);
+    for (const hole of holes) {
+      if (!overlaps(hole, range)) continue;
+      const before = BigInt(hole.first.value) - 1n;
+      if (before >= next) left.push({ first: addressOf(family, next), last: addressOf(family, before) });
+      next = BigInt(hole.last.value) + 1n;
+    }
+    if (next <= BigInt(range.last.value)) left.push({ first: addressOf(family, next), last: range.last });
+  }
+  return left;
+}
+
+/** Number of addresses in ranges that do not overlap. */
+export function capacityOf(ranges: readonly AddressRange[]): bigint {
+  return ranges.reduce((sum, range) => sum + size(range), 0n);
 }
 
 /** The block that the address belongs to with this prefix length. */
