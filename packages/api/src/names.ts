@@ -18,6 +18,8 @@ export const annotations = {
   addresses: 'fairlead.dev/addresses',
   /** Services with the same key may get one address together, each with ports of its own. */
   sharingKey: 'fairlead.dev/sharing-key',
+  /** How the Service's real servers are asked whether they serve: `tcp`, or `http:/path`. Default: only their nodes are asked. */
+  healthCheck: 'fairlead.dev/health-check',
 } as const;
 
 export const labels = {

@@ -18,6 +18,10 @@ describe('the fairlead command', () => {
     ['demo', '--needs', '--frobnicate'],
     ['demo', '--needs', '--json'],
     ['speaker', '--lease-duration', 'soon'],
+    ['speaker', '--probe-interval', '0'],
+    ['speaker', '--probe-fall', '0'],
+    ['speaker', '--probe-rise', '1.5'],
+    ['speaker', '--kube-proxy-port', '65536'],
   ];
   for (const args of wrong) {
     it(`refuses \`${args.join(' ')}\` with exit code 2 and without a stack`, () => {

@@ -33,6 +33,15 @@ export function parseDuration(text: string): number {
   return Math.round(milliseconds);
 }
 
+/** A whole number from 1 to `max`. */
+export function parseCount(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+    throw new InvalidArgumentError(`a whole number from 1 to ${max} is expected.`);
+  };
+}
+
 export function defaultNodeName(env: NodeJS.ProcessEnv = process.env): string {
   return env.NODE_NAME ?? hostname();
 }

@@ -5,7 +5,7 @@ import { type SpeakerOptions, startSpeaker } from '@fairlead/speaker';
 import { type Command, Option } from 'commander';
 import { createLogger } from '../logging.js';
 import { runDaemon } from './daemon.js';
-import { type CommonOptions, defaultNodeName, parseDuration, withCommonOptions } from './options.js';
+import { type CommonOptions, defaultNodeName, parseCount, parseDuration, withCommonOptions } from './options.js';
 
 interface Options extends CommonOptions {
   nodeName: string;
@@ -16,7 +16,15 @@ interface Options extends CommonOptions {
   leaseDuration: number;
   renewPeriod: number;
   retryPeriod: number;
+  probeInterval: number;
+  probeTimeout: number;
+  probeFall: number;
+  probeRise: number;
+  kubeProxyPort: number;
 }
+
+/** More in a row than this is a mistake: nothing would ever be decided. */
+const MAX_IN_A_ROW = 100;
 
 export function speakerCommand(parent: Command): void {
   withCommonOptions(parent.command('speaker'))
@@ -40,6 +48,11 @@ export function speakerCommand(parent: Command): void {
     .option('--lease-duration <time>', 'how long a silent owner is waited for', parseDuration, 3_000)
     .option('--renew-period <time>', 'how often an owner renews its Lease', parseDuration, 1_000)
     .option('--retry-period <time>', 'how soon a failed renewal is tried again', parseDuration, 200)
+    .option('--probe-interval <time>', 'how often each node is asked whether it is healthy', parseDuration, 1_000)
+    .option('--probe-timeout <time>', 'how long an answer may take', parseDuration, 1_000)
+    .option('--probe-fall <count>', 'failures in a row that make a node unhealthy', parseCount(MAX_IN_A_ROW), 2)
+    .option('--probe-rise <count>', 'answers in a row that make it healthy again', parseCount(MAX_IN_A_ROW), 2)
+    .option('--kube-proxy-port <port>', "where every node's kube-proxy answers /healthz", parseCount(65_535), 10_256)
     .action((options: Options) => {
       const log = createLogger('speaker', options.logLevel).child({ node: options.nodeName });
       return runDaemon(log, () =>
@@ -55,6 +68,13 @@ export function speakerCommand(parent: Command): void {
             leaseDurationMs: options.leaseDuration,
             renewPeriodMs: options.renewPeriod,
             retryPeriodMs: options.retryPeriod,
+          },
+          probes: {
+            intervalMs: options.probeInterval,
+            timeoutMs: options.probeTimeout,
+            fall: options.probeFall,
+            rise: options.probeRise,
+            port: options.kubeProxyPort,
           },
         }),
       );

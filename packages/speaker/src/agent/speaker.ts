@@ -12,6 +12,7 @@ import {
   type Forwarder,
   HostRoutes,
   NodeHealth,
+  type NodeHealthOptions,
   type NodeObject,
   nodeInput,
   type Plan,
@@ -57,6 +58,8 @@ export interface SpeakerOptions {
   /** Namespace of the Leases. */
   namespace: string;
   timings: LeaseTimings;
+  /** How nodes are probed; the defaults are NodeHealth's. */
+  probes?: Omit<NodeHealthOptions, 'send' | 'timers'>;
   log: Logger;
 }
 
@@ -94,7 +97,7 @@ class Agent implements Speaker {
   readonly #services: Informer<WatchedService>;
   readonly #nodes: Informer<WatchedNode>;
   readonly #pools: Informer<AddressPool & KubeObject>;
-  readonly #health = new NodeHealth();
+  readonly #health: NodeHealth;
   readonly #rtnetlink = new Rtnetlink();
   readonly #slots = new TableSlots();
   readonly #suspects = new Suspects();
@@ -126,6 +129,7 @@ class Agent implements Speaker {
     this.#options = options;
     this.#log = options.log;
     this.#kube = kube;
+    this.#health = new NodeHealth(options.probes);
     this.#services = new Informer({ client: kube, resource: services });
     this.#nodes = new Informer({ client: kube, resource: nodes });
     this.#pools = new Informer({ client: kube, resource: addressPools });

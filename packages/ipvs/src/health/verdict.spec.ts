@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type HealthState, observe, unknownHealth } from './health-state.js';
+import { type HealthState, observe, unknownHealth } from './verdict.js';
 
 const rules = { fall: 2, rise: 3 };
 

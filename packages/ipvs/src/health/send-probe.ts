@@ -1,0 +1,54 @@
+/**
+ * Probes on real sockets. A connection of its own for every probe: a kept one would not notice that nothing listens any more. HTTP is
+ * spoken by hand, since one line is asked and one line of the answer is read: node:http costs up to twice the CPU time a probe.
+ */
+
+import { connect } from 'node:net';
+import { endpoint } from '../forwarder.js';
+import { expected, type Probe, probeName } from './probe.js';
+import type { ProbeOutcome } from './verdict.js';
+
+/** As `SendProbe` says. */
+export function sendProbe(probe: Probe, done: (outcome: ProbeOutcome) => void): () => void {
+  const socket = connect({ host: probe.address, port: probe.port, noDelay: true });
+  const end = (outcome: ProbeOutcome) => {
+    socket.removeAllListeners();
+    socket.on('error', () => {}); // what happens to a connection after its answer says nothing
+    socket.destroy();
+    done(outcome);
+  };
+  const name = probeName(probe);
+  socket.on('error', (error) => end({ ok: false, reason: `${name}: ${error.message}` }));
+  if (probe.kind === 'tcp') {
+    socket.on('connect', () => end({ ok: true }));
+  } else {
+    let text = '';
+    socket.on('connect', () => socket.write(requestOf(probe.address, probe.port, probe.path)));
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1');
+      const status = statusOf(text);
+      if (status === undefined) return;
+      if (Number.isNaN(status)) end({ ok: false, reason: `${name} answers, but not HTTP` });
+      else if (expected(status, probe.expect)) end({ ok: true });
+      else end({ ok: false, reason: `${name} answers ${status}` });
+    });
+    socket.on('end', () => end({ ok: false, reason: `${name} closes the connection without an answer` }));
+  }
+  return () => {
+    socket.removeAllListeners();
+    socket.on('error', () => {});
+    socket.destroy();
+  };
+}
+
+function requestOf(address: string, port: number, path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: ${endpoint(address, port)}\r\nUser-Agent: fairlead\r\nAccept: */*\r\nConnection: close\r\n\r\n`;
+}
+
+/** The status of what an HTTP/1 server has answered so far; undefined: not there yet; NaN: this is not HTTP. */
+export function statusOf(text: string): number | undefined {
+  const match = /^HTTP\/1\.[01] (\d{3})(?=[ \r\n])/.exec(text);
+  if (match) return Number(match[1]);
+  const begun = 'HTTP/1.'.startsWith(text) || /^HTTP\/1\.[01](?: \d{0,3})?$/.test(text);
+  return begun ? undefined : Number.NaN;
+}
