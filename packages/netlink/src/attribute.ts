@@ -34,6 +34,10 @@ export class Encoder {
     this.#buffer = Buffer.allocUnsafe(capacity).fill(0);
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
   /** The bytes so far: a view that is valid until the next write. */
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
@@ -85,6 +89,12 @@ export class Encoder {
   u64(type: number, value: bigint): this {
     const at = this.#attribute(type, 8);
     this.#buffer.writeBigUInt64LE(value, at);
+    return this;
+  }
+
+  u64be(type: number, value: bigint): this {
+    const at = this.#attribute(type, 8);
+    this.#buffer.writeBigUInt64BE(value, at);
     return this;
   }
 
@@ -221,6 +231,11 @@ export class Attributes {
   u64(type: number): bigint | undefined {
     const start = this.#find(type, 8);
     return start === undefined ? undefined : this.#data.readBigUInt64LE(start);
+  }
+
+  u64be(type: number): bigint | undefined {
+    const start = this.#find(type, 8);
+    return start === undefined ? undefined : this.#data.readBigUInt64BE(start);
   }
 
   /** Up to the first NUL, or all of it. */

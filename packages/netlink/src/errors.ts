@@ -44,6 +44,8 @@ export interface NetlinkErrorOptions {
   code?: string;
   /** The kernel's own explanation (NLMSGERR_ATTR_MSG). */
   extack?: string;
+  /** See Status.attributeOffset. */
+  attributeOffset?: number;
   /** Replaces the general description of the errno. */
   reason?: string;
   cause?: unknown;
@@ -59,6 +61,8 @@ export class NetlinkError extends Error {
   /** What the code means here. */
   readonly reason: string;
   declare readonly extack?: string;
+  /** Where in the request the attribute begins that the kernel objects to, if it said so. */
+  declare readonly attributeOffset?: number;
 
   constructor(options: NetlinkErrorOptions) {
     const errno = options.errno ? -Math.abs(options.errno) : 0;
@@ -72,6 +76,7 @@ export class NetlinkError extends Error {
     this.operation = options.operation;
     this.reason = reason;
     if (options.extack) this.extack = options.extack;
+    if (options.attributeOffset !== undefined) this.attributeOffset = options.attributeOffset;
   }
 }
 

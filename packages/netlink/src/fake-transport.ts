@@ -63,6 +63,10 @@ export class FakeTransport implements Transport {
     else this.#listener?.([{ data: item, fromKernel: true, truncated: false }]);
   }
 
+  growSendBuffer(bytes: number): void {
+    this.sendBufferBytes = Math.max(this.sendBufferBytes, bytes);
+  }
+
   send(data: Uint8Array): void {
     this.sends++;
     for (const request of decodeMessages(Buffer.from(data))) {

@@ -1,5 +1,7 @@
 /** Netlink for Node.js: rtnetlink, generic netlink, IPVS. */
 export * from './attribute.js';
+export { Conntrack } from './conntrack/conntrack.js';
+export type * from './conntrack/types.js';
 export * from './errors.js';
 export {
   type GenericFamily,
@@ -23,6 +25,10 @@ export { type IpvsAction, IpvsError, type IpvsProblem } from './ipvs/errors.js';
 export { Ipvs, type IpvsOperationError, type IpvsOptions } from './ipvs/ipvs.js';
 export * from './ipvs/types.js';
 export * from './message.js';
+export type { NetfilterOptions } from './netfilter/nfnetlink.js';
+export { NftError, type NftFailure } from './nftables/errors.js';
+export { Nftables } from './nftables/nftables.js';
+export * from './nftables/types.js';
 export type { Address, AddressKey, AddressOptions } from './route/address.js';
 export * from './route/constants.js';
 export type { Link, LinkChange, OperationalState, VethOptions } from './route/link.js';

@@ -30,6 +30,7 @@ export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
 
 const NLMSGERR_ATTR_MSG = 1;
+const NLMSGERR_ATTR_OFFS = 2;
 
 export interface NetlinkMessage {
   type: number;
@@ -90,6 +91,8 @@ export interface Status {
   errno: number;
   /** The kernel's explanation, if it gave one. */
   extack?: string;
+  /** Where in the request the attribute begins that the kernel objects to, in bytes from the netlink header on. */
+  attributeOffset?: number;
 }
 
 /** Reads NLMSG_ERROR (an acknowledgement or a refusal) or NLMSG_DONE (the end of a dump, which may carry an error). */
@@ -110,6 +113,12 @@ export function decodeStatus(message: NetlinkMessage): Status {
     const echoed = flags & NLM_F_CAPPED ? MESSAGE_HEADER_LENGTH : payload.readUInt32LE(4);
     attributesAt += Math.ceil(echoed / 4) * 4;
   }
-  const extack = new Attributes(payload.subarray(attributesAt)).string(NLMSGERR_ATTR_MSG);
-  return extack ? { errno, extack } : { errno };
+  const attributes = new Attributes(payload.subarray(attributesAt));
+  const extack = attributes.string(NLMSGERR_ATTR_MSG);
+  const attributeOffset = attributes.u32(NLMSGERR_ATTR_OFFS);
+  return {
+    errno,
+    ...(extack ? { extack } : {}),
+    ...(attributeOffset === undefined ? {} : { attributeOffset }),
+  };
 }

@@ -28,7 +28,8 @@ import {
 import { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
-const MAX_DUMP_ATTEMPTS = 16;
+/** How often a table is read anew because it changed meanwhile. */
+export const MAX_DUMP_ATTEMPTS = 16;
 /** The largest send: beyond some hundred KiB nothing is gained. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 /** What one queued refusal may occupy in the receive buffer, as the kernel counts (768 or 1280 seen, by version). */
@@ -57,6 +58,12 @@ export interface BatchFailure {
   /** Position in the batch. */
   index: number;
   error: NetlinkError;
+}
+
+interface Exchange {
+  acknowledged: number;
+  firstDecides?: boolean;
+  failures: BatchFailure[];
 }
 
 export class NetlinkSocket {
@@ -101,11 +108,7 @@ export class NetlinkSocket {
       const messages = this.#dumpOnce(request);
       if (messages) return messages;
     }
-    throw new NetlinkError({
-      operation: request.operation,
-      code: 'FL_DUMP_INTERRUPTED',
-      reason: `the table changed during each of ${MAX_DUMP_ATTEMPTS} attempts: try again when it is quieter`,
-    });
+    throw dumpInterrupted(request.operation);
   }
 
   /**
@@ -119,10 +122,27 @@ export class NetlinkSocket {
     const failures: BatchFailure[] = [];
     for (let start = 0; start < requests.length; ) {
       const end = this.#batchEnd(requests, start);
-      this.#batchOnce(requests, start, end, failures);
+      const part: BatchFailure[] = [];
+      this.#exchange(requests.slice(start, end), { acknowledged: end - start - 1, failures: part });
+      for (const { index, error } of part) failures.push({ index: start + index, error });
       start = end;
     }
     return failures;
+  }
+
+  /**
+   * Sends what has to be sent in one datagram because the kernel does all of it or nothing: `begin`, the requests (at
+   * least one), `end`. Returns what was refused; index -1 is the whole transaction. Nothing was done if anything is
+   * returned. Throws NetlinkError FL_TRANSACTION_TOO_LARGE when the datagram exceeds what this process may send, and
+   * ENOBUFS or ETIMEDOUT if the outcome is unknown: then read the state again.
+   */
+  transaction(begin: Request, requests: readonly Request[], end: Request): BatchFailure[] {
+    this.#mustAsk();
+    const failures: BatchFailure[] = [];
+    // The kernel acknowledges after the end, and the end itself only since Linux 6.10.
+    const acknowledged = requests.length;
+    this.#exchange([begin, ...requests, end], { acknowledged, firstDecides: true, failures });
+    return failures.map(({ index, error }) => ({ index: index - 1, error }));
   }
 
   /**
@@ -203,33 +223,52 @@ export class NetlinkSocket {
     return end;
   }
 
-  #batchOnce(requests: readonly Request[], start: number, end: number, failures: BatchFailure[]): void {
+  /**
+   * Sends requests in one datagram, where the one at `acknowledged` asks for an acknowledgement, and adds what is
+   * refused to `failures`. Ends with the answer to that one, or with a refusal of the first if `firstDecides`.
+   */
+  #exchange(requests: readonly Request[], { acknowledged, firstDecides, failures }: Exchange): void {
     const first = (this.#sequence + 1) >>> 0;
-    const messages = requests.slice(start, end).map((request, i) => ({
+    const messages = requests.map((request, position) => ({
       type: request.type,
-      flags: (request.flags ?? 0) | NLM_F_REQUEST | (start + i === end - 1 ? NLM_F_ACK : 0),
+      flags: (request.flags ?? 0) | NLM_F_REQUEST | (position === acknowledged ? NLM_F_ACK : 0),
       sequence: this.#nextSequence(),
       payload: request.body,
     }));
-    const last = requests[end - 1]!;
-    const operation = messages.length === 1 ? last.operation : `${messages.length} requests up to "${last.operation}"`;
-    this.#send(encodeMessages(messages), operation);
+    const last = requests[acknowledged]!;
+    const operation = requests.length === 1 ? last.operation : `${requests.length} requests up to "${last.operation}"`;
+    const datagram = encodeMessages(messages);
+    if (firstDecides) this.#growSendBuffer(datagram.length, operation);
+    this.#send(datagram, operation);
     const deadline = this.#deadline(last);
     for (;;) {
       for (const message of this.#receive(deadline, operation)) {
         // Modulo 2^32, as the sequence wraps around.
-        const position = (message.sequence - first) >>> 0;
-        if (position >= messages.length || message.type !== NLMSG_ERROR) continue;
-        const { errno, extack } = decodeStatus(message);
+        const index = (message.sequence - first) >>> 0;
+        if (index >= requests.length || message.type !== NLMSG_ERROR) continue;
+        const { errno, ...details } = decodeStatus(message);
         if (errno !== 0) {
-          const request = requests[start + position]!;
-          failures.push({
-            index: start + position,
-            error: new NetlinkError({ operation: request.operation, errno, ...(extack ? { extack } : {}) }),
-          });
+          const error = new NetlinkError({ operation: requests[index]!.operation, errno, ...details });
+          failures.push({ index, error });
         }
-        if (position === messages.length - 1) return;
+        if (index === acknowledged || (firstDecides && index === 0)) return;
       }
+    }
+  }
+
+  #growSendBuffer(bytes: number, operation: string): void {
+    try {
+      this.#transport.growSendBuffer(bytes);
+    } catch (error) {
+      throw new NetlinkError({
+        operation,
+        code: 'FL_TRANSACTION_TOO_LARGE',
+        reason:
+          `${bytes} bytes, which have to be sent at once, exceed the send buffer of ` +
+          `${this.#transport.sendBufferBytes}, and it cannot be enlarged without CAP_NET_ADMIN in the initial ` +
+          'user namespace: make several smaller transactions',
+        cause: error,
+      });
     }
   }
 
@@ -307,12 +346,20 @@ function decodeDatagrams(datagrams: Datagram[], operation: string): NetlinkMessa
   });
 }
 
+export function dumpInterrupted(operation: string): NetlinkError {
+  return new NetlinkError({
+    operation,
+    code: 'FL_DUMP_INTERRUPTED',
+    reason: `the table changed during each of ${MAX_DUMP_ATTEMPTS} attempts: try again when it is quieter`,
+  });
+}
+
 /** Types below are netlink's own: no-op, error, done, overrun. */
 function isData(message: NetlinkMessage): boolean {
   return message.type >= NLMSG_MIN_TYPE;
 }
 
 function throwIfRefused(message: NetlinkMessage, operation: string): void {
-  const { errno, extack } = decodeStatus(message);
-  if (errno !== 0) throw new NetlinkError({ operation, errno, ...(extack ? { extack } : {}) });
+  const { errno, ...details } = decodeStatus(message);
+  if (errno !== 0) throw new NetlinkError({ operation, errno, ...details });
 }

@@ -8,6 +8,7 @@ import { fromSystemError, NetlinkError } from './errors.js';
 
 /** Room for some thousand messages in one send, and for as many refusals. The kernel takes it only while in use. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
+const SEND_RESERVE_BYTES = 32;
 
 /** A datagram from the kernel. */
 export interface Datagram {
@@ -24,6 +25,8 @@ export interface Transport {
   /** Sizes as the kernel counts them (SO_SNDBUF, SO_RCVBUF). */
   readonly sendBufferBytes: number;
   readonly receiveBufferBytes: number;
+  /** Makes room for a datagram of so many bytes. Throws SystemError: EPERM without the right to more than is usual. */
+  growSendBuffer(bytes: number): void;
   /** Sends one datagram. The kernel executes its messages before this returns. Throws SystemError. */
   send(data: Uint8Array): void;
   /** What has arrived, without waiting; [] for nothing. Throws SystemError (ENOBUFS: messages were lost). */
@@ -71,8 +74,8 @@ export function openTransport(options: TransportOptions): Transport {
 
 class KernelTransport implements Transport {
   readonly port: number;
-  readonly sendBufferBytes: number;
   readonly receiveBufferBytes: number;
+  #sendBufferBytes: number;
   readonly #socket: RawSocket;
 
   constructor(socket: RawSocket, options: TransportOptions) {
@@ -87,8 +90,20 @@ class KernelTransport implements Transport {
       socket.setsockopt(constants.SOL_NETLINK, constants.NETLINK_ADD_MEMBERSHIP, group);
     // struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups
     this.port = socket.getsockname().readUInt32LE(4);
-    this.sendBufferBytes = socket.getsockopt(constants.SOL_SOCKET, constants.SO_SNDBUF).readUInt32LE(0);
+    this.#sendBufferBytes = sendBufferOf(socket);
     this.receiveBufferBytes = socket.getsockopt(constants.SOL_SOCKET, constants.SO_RCVBUF).readUInt32LE(0);
+  }
+
+  get sendBufferBytes(): number {
+    return this.#sendBufferBytes;
+  }
+
+  growSendBuffer(bytes: number): void {
+    // The kernel doubles the number, and keeps 32 bytes to itself (netlink_sendmsg).
+    const needed = bytes + SEND_RESERVE_BYTES;
+    if (needed <= this.#sendBufferBytes) return;
+    this.#socket.setsockopt(constants.SOL_SOCKET, constants.SO_SNDBUFFORCE, Math.ceil(needed / 2));
+    this.#sendBufferBytes = sendBufferOf(this.#socket);
   }
 
   send(data: Uint8Array): void {
@@ -122,6 +137,10 @@ function toDatagram(message: { data: Buffer; address: Buffer; flags: number }): 
     fromKernel: message.address.length >= 8 && message.address.readUInt32LE(4) === 0,
     truncated: (message.flags & constants.MSG_TRUNC) !== 0,
   };
+}
+
+function sendBufferOf(socket: RawSocket): number {
+  return socket.getsockopt(constants.SOL_SOCKET, constants.SO_SNDBUF).readUInt32LE(0);
 }
 
 /** Without CAP_NET_ADMIN in the initial user namespace the kernel caps the size at net.core.{r,w}mem_max. */

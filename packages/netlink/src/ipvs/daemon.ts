@@ -1,8 +1,8 @@
 /** The connection synchronisation threads (IPVS_DAEMON_ATTR_*). */
 import type { Attributes, Encoder } from '../attribute.js';
+import { checkInteger } from '../check.js';
 import { MalformedMessageError } from '../errors.js';
 import { decodeAddress, encodeAddress, familyOf } from '../ip.js';
-import { checkInteger } from './check.js';
 import { daemonAttributes as a, commandAttributes } from './constants.js';
 import type { IpvsDaemon } from './types.js';
 

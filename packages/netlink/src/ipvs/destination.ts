@@ -1,8 +1,8 @@
 /** Destinations, that is real servers (IPVS_DEST_ATTR_*). */
 import type { Attributes, Encoder } from '../attribute.js';
+import { checkInteger } from '../check.js';
 import { MalformedMessageError } from '../errors.js';
 import { decodeAddress, encodeAddress, type Family, familyName, familyNumber, familyOf } from '../ip.js';
-import { checkInteger } from './check.js';
 import { destinationAttributes as a, commandAttributes } from './constants.js';
 import { decodeStats } from './statistics.js';
 import {

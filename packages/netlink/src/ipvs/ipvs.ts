@@ -5,6 +5,7 @@
  * IpvsError; only apply() returns refusals. Needs CAP_NET_ADMIN in the initial user namespace.
  */
 import type { Encoder } from '../attribute.js';
+import { checkInteger } from '../check.js';
 import { MalformedMessageError, NetlinkError } from '../errors.js';
 import {
   type GenericFamily,
@@ -13,7 +14,6 @@ import {
   type GenericRequest,
 } from '../generic/generic-netlink.js';
 import type { Transport } from '../transport.js';
-import { checkInteger } from './check.js';
 import { commandAttributes, commands, IPVS_FAMILY_NAME, infoAttributes } from './constants.js';
 import { decodeDaemon, putDaemon, putDaemonState } from './daemon.js';
 import { decodeDestination } from './destination.js';

@@ -1,8 +1,8 @@
 /** Services (IPVS_SVC_ATTR_*). */
 import type { Attributes, Encoder } from '../attribute.js';
+import { checkInteger } from '../check.js';
 import { MalformedMessageError } from '../errors.js';
 import { anyAddress, decodeAddress, encodeAddress, familyName, familyNumber } from '../ip.js';
-import { checkInteger } from './check.js';
 import { serviceAttributes as a, commandAttributes, SERVICE_FLAG_HASHED } from './constants.js';
 import { decodeStats } from './statistics.js';
 import {
