@@ -1,19 +1,20 @@
 /** Which engine forwards in a director. */
 import { existsSync } from 'node:fs';
 import { hasCode, Ipvs } from '@fairlead/netlink';
+import type { Engine } from './engine.js';
 import type { DesiredState, Forwarder, SyncResult } from './forwarder.js';
-import { IpvsForwarder } from './ipvs/forwarder.js';
-import { type Log, silent } from './log.js';
+import { IpvsEngine } from './ipvs/engine.js';
+import { KernelForwarder, type KernelForwarderOptions } from './kernel-forwarder.js';
+import { silent } from './log.js';
 import { type Nft, NftCommand } from './nft.js';
-import { NftablesForwarder } from './nftables/forwarder.js';
+import { NftablesEngine } from './nftables/engine.js';
 import { deleteTableScript, TABLE } from './nftables/ruleset.js';
 
-export interface ForwarderOptions {
+export interface ForwarderOptions extends KernelForwarderOptions {
   /** `auto`: ipvs where the kernel has it, else nftables. */
   kind: Forwarder['kind'] | 'auto';
   /** Name of the director's network namespace. */
   director: string;
-  log?: Log;
 }
 
 /**
@@ -21,51 +22,35 @@ export interface ForwarderOptions {
  * engine may have left in the director, or both would forward.
  * Throws IpvsError FL_NO_IPVS when `ipvs` is asked for and the kernel has none.
  */
-export function createForwarder({ kind, director, log = silent }: ForwarderOptions): Forwarder {
+export function createForwarder({ kind, director, ...options }: ForwarderOptions): Forwarder {
+  const { log = silent } = options;
   const nft = new NftCommand(director);
   if (kind !== 'nftables') {
     try {
-      return new SoleForwarder(new IpvsForwarder(director, log), () => retireNftables(nft));
+      return new SoleForwarder(new IpvsEngine(director, log), options, () => retireNftables(nft));
     } catch (error) {
       if (kind === 'ipvs' || !hasCode(error, 'FL_NO_IPVS')) throw error;
       log.info({ director }, 'this kernel has no ip_vs: forwarding by nftables');
     }
   }
-  return new SoleForwarder(new NftablesForwarder(nft), () => retireIpvs(director));
+  return new SoleForwarder(new NftablesEngine(nft), options, () => retireIpvs(director));
 }
 
 /** A forwarder that has the director to itself: the other engine's remains go once its own virtual servers stand. */
-class SoleForwarder implements Forwarder {
-  readonly #forwarder: Forwarder;
+class SoleForwarder extends KernelForwarder {
   readonly #retireOther: () => number;
   #alone = false;
 
-  constructor(forwarder: Forwarder, retireOther: () => number) {
-    this.#forwarder = forwarder;
+  constructor(engine: Engine, options: KernelForwarderOptions, retireOther: () => number) {
+    super(engine, options);
     this.#retireOther = retireOther;
   }
 
-  get kind(): Forwarder['kind'] {
-    return this.#forwarder.kind;
-  }
-
-  sync(desired: DesiredState): SyncResult {
-    let { operations } = this.#forwarder.sync(desired);
+  override sync(desired: DesiredState): SyncResult {
+    let { operations } = super.sync(desired);
     if (!this.#alone) operations += this.#retireOther();
     this.#alone = true;
     return { operations };
-  }
-
-  read() {
-    return this.#forwarder.read();
-  }
-
-  stats() {
-    return this.#forwarder.stats();
-  }
-
-  close(): void {
-    this.#forwarder.close();
   }
 }
 

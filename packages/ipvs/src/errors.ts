@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'FL_NO_DIRECTOR'
   /** The kernel took some of a change and refused the rest. */
   | 'FL_PARTLY_APPLIED'
+  /** A change of virtual servers before there is a state to change. */
+  | 'FL_NOT_SYNCED'
   /** There is no virtual router of this number. */
   | 'FL_BAD_INDEX';
 

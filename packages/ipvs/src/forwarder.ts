@@ -68,9 +68,17 @@ export interface SyncResult {
 export interface RealServerStats {
   address: string;
   port: number;
+  /** 0 also where it is being drained. */
   weight: number;
   /** Connections scheduled to this real server since it was added. */
   connections: bigint;
+  /** What only IPVS counts: connections now (established, and all others that it remembers), and traffic. */
+  activeConnections?: number;
+  inactiveConnections?: number;
+  inPackets?: bigint;
+  outPackets?: bigint;
+  inBytes?: bigint;
+  outBytes?: bigint;
 }
 
 export interface VirtualServerStats extends VirtualServerKey {
@@ -78,15 +86,35 @@ export interface VirtualServerStats extends VirtualServerKey {
   realServers: RealServerStats[];
 }
 
-/** Synchronous throughout: netlink answers within the call. Not safe for use from two processes at once. */
+/**
+ * Synchronous throughout: netlink answers within the call. Not safe for use from two processes at once.
+ *
+ * Draining: a real server that is no longer desired, and not among the `dead`, gets no new connections, but stays until
+ * its connections have ended, or until a timeout. It stays in the kernel with weight 0: that is how it outlives a
+ * restart. One of a UDP virtual server goes at once, and its clients' next datagrams go elsewhere; a dead one goes at
+ * once, and its clients are told so by a reset. When it is desired again, it gets its weight again.
+ */
 export interface Forwarder {
   readonly kind: 'ipvs' | 'nftables';
+  /** How many real servers are being drained: while there are any, `tend` wants to be called. */
+  readonly draining: number;
   /**
-   * Makes the kernel hold exactly `desired.virtualServers`, sending only what differs. The first call compares with
-   * the kernel (so a restarted process adopts what it finds), later ones with what the last call or `read()` left.
+   * Makes the kernel hold exactly `desired.virtualServers` (and what drains), sending only what differs. The first
+   * call compares with the kernel, so that a restarted process adopts what it finds; later ones with what the last
+   * reading or writing left. Throws ForwardingError FL_PARTLY_APPLIED, NetlinkError, NftError; the next call then reads
+   * the kernel again.
    */
   sync(desired: DesiredState): SyncResult;
-  /** What the kernel holds now, in canonical order. The next `sync` compares with this: calling it first repairs drift. */
+  /** Applies a change of what the last `sync` (and the updates since) desired: work in proportion to the change. */
+  update(change: DesiredChange): SyncResult;
+  /** Reads the kernel, compares it with what was desired last, and repairs it. `repaired`: how many entries that were. */
+  audit(): { repaired: number };
+  /**
+   * Ends the drains whose connections are gone or whose time is up. `nowMs`: of any clock that does not go back. To be
+   * called about every second while anything is `draining`; a drain's time counts from the first call after it began.
+   */
+  tend(nowMs: number): { draining: number };
+  /** What the kernel holds now, draining real servers (weight 0) included, in canonical order. */
   read(): VirtualServer[];
   /** Per real server: how many connections it was given. IPVS adds its counters up every 2 s: they lag that much. */
   stats(): VirtualServerStats[];

@@ -11,7 +11,6 @@ export * from './health/index.js';
 export * from './kubernetes.js';
 export type { Log } from './log.js';
 export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
-export { NftablesForwarder } from './nftables/forwarder.js';
 export * from './plan.js';
 export { DeadMansSwitch, type DeadMansSwitchOptions } from './routes/dead-mans-switch.js';
 export { HostRoutes, type HostRoutesOptions, type VirtualRouterVips } from './routes/host-routes.js';

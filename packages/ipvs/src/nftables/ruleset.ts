@@ -39,14 +39,12 @@ add rule ${table} prerouting ip6 daddr . meta l4proto . th dport vmap @dispatch6
 
 export const deleteTableScript = `delete table ${table}\n`;
 
-/** From `actual` to `desired` by `operations`, which are the difference between them. */
+/** From `before` to `after` (by name, at least those that are named) by `operations`, the difference between them. */
 export function changeScript(
   operations: readonly Operation[],
-  desired: readonly VirtualServer[],
-  actual: readonly VirtualServer[],
+  before: ReadonlyMap<string, VirtualServer>,
+  after: ReadonlyMap<string, VirtualServer>,
 ): string {
-  const after = new Map(desired.map((server) => [virtualServerName(server), server]));
-  const before = new Map(actual.map((server) => [virtualServerName(server), server]));
   const touched = new Map<string, VirtualServer>();
   // A chain has to be there before it is named, and nothing may name it any more when it goes.
   const lines = { add: [] as string[], choose: [] as string[], dispatch: [] as string[], remove: [] as string[] };
@@ -61,6 +59,7 @@ export function changeScript(
         lines.dispatch.push(`add element ${table} ${dispatch(service)} { ${dispatchKey(service)} : goto ${chain} }`);
         break;
       case 'set-service':
+      case 'move-destination':
         break; // the rule that chooses is written anew, below
       case 'delete-service':
         lines.dispatch.push(`delete element ${table} ${dispatch(service)} { ${dispatchKey(service)} }`);

@@ -1,0 +1,56 @@
+/**
+ * What differs between the forwarders: how virtual servers are written to the kernel and read from it. All that they
+ * have in common (what to write, when a real server has been drained, drift) is in kernel-forwarder.ts.
+ */
+import type { Operation } from './diff.js';
+import type { Forwarder, RealServer, VirtualServer, VirtualServerKey, VirtualServerStats } from './forwarder.js';
+
+export interface Reading {
+  /** Real servers in the order in which the kernel got them. */
+  virtualServers: VirtualServer[];
+  /** How many other things are not as this engine writes them; the next `apply` mends them too. */
+  repairs: number;
+}
+
+/** Connections from clients to a real server through a virtual server. */
+export interface Flow {
+  service: VirtualServerKey;
+  realServer: { address: string; port: number };
+}
+
+export interface Engine {
+  readonly kind: Forwarder['kind'];
+  /** Whether `read` and the kernel know in which order real servers came. */
+  readonly ordered: boolean;
+  /** As this engine writes it: for comparisons with what it reads. */
+  normalize(server: VirtualServer): VirtualServer;
+  /** Whether a real server of weight 0 keeps its connections there, and no new connection is refused because of it. */
+  canDrain(server: VirtualServer): boolean;
+  /** Settings on which forwarding depends; returns how many had to be set. */
+  prepare(): number;
+  read(): Reading;
+  /**
+   * Does all the operations in their order. `before` and `after` hold the virtual servers that they name, by name.
+   * Throws if anything of it is refused; then it is unknown what the kernel holds.
+   */
+  apply(
+    operations: readonly Operation[],
+    before: ReadonlyMap<string, VirtualServer>,
+    after: ReadonlyMap<string, VirtualServer>,
+  ): void;
+  /** How many connections each real server of these virtual servers has: endpoint() → connections, by name. */
+  connections(services: readonly VirtualServerKey[]): Map<string, ReadonlyMap<string, number>>;
+  /** Makes connection tracking forget these flows, so that what follows is scheduled anew, or reset. */
+  forget(flows: readonly Flow[]): void;
+  stats(): VirtualServerStats[];
+  close(): void;
+}
+
+export function keyOf({ address, port, protocol }: VirtualServerKey): VirtualServerKey {
+  return { address, port, protocol };
+}
+
+/** Without what statistics and the like may have added. */
+export function plainRealServer({ address, port, weight }: RealServer): RealServer {
+  return { address, port, weight };
+}

@@ -1,0 +1,235 @@
+/**
+ * The forwarder, over either engine: compares what is desired with what the kernel holds, has the engine write the
+ * difference, and keeps what is being drained.
+ *
+ * What the kernel holds is remembered between calls, so that a change costs what it changes. It is forgotten when a
+ * write fails, and read again then; `audit` reads it in any case.
+ */
+import { type DiffOptions, diffServer, type Operation, type Step } from './diff.js';
+import { Drains } from './drain.js';
+import { type Engine, type Flow, keyOf } from './engine.js';
+import { ForwardingError } from './errors.js';
+import {
+  type DesiredChange,
+  type DesiredState,
+  endpoint,
+  type Forwarder,
+  type RealServer,
+  type SyncResult,
+  type VirtualServer,
+  type VirtualServerKey,
+  type VirtualServerStats,
+  virtualServerName,
+} from './forwarder.js';
+import { type Log, silent } from './log.js';
+import { sortVirtualServers } from './order.js';
+
+export interface KernelForwarderOptions {
+  /** For how long a removed real server keeps its connections; default 300 s. */
+  drainTimeoutMs?: number;
+  log?: Log;
+}
+
+/** What the kernel holds, as of the last reading or writing. */
+interface Known {
+  servers: Map<string, VirtualServer>;
+  /** How many other things the engine found that its next write mends. */
+  repairs: number;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+export class KernelForwarder implements Forwarder {
+  readonly #engine: Engine;
+  readonly #log: Log;
+  readonly #drains: Drains;
+  readonly #diffOptions: DiffOptions;
+  #desired: Map<string, VirtualServer> | undefined;
+  #dead: ReadonlySet<string> = NONE;
+  /** Drains that are over, while they are being deleted: `flowName`. */
+  #drained: ReadonlySet<string> = NONE;
+  #known: Known | undefined;
+  #prepared = false;
+
+  constructor(engine: Engine, options: KernelForwarderOptions = {}) {
+    this.#engine = engine;
+    this.#log = options.log ?? silent;
+    this.#drains = new Drains(options.drainTimeoutMs);
+    this.#diffOptions = { ordered: engine.ordered, drains: (service, real) => this.#mayDrain(service, real) };
+  }
+
+  get kind(): Forwarder['kind'] {
+    return this.#engine.kind;
+  }
+
+  get draining(): number {
+    return this.#drains.size;
+  }
+
+  sync(desired: DesiredState): SyncResult {
+    this.#dead = desired.dead ?? NONE;
+    this.#desired = new Map(
+      desired.virtualServers.map((server) => [virtualServerName(server), this.#engine.normalize(server)]),
+    );
+    return { operations: this.#prepare() + this.#bringInLine() };
+  }
+
+  update(change: DesiredChange): SyncResult {
+    const desired = this.#mustBeSynced('update');
+    this.#dead = change.dead ?? NONE;
+    const names = new Set<string>();
+    for (const name of this.#drains.names()) {
+      if (this.#drains.of(name).some(({ address }) => this.#dead.has(address))) names.add(name);
+    }
+    for (const key of change.removed) {
+      const name = virtualServerName(key);
+      desired.delete(name);
+      names.add(name);
+    }
+    for (const server of change.changed) {
+      const name = virtualServerName(server);
+      desired.set(name, this.#engine.normalize(server));
+      names.add(name);
+    }
+    return { operations: this.#bringInLine(names) };
+  }
+
+  audit(): { repaired: number } {
+    this.#mustBeSynced('audit');
+    this.#prepared = false;
+    this.#known = undefined;
+    const repaired = this.#prepare() + this.#bringInLine();
+    if (repaired > 0) this.#log.warn({ repaired }, 'the kernel had drifted from what is desired: repaired');
+    return { repaired };
+  }
+
+  tend(nowMs: number): { draining: number } {
+    const due = this.#drains.due(nowMs);
+    const finished = this.#drains.finish(nowMs, due.length > 0 ? this.#engine.connections(due) : new Map());
+    for (const { service, realServer, connections } of finished) {
+      const fields = {
+        virtualServer: virtualServerName(service),
+        realServer: endpoint(realServer.address, realServer.port),
+      };
+      if (connections === 0) this.#log.info(fields, 'real server drained');
+      else this.#log.warn({ ...fields, connections }, 'time to drain is up: the connections that are left end now');
+    }
+    if (finished.length > 0) {
+      this.#drained = new Set(finished.map(flowName));
+      try {
+        this.#bringInLine(new Set(finished.map(({ service }) => virtualServerName(service))));
+      } finally {
+        this.#drained = NONE;
+      }
+    }
+    return { draining: this.draining };
+  }
+
+  read(): VirtualServer[] {
+    return sortVirtualServers([...this.#readKernel().servers.values()]);
+  }
+
+  stats(): VirtualServerStats[] {
+    return this.#engine.stats();
+  }
+
+  close(): void {
+    this.#engine.close();
+  }
+
+  #mustBeSynced(what: string): Map<string, VirtualServer> {
+    if (this.#desired) return this.#desired;
+    throw new ForwardingError(
+      'FL_NOT_SYNCED',
+      `cannot ${what} virtual servers before the first sync: what is desired as a whole is not known`,
+    );
+  }
+
+  #mayDrain(service: VirtualServerKey, realServer: RealServer): boolean {
+    return (
+      !this.#dead.has(realServer.address) &&
+      !this.#drained.has(flowName({ service, realServer })) &&
+      this.#engine.canDrain(this.#desired!.get(virtualServerName(service))!)
+    );
+  }
+
+  #prepare(): number {
+    if (this.#prepared) return 0;
+    const changes = this.#engine.prepare();
+    this.#prepared = true;
+    return changes;
+  }
+
+  #readKernel(): Known {
+    const { virtualServers, repairs } = this.#engine.read();
+    this.#known = { servers: new Map(virtualServers.map((server) => [virtualServerName(server), server])), repairs };
+    return this.#known;
+  }
+
+  /**
+   * Writes what differs: of these virtual servers, or of all. What is refused because the kernel is not as it was left
+   * is done again, after a look at all of it. Returns how many entries were written.
+   */
+  #bringInLine(names?: ReadonlySet<string>): number {
+    if (!this.#known) return this.#write(this.#readKernel());
+    try {
+      return this.#write(this.#known, names);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the kernel refused a change: reading what it holds, and trying again');
+      return this.#write(this.#readKernel());
+    }
+  }
+
+  #write(known: Known, names: ReadonlySet<string> = this.#allNames(known)): number {
+    const steps = new Map<string, Step>();
+    const after = new Map<string, VirtualServer>();
+    const writes: Operation[] = [];
+    const removals: Operation[] = [];
+    for (const name of names) {
+      const step = diffServer(this.#desired!.get(name), known.servers.get(name), this.#diffOptions);
+      steps.set(name, step);
+      if (step.after) after.set(name, step.after);
+      for (const operation of step.writes) writes.push(operation);
+      for (const operation of step.removals) removals.push(operation);
+    }
+    const operations = [...writes, ...removals];
+    const flows = this.#brokenFlows(removals, known.servers);
+    if (operations.length + known.repairs > 0) {
+      this.#known = undefined; // until the kernel has taken it
+      this.#engine.apply(operations, known.servers, after);
+    }
+    for (const [name, step] of steps) {
+      this.#drains.set(name, step.after, step.draining);
+      if (step.after) known.servers.set(name, step.after);
+      else known.servers.delete(name);
+    }
+    this.#known = { servers: known.servers, repairs: 0 };
+    if (flows.length > 0) this.#engine.forget(flows);
+    return operations.length + known.repairs;
+  }
+
+  #allNames(known: Known): ReadonlySet<string> {
+    return new Set([...this.#desired!.keys(), ...known.servers.keys(), ...this.#drains.names()]);
+  }
+
+  /** Whose real server goes at once, and whose packets would go on there by what connection tracking remembers. */
+  #brokenFlows(removals: readonly Operation[], before: ReadonlyMap<string, VirtualServer>): Flow[] {
+    return removals.flatMap((operation) => {
+      const { kind, service } = operation;
+      if (kind === 'delete-destination') return [{ service: keyOf(service), realServer: operation.destination }];
+      if (kind !== 'delete-service') return [];
+      const { realServers } = before.get(virtualServerName(service))!;
+      return realServers.map((realServer) => ({ service: keyOf(service), realServer }));
+    });
+  }
+}
+
+function flowName({
+  service,
+  realServer,
+}: {
+  service: VirtualServerKey;
+  realServer: { address: string; port: number };
+}): string {
+  return `${virtualServerName(service)} ${endpoint(realServer.address, realServer.port)}`;
+}
