@@ -7,7 +7,7 @@ export * from './find-pool.js';
 export * from './label-selector.js';
 export * from './names.js';
 export { type Announcement, announcementSpecOf, matchesInterface } from './parse-announcement.js';
-export { type ParsedPool, type ParsePoolResult, parseAddressPool } from './parse-pool.js';
+export { type ParsedPool, type ParsePoolResult, type PoolUse, parseAddressPool, useOf } from './parse-pool.js';
 export * from './pool-admission.js';
 export * from './pool-in-effect.js';
 export * from './range.js';

@@ -26,6 +26,7 @@ import {
   type Fields,
   integerOf,
   invalid,
+  orDefaults,
   Refusal,
   selectorOf,
   textsOf,
@@ -93,10 +94,15 @@ export function assemblePool(metadata: Fields, settings: PoolSettings): ParsedPo
   };
 }
 
-type PoolUse = Omit<PoolSettings, keyof AddressSpace | keyof Announcement>;
+export type PoolUse = Omit<PoolSettings, keyof AddressSpace | keyof Announcement>;
 
-/** Who gets the addresses, and in which order. Not exported from the package. Throws Refusal. */
-export function parseUse(spec: Fields): PoolUse {
+/** Who gets the pool's addresses, by its spec; the defaults where the spec cannot be read. */
+export function useOf(object: unknown): PoolUse {
+  return orDefaults(parseUse, asFields(asFields(object)?.spec) ?? {});
+}
+
+/** Throws Refusal. */
+function parseUse(spec: Fields): PoolUse {
   const reusePolicy = choiceOf(spec, 'reusePolicy', REUSE_POLICIES, 'LowestFirst');
   const coolDown = reusePolicy === 'LeastRecentlyUsed' ? DEFAULT_LRU_COOL_DOWN_SECONDS : 0;
   return {

@@ -4,10 +4,10 @@
  */
 
 import { type Announcement, parseAnnouncement } from './parse-announcement.js';
-import { assemblePool, type ParsedPool, parseAddressPool, parseUse } from './parse-pool.js';
+import { assemblePool, type ParsedPool, parseAddressPool, useOf } from './parse-pool.js';
 import type { AddressRange } from './range.js';
 import { mergeRanges, parseRange } from './range.js';
-import { asFields, type Fields, Refusal } from './refusal.js';
+import { asFields, orDefaults } from './refusal.js';
 
 /** As speakers have to serve it, addresses that drain included. Undefined when there is nothing to serve. */
 export function poolInEffect(object: unknown): ParsedPool | undefined {
@@ -24,7 +24,7 @@ export function poolInEffect(object: unknown): ParsedPool | undefined {
     ranges,
     // Some of those that drain may be of that kind.
     avoidBuggyAddresses: false,
-    ...orDefaults(parseUse, asFields(fields.spec) ?? {}),
+    ...useOf(object),
     ...announcementInEffect(inEffect),
   });
 }
@@ -44,14 +44,4 @@ export function readRanges(texts: unknown): AddressRange[] {
       return [];
     }
   });
-}
-
-/** A status edited by hand must not stop the VIPs of the pool: what it says is worth as much as nothing. */
-function orDefaults<T>(parse: (fields: Fields) => T, fields: Fields): T {
-  try {
-    return parse(fields);
-  } catch (error) {
-    if (error instanceof Refusal) return parse({});
-    throw error;
-  }
 }

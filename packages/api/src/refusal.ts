@@ -81,3 +81,13 @@ export function selectorOf(fields: Fields, name: string, path = `spec.${name}`):
   if (fault) throw invalid(fault);
   return value as LabelSelector;
 }
+
+/** For what nobody can correct now: one field that cannot be read makes all of them the defaults. */
+export function orDefaults<T>(parse: (fields: Fields) => T, fields: Fields): T {
+  try {
+    return parse(fields);
+  } catch (error) {
+    if (error instanceof Refusal) return parse({});
+    throw error;
+  }
+}

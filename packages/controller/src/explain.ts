@@ -67,10 +67,10 @@ function explainAny(allocator: Allocator, family: Family): Problem | undefined {
 }
 
 function freeOf(allocator: Allocator, pool: AllocatorPool, family: Family): string {
-  const { capacity, inUse } = allocator.usage(pool.name, family) ?? { capacity: 0n, inUse: 0 };
+  const { capacity, free } = allocator.usage(pool.name, family) ?? { capacity: 0n, free: 0n };
   return capacity === 0n
     ? `no ${familyNames[family]} addresses at all`
-    : `${capacity - BigInt(inUse)} of ${capacity} ${familyNames[family]} addresses free`;
+    : `${free} of ${capacity} ${familyNames[family]} addresses free`;
 }
 
 function named(pools: AllocatorPool[], text: (pool: AllocatorPool) => string): string {

@@ -1,3 +1,10 @@
 /** The controller: allocates addresses to Services of type LoadBalancer. */
-export { type Allocation, Allocator, type AllocatorPool, type FamilyUsage } from './allocator.js';
+export {
+  type Allocation,
+  Allocator,
+  type AllocatorPool,
+  type FamilyUsage,
+  type Holder,
+  type Wish,
+} from './allocator.js';
 export { CONTROLLER_LEASE, type Controller, type ControllerOptions, startController } from './controller.js';

@@ -368,7 +368,7 @@ describe('the ledger, whatever happens in whatever order', () => {
   function restart(cluster: ModelCluster, controller: ModelController, present: typeof twoAddresses): ModelController {
     controller.crash();
     const { allocator } = controller.ledger;
-    const known = present.map((pool) => ({ ...pool, draining: allocator.outside(pool.name, pool.ranges) }));
+    const known = present.map((pool) => ({ ...pool, draining: allocator.outside(pool.name, pool) }));
     return new ModelController(cluster, known);
   }
 

@@ -56,7 +56,7 @@ interface Account {
 }
 
 export class Ledger {
-  readonly #allocator = new Allocator();
+  readonly #allocator: Allocator;
   readonly #waiting = new WaitingList();
   readonly #accounts = new Map<string, Account>();
   readonly #now: () => number;
@@ -64,6 +64,7 @@ export class Ledger {
   /** `now`: ms since the epoch. It only decides who has waited longer. */
   constructor(now: () => number) {
     this.#now = now;
+    this.#allocator = new Allocator(now);
   }
 
   /** The first observation of everything: addresses in use are all adopted before any is given out. */
@@ -129,7 +130,7 @@ export class Ledger {
   }
 
   /** Read-only: who has what. */
-  get allocator(): Pick<Allocator, 'homedIn' | 'outside' | 'ownerOf' | 'pool' | 'poolOf' | 'size' | 'usage'> {
+  get allocator(): Omit<Allocator, 'adopt' | 'allocate' | 'release' | 'setPools'> {
     return this.#allocator;
   }
 
@@ -160,8 +161,9 @@ export class Ledger {
       if (isAmong(account.held, address)) continue;
       // What no pool has is kept only where we know that it was ours once.
       if (!seen.touched && !this.#allocator.isPooled(address)) continue;
-      if (this.#allocator.adopt(seen.key, address)) account.held.push(address);
-      else account.conflict = { address, owner: this.#allocator.ownerOf(address)! };
+      const fault = this.#allocator.adopt(seen.holder, address);
+      if (fault) account.conflict = { address, owner: fault.by };
+      else account.held.push(address);
     }
   }
 
@@ -203,7 +205,7 @@ export class Ledger {
       this.#waiting.delete(key);
       return;
     }
-    const allocation = this.#allocator.allocate(key, wish.family, wish.pool);
+    const [allocation] = this.#allocate(account, wish.pool) ?? [];
     if (allocation) {
       this.#grant(account, allocation);
       return;
@@ -212,6 +214,10 @@ export class Ledger {
     this.#waiting.add(key, wish, account.desired ? this.#now() : account.wantsSinceMs);
     account.problem = explain(this.#allocator, wish);
     account.undecided = account.problem === undefined;
+  }
+
+  #allocate({ seen }: Account, pool: string | undefined): Allocation[] | undefined {
+    return this.#allocator.allocate(seen.holder, { families: [seen.wish!.family], pool });
   }
 
   #grant(account: Account, { address }: Allocation): void {
@@ -244,9 +250,9 @@ export class Ledger {
     for (const pool of this.#allocator.pools()) {
       if (pool.mode !== 'open') continue;
       for (let key = this.#waiting.next(family, pool); key !== undefined; key = this.#waiting.next(family, pool)) {
-        const allocation = this.#allocator.allocate(key, family, pool.name);
-        if (!allocation) break;
         const account = this.#accounts.get(key)!;
+        const [allocation] = this.#allocate(account, pool.name) ?? [];
+        if (!allocation) break;
         this.#grant(account, allocation);
         changed.add(key);
         this.#freeLeft(account, changed);

@@ -6,6 +6,11 @@ export class MinHeap<T extends number | bigint> {
     return this.#items.length;
   }
 
+  /** The lowest, which stays. */
+  peek(): T | undefined {
+    return this.#items[0];
+  }
+
   push(item: T): void {
     const items = this.#items;
     let index = items.length;

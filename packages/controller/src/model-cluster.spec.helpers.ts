@@ -14,7 +14,21 @@ import { planService } from './service-plan.js';
 
 export function allocatorPool(name: string, addresses: string[], more: Partial<AllocatorPool> = {}): AllocatorPool {
   const ranges = addresses.map(parseRange);
-  return { name, ranges, draining: [], mode: 'open', autoAssign: true, deleting: false, ...more };
+  return {
+    name,
+    ranges,
+    avoidBuggyAddresses: false,
+    draining: [],
+    mode: 'open',
+    autoAssign: true,
+    priority: 0,
+    sharing: 'SameNamespace',
+    reusePolicy: 'LowestFirst',
+    coolDownMs: 0,
+    reclaim: false,
+    deleting: false,
+    ...more,
+  };
 }
 
 /** A Service that wants an address; `more` is merged into it. */

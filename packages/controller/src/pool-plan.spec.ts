@@ -11,7 +11,7 @@ function inUse(...addresses: string[]): PoolUsage {
   const ranges = addresses.map((text) => parseRange(`${text}/32`));
   return {
     homedIn: () => ranges.length,
-    outside: (_, within) => {
+    outside: (_, { ranges: within }) => {
       const inside = new Set(within.flatMap((range) => expand(range.first.value, range.last.value)));
       return mergeRanges(ranges.filter((range) => !inside.has(Number(range.first.value))));
     },

@@ -22,7 +22,7 @@ import {
 } from '@fairlead/api';
 import type { Allocator } from './allocator.js';
 import { withCondition } from './conditions.js';
-import { acceptedCondition, byAge, isAccepted, rangesInEffect } from './pool-view.js';
+import { acceptedCondition, byAge, isAccepted, spaceInEffect } from './pool-view.js';
 import type { Problem } from './service-observation.js';
 import type { PlannedEvent, PlannedPatch } from './service-plan.js';
 
@@ -46,7 +46,7 @@ export function judgePools(pools: readonly AddressPool[]): Map<string, Judgement
       judgements.set(name, { ok: false, reason: reasons.deleting, message: 'being deleted' });
     } else if (!parsed.ok) {
       judgements.set(name, parsed);
-      reserved.set(name, rangesInEffect(object));
+      reserved.set(name, spaceInEffect(object).ranges);
     } else if (isAccepted(object) && !overlapWith(parsed.pool, reserved)) {
       judgements.set(name, parsed);
       reserved.set(name, parsed.pool.ranges);
@@ -54,7 +54,8 @@ export function judgePools(pools: readonly AddressPool[]): Map<string, Judgement
       open.push(parsed.pool);
     }
   }
-  for (const { name } of open) reserved.set(name, rangesInEffect(ordered.find((each) => each.metadata.name === name)!));
+  for (const { name } of open)
+    reserved.set(name, spaceInEffect(ordered.find((each) => each.metadata.name === name)!).ranges);
   // One that shrinks makes room for another: again until nothing changes.
   for (let changed = true; changed; ) {
     changed = false;
@@ -113,8 +114,8 @@ type Numbers = Required<Pick<AddressPoolStatus, 'inEffect' | 'capacity' | 'alloc
 
 function statusOf(object: AddressPool, judgement: Judgement, usage: PoolUsage): Numbers {
   const { name } = object.metadata;
-  const ranges = judgement.ok ? judgement.pool.ranges : rangesInEffect(object);
-  const outside = usage.outside(name, ranges);
+  const ranges = judgement.ok ? judgement.pool.ranges : spaceInEffect(object).ranges;
+  const outside = usage.outside(name, { ranges, avoidBuggyAddresses: false });
   const allocated = usage.homedIn(name);
   const capacity = capacityOf(ranges);
   const free = capacity - (BigInt(allocated) - capacityOf(outside));

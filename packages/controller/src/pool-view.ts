@@ -6,7 +6,7 @@
  * (or another controller) that reads the same objects goes on with the same pools.
  */
 
-import { type AddressPool, type AddressRange, conditions, mergeRanges, readRanges } from '@fairlead/api';
+import { type AddressPool, type AddressSpace, conditions, mergeRanges, readRanges, useOf } from '@fairlead/api';
 import type { AllocatorPool } from './allocator.js';
 
 /** Oldest first, then by name: the order in which pools have precedence and are tried. */
@@ -18,12 +18,14 @@ export function byAge(a: AddressPool, b: AddressPool): number {
 
 export function allocatorPoolOf(pool: AddressPool): AllocatorPool {
   const deleting = pool.metadata.deletionTimestamp !== undefined;
+  const { coolDownSeconds, ...use } = useOf(pool);
   return {
     name: pool.metadata.name,
-    ranges: rangesInEffect(pool),
+    ...spaceInEffect(pool),
     draining: mergeRanges(readRanges(pool.status?.inEffect?.draining)),
     ...modeOf(pool, deleting),
-    autoAssign: pool.spec?.autoAssign !== false,
+    ...use,
+    coolDownMs: coolDownSeconds * 1000,
     deleting,
   };
 }
@@ -34,9 +36,10 @@ export function isAccepted(pool: AddressPool): boolean {
   return condition?.status === 'True' && condition.observedGeneration === pool.metadata.generation;
 }
 
-/** The last accepted ranges; without those that drain. */
-export function rangesInEffect(pool: AddressPool): AddressRange[] {
-  return mergeRanges(readRanges(pool.status?.inEffect?.addresses));
+/** The last accepted addresses; without those that drain. */
+export function spaceInEffect(pool: AddressPool): AddressSpace {
+  const { addresses, avoidBuggyAddresses } = pool.status?.inEffect ?? {};
+  return { ranges: mergeRanges(readRanges(addresses)), avoidBuggyAddresses: avoidBuggyAddresses === true };
 }
 
 export function acceptedCondition(pool: AddressPool) {

@@ -12,6 +12,7 @@ import {
   reasons,
 } from '@fairlead/api';
 import type { V1Service } from '@kubernetes/client-node';
+import type { Holder } from './allocator.js';
 import type { Wish } from './waiting-list.js';
 
 /** Why a Service does not get what it asks for: a stable reason, and a text that says what is wrong and what to do. */
@@ -23,6 +24,8 @@ export interface Problem {
 export interface Observation {
   /** `namespace/name` */
   key: string;
+  /** As one that has addresses. */
+  holder: Holder;
   uid: string;
   /** undefined: it is not (or no longer) ours, or about to go. */
   wish: Wish | undefined;
@@ -51,8 +54,15 @@ export function observeService(service: V1Service, options: { defaultClass: bool
     isOurs(service, { defaultClass: options.defaultClass || touched }) && !service.metadata?.deletionTimestamp;
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   const createdMs = wireTime(service.metadata?.creationTimestamp) ?? 0;
+  const key = `${service.metadata?.namespace}/${service.metadata?.name}`;
   return {
-    key: `${service.metadata?.namespace}/${service.metadata?.name}`,
+    key,
+    holder: {
+      key,
+      namespace: service.metadata?.namespace ?? '',
+      namespaceLabels: undefined,
+      labels: service.metadata?.labels,
+    },
     uid: service.metadata?.uid ?? '',
     wish: ours ? wishOf(service) : undefined,
     refusal: ours ? refusalOf(service) : undefined,
