@@ -20,6 +20,10 @@ export const annotations = {
   sharingKey: 'fairlead.dev/sharing-key',
   /** How the Service's real servers are asked whether they serve: `tcp`, or `http:/path`. Default: only their nodes are asked. */
   healthCheck: 'fairlead.dev/health-check',
+  /** How connections are spread over real servers: an IPVS scheduler and its flags, as in `mh` or `mh,mh-port`. */
+  scheduler: 'fairlead.dev/scheduler',
+  /** What real servers are: `node` (NodeIP:NodePort, the default) or `pod` (podIP:targetPort). */
+  forwarding: 'fairlead.dev/forwarding',
 } as const;
 
 export const labels = {

@@ -18,7 +18,9 @@ export type ErrorCode =
   /** A change of virtual servers before there is a state to change. */
   | 'FL_NOT_SYNCED'
   /** There is no virtual router of this number. */
-  | 'FL_BAD_INDEX';
+  | 'FL_BAD_INDEX'
+  /** A default scheduler that there is not. */
+  | 'FL_BAD_SCHEDULER';
 
 /** Message: what was attempted, on what, why it failed, what to do. `code` is stable. */
 export class ForwardingError extends Error {

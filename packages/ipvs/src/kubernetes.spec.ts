@@ -1,6 +1,6 @@
-import type { V1Node, V1Service } from '@kubernetes/client-node';
+import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
-import { nodeInput, serviceInput } from './kubernetes.js';
+import { endpointsInput, nodeInput, serviceInput } from './kubernetes.js';
 
 function service(change: Partial<V1Service> = {}): V1Service {
   return {
@@ -30,6 +30,87 @@ describe('planner input from Kubernetes objects', () => {
         { port: 9000, protocol: 'tcp' },
       ],
     });
+  });
+
+  it('of a Service: what it wishes beyond ports', () => {
+    const { spec } = service();
+    const wishes = serviceInput(
+      service({
+        metadata: {
+          namespace: 'shop',
+          name: 'web',
+          annotations: { 'fairlead.dev/scheduler': 'mh', 'fairlead.dev/forwarding': 'pod' },
+        },
+        spec: {
+          ...spec,
+          ports: [{ name: 'http', port: 80 }],
+          externalTrafficPolicy: 'Local',
+          allocateLoadBalancerNodePorts: false,
+          sessionAffinity: 'ClientIP',
+          sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+          loadBalancerSourceRanges: ['10.0.0.0/8'],
+        },
+      }),
+    );
+    expect(wishes).to.deep.equal({
+      name: 'shop/web',
+      vips: ['10.77.0.200'],
+      ports: [{ name: 'http', port: 80, protocol: 'tcp' }],
+      local: true,
+      withoutNodePorts: true,
+      forwarding: 'pod',
+      scheduler: 'mh',
+      persistenceSeconds: 60,
+      sourceRanges: ['10.0.0.0/8'],
+    });
+  });
+
+  it('of a Service with session affinity and no timeout: three hours, as the API server would say', () => {
+    const input = serviceInput(service({ spec: { ...service().spec, sessionAffinity: 'ClientIP' } }));
+    expect(input?.persistenceSeconds).to.equal(10_800);
+  });
+
+  it('of a Service with source ranges in the old annotation: those, if the field has none', () => {
+    const metadata = {
+      namespace: 'shop',
+      name: 'web',
+      annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': '10.0.0.0/8,192.0.2.0/24' },
+    };
+    expect(serviceInput(service({ metadata }))?.sourceRanges).to.deep.equal(['10.0.0.0/8', '192.0.2.0/24']);
+    const spec = { ...service().spec, loadBalancerSourceRanges: ['203.0.113.0/24'] };
+    expect(serviceInput(service({ metadata, spec }))?.sourceRanges).to.deep.equal(['203.0.113.0/24']);
+    metadata.annotations['service.beta.kubernetes.io/load-balancer-source-ranges'] = ' ';
+    expect(serviceInput(service({ metadata }))).not.to.have.property('sourceRanges');
+  });
+
+  it('of an EndpointSlice: the endpoints that serve, and which of them are on their way out', () => {
+    const slice: V1EndpointSlice = {
+      metadata: { namespace: 'shop', name: 'web-abc', labels: { 'kubernetes.io/service-name': 'web' } },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080, protocol: 'TCP' }, { name: 'any' }],
+      endpoints: [
+        { addresses: ['10.244.1.2'], nodeName: 'n1', conditions: { ready: true, serving: true, terminating: false } },
+        { addresses: ['10.244.1.3'], conditions: {} },
+        { addresses: ['10.244.1.4'], nodeName: 'n1', conditions: { ready: false, serving: true, terminating: true } },
+        { addresses: ['10.244.1.5'], nodeName: 'n1', conditions: { ready: false, serving: false, terminating: true } },
+        { addresses: ['10.244.1.6'], nodeName: 'n1', conditions: { ready: false } },
+        { addresses: ['fd00::6'], nodeName: 'n1' },
+        { addresses: ['nonsense'] },
+      ],
+    };
+    expect(endpointsInput(slice)).to.deep.equal({
+      name: 'shop/web-abc',
+      service: 'shop/web',
+      family: 'ipv4',
+      ports: [{ name: 'http', port: 8080, protocol: 'tcp' }],
+      endpoints: [
+        { address: '10.244.1.2', node: 'n1' },
+        { address: '10.244.1.3' },
+        { address: '10.244.1.4', node: 'n1', terminating: true },
+      ],
+    });
+    expect(endpointsInput({ ...slice, addressType: 'FQDN' })).to.equal(undefined);
+    expect(endpointsInput({ ...slice, metadata: { namespace: 'shop', name: 'web-abc' } })).to.equal(undefined);
   });
 
   it('of a Service that has no VIP of ours: none', () => {

@@ -1,13 +1,32 @@
 /** From Kubernetes objects to the planner's input. Pure; reads only what it names, so that any client's types fit. */
-import { formatAddress, isAddress, type ServiceLike, vipsOf } from '@fairlead/api';
-import type { Protocol } from './forwarder.js';
+import { annotations, formatAddress, isAddress, type ServiceLike, vipsOf } from '@fairlead/api';
+import { familyOf, type Protocol } from './forwarder.js';
 import { canonicalAddress } from './order.js';
-import type { NodeInput, ServiceInput } from './plan.js';
+import type { EndpointInput, EndpointsInput, NodeInput, ServiceInput } from './plan/input.js';
 
 /** The part of a core/v1 Service that is read here (a V1Service fits). */
 export interface ServiceObject extends ServiceLike {
-  metadata?: { namespace?: string; name?: string };
-  spec?: ServiceLike['spec'] & { ports?: { port: number; nodePort?: number; protocol?: string }[] };
+  metadata?: { namespace?: string; name?: string; annotations?: Record<string, string> };
+  spec?: ServiceLike['spec'] & {
+    ports?: { name?: string; port: number; nodePort?: number; protocol?: string }[];
+    externalTrafficPolicy?: string;
+    allocateLoadBalancerNodePorts?: boolean;
+    sessionAffinity?: string;
+    sessionAffinityConfig?: { clientIP?: { timeoutSeconds?: number } };
+    loadBalancerSourceRanges?: string[];
+  };
+}
+
+/** The part of a discovery.k8s.io/v1 EndpointSlice that is read here (a V1EndpointSlice fits). */
+export interface EndpointSliceObject {
+  metadata?: { namespace?: string; name?: string; labels?: Record<string, string> };
+  addressType?: string;
+  ports?: { name?: string; port?: number; protocol?: string }[];
+  endpoints?: {
+    addresses: string[];
+    nodeName?: string;
+    conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean };
+  }[];
 }
 
 /** The part of a core/v1 Node that is read here (a V1Node fits). */
@@ -22,6 +41,15 @@ export interface NodeObject {
 /** Presence alone excludes a node, whatever the value (KEP-1143). */
 export const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
+/** Says which Service an EndpointSlice is of. */
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+/** Counts where `spec.loadBalancerSourceRanges` is empty, as for every cloud provider. */
+export const SOURCE_RANGES_ANNOTATION = 'service.beta.kubernetes.io/load-balancer-source-ranges';
+
+/** What `sessionAffinity: ClientIP` means without a timeout, seconds: the API server's own default. */
+const AFFINITY_SECONDS = 10_800;
+
 /** undefined when the Service has no VIP of ours (see `vipsOf`). `only` leaves out VIPs, e.g. those of no known pool. */
 export function serviceInput(
   service: ServiceObject,
@@ -29,15 +57,72 @@ export function serviceInput(
 ): ServiceInput | undefined {
   const vips = vipsOf(service).map(formatAddress).filter(only);
   if (vips.length === 0) return undefined;
+  const { spec = {}, metadata = {} } = service;
+  const forwarding = metadata.annotations?.[annotations.forwarding];
+  const scheduler = metadata.annotations?.[annotations.scheduler];
+  const sourceRanges = sourceRangesOf(service);
   return {
-    name: `${service.metadata?.namespace ?? ''}/${service.metadata?.name ?? ''}`,
+    name: `${metadata.namespace ?? ''}/${metadata.name ?? ''}`,
     vips,
-    ports: (service.spec?.ports ?? []).map(({ port, nodePort, protocol }) => ({
+    ports: (spec.ports ?? []).map(({ name, port, nodePort, protocol }) => ({
+      ...(name ? { name } : {}),
       port,
       ...(nodePort ? { nodePort } : {}),
-      protocol: (protocol ?? 'TCP').toLowerCase() as Protocol,
+      protocol: protocolOf(protocol),
     })),
+    ...(spec.externalTrafficPolicy === 'Local' ? { local: true } : {}),
+    ...(spec.allocateLoadBalancerNodePorts === false ? { withoutNodePorts: true } : {}),
+    ...(forwarding === undefined ? {} : { forwarding }),
+    ...(scheduler === undefined ? {} : { scheduler }),
+    ...(spec.sessionAffinity === 'ClientIP'
+      ? { persistenceSeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS }
+      : {}),
+    ...(sourceRanges.length > 0 ? { sourceRanges } : {}),
   };
+}
+
+function sourceRangesOf({ spec, metadata }: ServiceObject): string[] {
+  if (spec?.loadBalancerSourceRanges?.length) return spec.loadBalancerSourceRanges;
+  const text = metadata?.annotations?.[SOURCE_RANGES_ANNOTATION]?.trim();
+  return text ? text.split(',') : [];
+}
+
+/**
+ * undefined when the slice is of no Service, or of host names. Of endpoints only the first address counts (all are of the same Pod), and
+ * only those that serve are kept: absent conditions mean yes, of `terminating` no.
+ */
+export function endpointsInput(slice: EndpointSliceObject): EndpointsInput | undefined {
+  const { metadata, addressType, ports = [], endpoints = [] } = slice;
+  const service = metadata?.labels?.[SERVICE_NAME_LABEL];
+  if (!service || (addressType !== 'IPv4' && addressType !== 'IPv6')) return undefined;
+  const family = addressType === 'IPv4' ? 'ipv4' : 'ipv6';
+  const namespace = metadata?.namespace ?? '';
+  return {
+    name: `${namespace}/${metadata?.name ?? ''}`,
+    service: `${namespace}/${service}`,
+    family,
+    // A slice without port number is "all ports" to nobody but its author.
+    ports: ports.flatMap(({ name, port, protocol }) =>
+      port ? [{ ...(name ? { name } : {}), port, protocol: protocolOf(protocol) }] : [],
+    ),
+    endpoints: endpoints.flatMap(({ addresses: [address], nodeName, conditions = {} }): EndpointInput[] => {
+      if (address === undefined || !isAddress(address) || familyOf(address) !== family) return [];
+      const ready = conditions.ready ?? true;
+      const serving = conditions.serving ?? ready;
+      if (!ready && !(serving && conditions.terminating)) return [];
+      return [
+        {
+          address: canonicalAddress(address),
+          ...(nodeName ? { node: nodeName } : {}),
+          ...(ready ? {} : { terminating: true }),
+        },
+      ];
+    }),
+  };
+}
+
+function protocolOf(text = 'TCP'): Protocol {
+  return text.toLowerCase() as Protocol;
 }
 
 export function nodeInput(node: NodeObject): NodeInput {

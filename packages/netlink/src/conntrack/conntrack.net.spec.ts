@@ -52,7 +52,12 @@ describe('Conntrack on the running kernel', function (this: Mocha.Suite) {
 
   /** `count` datagrams, each from a port of its own. */
   const send = (address: string, port: number, count = 1) =>
-    runIn(netns.name, 'bash', '-c', `for i in $(seq ${count}); do echo > /dev/udp/${address}/${port}; done 2>/dev/null`);
+    runIn(
+      netns.name,
+      'bash',
+      '-c',
+      `for i in $(seq ${count}); do echo > /dev/udp/${address}/${port}; done 2>/dev/null`,
+    );
   const udp = ({ original }: ConntrackEntry) => original.protocol === 'udp';
 
   it('lists both directions of a translated connection, in both families', () => {

@@ -23,6 +23,7 @@ import {
 import {
   addressPools,
   EventRecorder,
+  endpointSlices,
   Informer,
   KubeClient,
   type KubeObject,
@@ -36,6 +37,7 @@ import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
 import { type AssignedRouter, assign } from './assignment.js';
 import { Coalesced } from './coalesced.js';
+import { keepInput, type WatchedSlice } from './endpoint-slices.js';
 import { fitness, Patience } from './fitness.js';
 import { hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
@@ -96,6 +98,7 @@ class Agent implements Speaker {
   readonly #kube: KubeClient;
   readonly #services: Informer<WatchedService>;
   readonly #nodes: Informer<WatchedNode>;
+  readonly #slices: Informer<WatchedSlice>;
   readonly #pools: Informer<AddressPool & KubeObject>;
   readonly #health: NodeHealth;
   readonly #rtnetlink = new Rtnetlink();
@@ -133,6 +136,7 @@ class Agent implements Speaker {
     this.#services = new Informer({ client: kube, resource: services });
     this.#nodes = new Informer({ client: kube, resource: nodes });
     this.#pools = new Informer({ client: kube, resource: addressPools });
+    this.#slices = new Informer<WatchedSlice>({ client: kube, resource: endpointSlices, transform: keepInput });
     this.#reporter = new Reporter({
       node: options.node,
       log: options.log,
@@ -150,15 +154,15 @@ class Agent implements Speaker {
   }
 
   async start(): Promise<void> {
-    for (const informer of [this.#services, this.#nodes, this.#pools]) {
+    for (const informer of this.#informers()) {
       informer.on('error', (error) => this.#log.warn({ err: error }, error.message));
       informer.start();
     }
     this.#setUpKernel();
-    await Promise.all([this.#services.synced, this.#nodes.synced, this.#pools.synced]);
+    await Promise.all(this.#informers().map(({ synced }) => synced));
     this.#watchHealth();
     await this.#health.firstRound();
-    for (const informer of [this.#services, this.#nodes, this.#pools] as Informer<KubeObject>[]) {
+    for (const informer of this.#informers()) {
       for (const change of ['add', 'update', 'delete'] as const) informer.on(change, () => this.#work.request());
     }
     this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });
@@ -175,10 +179,14 @@ class Agent implements Speaker {
     this.#links?.close();
     this.#health.stop();
     await this.#wire.stop({ release: true });
-    for (const informer of [this.#services, this.#nodes, this.#pools]) informer.stop();
+    for (const informer of this.#informers()) informer.stop();
     this.#closeKernel();
     this.#rtnetlink.close();
     await this.#kube.close();
+  }
+
+  #informers(): Informer<KubeObject>[] {
+    return [this.#services, this.#nodes, this.#pools, this.#slices] as Informer<KubeObject>[];
   }
 
   /** Makes what is missing and adopts what is there; the next `#reconcile` compares with the kernel itself. */
@@ -253,6 +261,7 @@ class Agent implements Speaker {
       const desired = plan({
         services: objects.flatMap((service) => serviceInput(service, (vip) => known.has(vip)) ?? []),
         nodes: this.#nodes.list().map(nodeInput),
+        endpoints: this.#slices.list().flatMap(({ input }) => input ?? []),
         health: (node) => this.#health.healthy(node) && !this.#suspects.has(node, performance.now()),
       });
       this.#program(desired, assignment.routers, interfaces);

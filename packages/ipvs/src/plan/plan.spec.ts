@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type NodeInput, type PlanInput, plan, type ServiceInput } from './plan.js';
+import type { NodeInput, ServiceInput } from './input.js';
+import { type PlanInput, plan } from './plan.js';
 
 const healthy = () => true;
 
@@ -51,7 +52,7 @@ describe('plan', () => {
       { address: '10.77.0.11', port, weight: 1 },
       { address: '10.77.0.12', port, weight: 1 },
     ];
-    const common = { address: '10.77.0.200', protocol: 'tcp', scheduler: 'rr' };
+    const common = { address: '10.77.0.200', protocol: 'tcp', scheduler: 'wrr' };
     expect(desired).to.deep.equal({
       vips: ['10.77.0.200'],
       virtualServers: [

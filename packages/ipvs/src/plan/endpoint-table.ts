@@ -1,0 +1,84 @@
+/** The EndpointSlices of every Service, and the endpoints in them that serve a port. */
+import { isDeepStrictEqual } from 'node:util';
+import type { EndpointInput, EndpointsInput, ServicePortInput } from './input.js';
+
+export interface Endpoint extends EndpointInput {
+  port: number;
+}
+
+const NONE: ReadonlyMap<string, EndpointsInput> = new Map();
+
+export class EndpointTable {
+  /** Service → slice → what is in it. */
+  readonly #services = new Map<string, Map<string, EndpointsInput>>();
+  /** Slice → Service. A slice does not change its Service, but may be deleted and made anew for another. */
+  readonly #slices = new Map<string, string>();
+
+  /** The Services that are concerned; [] when nothing changed. */
+  set(slice: EndpointsInput): string[] {
+    const before = this.#slices.get(slice.name);
+    if (before !== undefined && isDeepStrictEqual(this.#services.get(before)?.get(slice.name), slice)) return [];
+    const concerned = before === undefined || before === slice.service ? [] : this.delete(slice.name);
+    this.#slices.set(slice.name, slice.service);
+    const slices = this.#services.get(slice.service) ?? new Map<string, EndpointsInput>();
+    this.#services.set(slice.service, slices.set(slice.name, slice));
+    return [...concerned, slice.service];
+  }
+
+  /** As `set`. */
+  delete(name: string): string[] {
+    const service = this.#slices.get(name);
+    if (service === undefined) return [];
+    this.#slices.delete(name);
+    const slices = this.#services.get(service)!;
+    slices.delete(name);
+    if (slices.size === 0) this.#services.delete(service);
+    return [service];
+  }
+
+  /** Names of the nodes that a Service has endpoints on. */
+  nodesOf(service: string): Set<string> {
+    const nodes = new Set<string>();
+    for (const { endpoints } of this.#slicesOf(service)) {
+      for (const { node } of endpoints) if (node !== undefined) nodes.add(node);
+    }
+    return nodes;
+  }
+
+  /** Addresses of a Service's endpoints on these nodes. */
+  addressesOn(service: string, nodes: ReadonlySet<string>): string[] {
+    return [...this.#slicesOf(service)].flatMap(({ endpoints }) =>
+      endpoints.filter(({ node }) => node !== undefined && nodes.has(node)).map(({ address }) => address),
+    );
+  }
+
+  /**
+   * The endpoints of one port, each once, in no particular order. While slices are rebalanced one endpoint may be in two of them, the
+   * older of which does not know yet that it is ready, or where it is.
+   */
+  endpointsOf(service: string, family: 'ipv4' | 'ipv6', port: ServicePortInput): Iterable<Endpoint> {
+    const found = new Map<string, Endpoint>();
+    for (const slice of this.#slicesOf(service)) {
+      if (slice.family !== family) continue;
+      for (const target of slice.ports) {
+        if ((target.name ?? '') !== (port.name ?? '') || target.protocol !== port.protocol) continue;
+        for (const endpoint of slice.endpoints) {
+          const key = `${endpoint.address} ${target.port}`;
+          const other = found.get(key);
+          if (!other || speaksLouder(endpoint, other)) found.set(key, { ...endpoint, port: target.port });
+        }
+      }
+    }
+    return found.values();
+  }
+
+  #slicesOf(service: string): Iterable<EndpointsInput> {
+    return (this.#services.get(service) ?? NONE).values();
+  }
+}
+
+/** Ready before terminating, then one with a node; anything more only has to be the same whatever the order of slices. */
+function speaksLouder(a: EndpointInput, b: EndpointInput): boolean {
+  if (Boolean(a.terminating) !== Boolean(b.terminating)) return !a.terminating;
+  return (a.node ?? '') > (b.node ?? '');
+}
