@@ -81,7 +81,8 @@ const methods: { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Pr
   },
 
   async hold(target) {
-    const socket = connect({ host: target.address, port: target.port });
+    const { address: host, port, localPort } = target;
+    const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) });
     const first = await line(socket, target.timeoutMs);
     held.set(++nextHeld, socket);
     return { connection: nextHeld, greeting: first };

@@ -7,6 +7,8 @@ export interface Target {
   address: string;
   port: number;
   timeoutMs: number;
+  /** The client's port; any free one by default. */
+  localPort?: number;
 }
 
 /** What the thread can do; see host-worker.ts. */
@@ -34,6 +36,11 @@ export interface Answer {
   server: string;
   /** The client's address as that host sees it. */
   seen: string;
+}
+
+/** A connection that stays open. `echo`: what comes back; rejects with 'ETIMEDOUT' when nothing does. */
+export interface Held extends Answer {
+  echo(text: string, timeoutMs?: number): Promise<string>;
 }
 
 const IPPROTO_ICMPV6 = 58;
@@ -106,12 +113,10 @@ export class Host {
   }
 
   /** Opens a connection that stays open. */
-  async hold(address: string, port: number): Promise<{ server: string; echo: (text: string) => Promise<string> }> {
-    const { connection, greeting } = await this.#call('hold', { address, port, timeoutMs: ANSWER_MS });
-    return {
-      server: greeting.split(' ')[0]!,
-      echo: (text) => this.#call('echo', connection, text, ANSWER_MS),
-    };
+  async hold(address: string, port: number, options: { localPort?: number } = {}): Promise<Held> {
+    const { connection, greeting } = await this.#call('hold', { address, port, timeoutMs: ANSWER_MS, ...options });
+    const [server = '', seen = ''] = greeting.split(' ');
+    return { server, seen, echo: (text, timeoutMs = ANSWER_MS) => this.#call('echo', connection, text, timeoutMs) };
   }
 
   /** Whether an ICMP echo request is answered. */

@@ -9,6 +9,14 @@ export type ErrorCode =
   | 'FL_FOREIGN_NETNS'
   /** A host interface of our name that does not lead to the director. */
   | 'FL_FOREIGN_INTERFACE'
+  /** An nftables table of our name in the director that Fairlead has not made. */
+  | 'FL_FOREIGN_TABLE'
+  /** No name for a network namespace. */
+  | 'FL_BAD_NAME'
+  /** This process may not do what making a director takes. */
+  | 'FL_PRIVILEGES'
+  /** A change was asked for before the first whole state. */
+  | 'FL_NOT_SYNCED'
   /** The addresses between host and director are in use on this host. */
   | 'FL_LINK_ADDRESS_TAKEN'
   /** No interface to the director: it has to be made first. */

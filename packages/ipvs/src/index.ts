@@ -4,6 +4,7 @@ export { type Cleanup, type CleanupOptions, cleanup } from './cleanup.js';
 export { createForwarder, type ForwarderOptions } from './create-forwarder.js';
 export * from './diff.js';
 export { Director, type DirectorOptions } from './director/director.js';
+export type { Counter, FirewallCounters } from './director/firewall.js';
 export { DEFAULT_HOST_INTERFACE } from './director/link.js';
 export { type ErrorCode, ForwardingError } from './errors.js';
 export * from './forwarder.js';

@@ -22,12 +22,16 @@ export class NftError extends Error {
 /** One entry of the JSON that nft prints (libnftables-json(5)): an object with one key, the kind. */
 export type NftObject = { [kind: string]: unknown };
 
+export type NftFamily = 'inet' | 'ip' | 'ip6';
+
 /** What this package needs of nftables in one network namespace. */
 export interface Nft {
   /** Applies a script: all of it or, when it throws, nothing. */
   run(script: string): void;
-  /** The objects of a table; undefined when there is no such table. */
-  listTable(family: 'inet' | 'ip' | 'ip6', name: string): NftObject[] | undefined;
+  /** The objects of a table, by default with the elements of its sets; undefined when there is no such table. */
+  listTable(family: NftFamily, name: string, options?: { elements?: boolean }): NftObject[] | undefined;
+  /** The named counters of a table. */
+  listCounters(family: NftFamily, table: string): NftObject[];
 }
 
 export class NftCommand implements Nft {
@@ -43,11 +47,21 @@ export class NftCommand implements Nft {
     if (status !== 0) throw this.#failed('apply a change', stderr);
   }
 
-  listTable(family: string, name: string): NftObject[] | undefined {
-    const { status, stdout, stderr } = this.#nft(['-j', 'list', 'table', family, name]);
+  listTable(family: NftFamily, name: string, options: { elements?: boolean } = {}): NftObject[] | undefined {
+    const { elements = true } = options;
+    return this.#list([...(elements ? [] : ['-t']), '-j', 'list', 'table', family, name]);
+  }
+
+  listCounters(family: NftFamily, table: string): NftObject[] {
+    return this.#list(['-j', 'list', 'counters', 'table', family, table]) ?? [];
+  }
+
+  /** undefined when what is asked for is not there. */
+  #list(args: string[]): NftObject[] | undefined {
+    const { status, stdout, stderr } = this.#nft(args);
     if (status === 0) return (JSON.parse(stdout) as { nftables: NftObject[] }).nftables;
     if (stderr.includes('No such file or directory')) return undefined;
-    throw this.#failed(`list table ${family} ${name}`, stderr);
+    throw this.#failed(args.filter((arg) => !arg.startsWith('-')).join(' '), stderr);
   }
 
   #nft(args: string[], input = ''): { status: number | null; stdout: string; stderr: string } {

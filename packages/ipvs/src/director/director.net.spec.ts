@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns, listNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
-import type { DesiredState } from '../forwarder.js';
+import type { DesiredChange, DesiredState } from '../forwarder.js';
 import { NftCommand } from '../nft.js';
 import { Director, type DirectorOptions } from './director.js';
 import { directorLink } from './link.js';
@@ -91,6 +91,53 @@ describe('director', function () {
     expect(director.vips()).to.deep.equal([]);
   });
 
+  it('changes by what it is told has changed, and ends where a whole state would have led', () => {
+    const director = ensure();
+    expect(() => director.update({ changed: [], removed: [], addedVips: [], removedVips: [] }))
+      .to.throw(/before its first sync/)
+      .with.property('code', 'FL_NOT_SYNCED');
+    director.sync(desired);
+    const [web, dns, six] = desired.virtualServers;
+    const restricted = { ...web!, sourceRanges: ['10.0.0.0/8', '192.0.2.0/24'] };
+    const change = (more: Partial<DesiredChange>) =>
+      director.update({ changed: [], removed: [], addedVips: [], removedVips: [], ...more }).operations;
+    expect(change({})).to.equal(0);
+    expect(change({ changed: [web!, six!] }), 'the same again').to.equal(0);
+    expect(change({ changed: [restricted] }), 'no longer open; restricted; two ranges').to.equal(4);
+    expect(change({ changed: [{ ...restricted, sourceRanges: ['10.0.0.0/9'] }] }), 'three ranges').to.equal(3);
+    expect(change({ removed: [dns!], removedVips: ['10.77.0.201'], addedVips: ['10.77.0.202'] })).to.equal(5);
+
+    const whole = {
+      vips: ['10.77.0.200', '10.77.0.202', 'fd00:77::200'],
+      virtualServers: [{ ...restricted, sourceRanges: ['10.0.0.0/9'] }, six!],
+    };
+    expect(director.audit()).to.deep.equal({ repaired: 0 });
+    expect(ensure().sync(whole)).to.deep.equal({ operations: 0 });
+  });
+
+  it('takes up a change after one that the kernel refused', () => {
+    const director = ensure();
+    director.sync(desired);
+    new NftCommand(name).run('delete table inet fairlead');
+    const change = { changed: [], removed: [], addedVips: ['10.77.0.209'], removedVips: [] };
+    expect(() => director.update(change)).to.throw();
+    expect(director.update({ ...change, addedVips: ['10.77.0.210'] }).operations).to.be.greaterThan(2);
+    expect(director.vips()).to.include.members(['10.77.0.209', '10.77.0.210']);
+    expect(director.sync({ ...desired, vips: director.vips() })).to.deep.equal({ operations: 0 });
+  });
+
+  it('keeps apart who may connect, for nft to show', () => {
+    const director = ensure();
+    const [web] = desired.virtualServers;
+    director.sync({ ...desired, virtualServers: [{ ...web!, sourceRanges: ['10.0.0.0/8', '192.0.2.1/32'] }] });
+    const sets = new NftCommand(name)
+      .listTable('inet', 'fairlead')!
+      .flatMap(({ set }) => (set ? [set as { name: string; elem?: unknown[] }] : []))
+      .filter(({ elem }) => elem);
+    expect(sets.map((set) => set.name)).to.have.members(['vips4', 'vips6', 'restricted4', 'sources4']);
+    expect(sets.find((set) => set.name === 'sources4')!.elem).to.have.length(2);
+  });
+
   it('changes nothing on the host but its own interface', () => {
     const before = ['all', 'default', 'lo'].map((which) => sysctl(hostNetns, `ipv4/conf/${which}/rp_filter`));
     ensure();
@@ -140,6 +187,88 @@ describe('director', function () {
       const next = ensure();
       expect(next.changes).to.equal(0);
       expect(next.sync(desired).operations).to.equal(0);
+    });
+  }
+
+  const drifts: Record<string, [() => void, number]> = {
+    'a VIP removed': [() => inside().deleteAddress({ index: 1, address: '10.77.0.200', prefixLength: 32 }), 1],
+    'a VIP too many': [() => inside().addAddress({ index: 1, address: '10.77.0.250', prefixLength: 32 }), 1],
+    'a port closed': [() => nft('delete element inet fairlead services4 { 10.77.0.200 . 6 . 80 }'), 1],
+    'a port opened': [() => nft('add element inet fairlead services4 { 10.77.0.200 . 6 . 22 }'), 1],
+    'a client let in': [() => nft('add element inet fairlead sources4 { 10.77.0.200 . 6 . 80 . 10.0.0.0/8 }'), 1],
+    'SNAT to elsewhere': [
+      () =>
+        nft(
+          'delete element inet fairlead snat4 { 10.77.0.200 }; add element inet fairlead snat4 { 10.77.0.200 : 10.77.0.9 }',
+        ),
+      2,
+    ],
+    'all elements gone': [() => nft('flush set inet fairlead vips4; flush set inet fairlead services4'), 4],
+    'a kernel setting': [() => sysctl(name, 'netfilter/nf_conntrack_tcp_be_liberal', '0'), 1],
+    'the interface off': [() => host.setLink(host.link('fairlead0')!.index, { up: false }), 4],
+    'a rule deleted': [() => nft('flush chain inet fairlead input'), 1],
+  };
+  const nft = (script: string) => new NftCommand(name).run(script);
+  for (const [what, [damage, repairs]] of Object.entries(drifts)) {
+    it(`finds and repairs when asked to look: ${what}`, () => {
+      const director = ensure();
+      director.sync(desired);
+      expect(director.audit()).to.deep.equal({ repaired: 0 });
+      damage();
+      expect(director.audit()).to.deep.equal({ repaired: repairs });
+      expect(director.audit()).to.deep.equal({ repaired: 0 });
+      expect(ensure().sync(desired)).to.deep.equal({ operations: 0 });
+    });
+  }
+
+  it('says so when its namespace is gone, or another one has taken its name', () => {
+    const director = ensure();
+    director.sync(desired);
+    deleteNetns(name);
+    expect(() => director.audit())
+      .to.throw(/was removed/)
+      .with.property('code', 'FL_NO_DIRECTOR');
+    createNetns(name);
+    expect(() => director.audit())
+      .to.throw(/was replaced/)
+      .with.property('code', 'FL_NO_DIRECTOR');
+  });
+
+  it('is as wide as the uplink, also when that changes', () => {
+    const { index } = host.addVeth({ name: 'uplink', mtu: 9000, peer: { name: 'lan' } });
+    host.setLink(index, { up: true });
+    host.addAddress({ index, address: '10.77.0.11', prefixLength: 24 });
+    const director = ensure();
+    const mtus = () => [host.link('fairlead0')!.mtu, inside().link('eth0')!.mtu];
+    expect(mtus()).to.deep.equal([9000, 9000]);
+    host.setLink(index, { mtu: 1400 });
+    expect(director.audit()).to.deep.equal({ repaired: 2 });
+    expect(mtus()).to.deep.equal([1400, 1400]);
+  });
+
+  it('counts, for each rule and for connection tracking', () => {
+    const { rules, connections } = ensure().counters();
+    expect(rules.in_refused).to.deep.equal({ packets: 0n, bytes: 0n });
+    expect(Object.keys(rules)).to.include.members(['in_source_refused', 'forward_open', 'snat_connections']);
+    expect(connections).to.include({ entries: 0, insertFailed: 0, dropped: 0, earlyDropped: 0 });
+    expect(connections.maximum).to.be.greaterThan(0);
+  });
+
+  it('leaves a table of its name alone that somebody else made', () => {
+    createNetns(name);
+    nft('add table inet fairlead; add chain inet fairlead mine; add rule inet fairlead mine counter');
+    expect(() => ensure())
+      .to.throw(/has an nftables table inet fairlead that Fairlead has not made/)
+      .with.property('code', 'FL_FOREIGN_TABLE');
+    const chains = new NftCommand(name).listTable('inet', 'fairlead')!.filter((object) => 'chain' in object);
+    expect(chains).to.have.length(1);
+  });
+
+  for (const wrong of ['../x', '', '.', '..', 'a/b', '-x', 'a b', 'x'.repeat(65)]) {
+    it(`refuses to be named "${wrong}"`, () => {
+      expect(() => ensure({ name: wrong }))
+        .to.throw(/cannot be the name of a director/)
+        .with.property('code', 'FL_BAD_NAME');
     });
   }
 

@@ -1,35 +1,53 @@
 /**
  * The director: a network namespace of its own for forwarding, beside the host's.
  *
- * In it: the VIPs, as local addresses of `lo`; SNAT to the VIP and the firewall (firewall.ts); the virtual servers,
+ * In it: the VIPs, as local addresses of `lo`; SNAT to the VIP and the firewall (rules.ts); the virtual servers,
  * which a Forwarder programs; and eth0, the other end of fairlead0 on the host, with the default route through it
  * (link.ts). kube-proxy cannot collide with any of it, nothing of the node answers on a VIP, and the node's own
  * NodePorts can be real servers, because packets from here enter the host like anyone's.
  *
  * Everything is adopted if it is there, whoever (of ours) made it, and nothing is flushed: connections outlive the
- * process. What is not ours is never touched: a namespace or interface of the same name is a clear error.
+ * process. What is not ours is never touched: a namespace, interface or table of the same name is a clear error.
  */
-import { type BatchFailure, Rtnetlink } from '@fairlead/netlink';
-import { createNetns, listNetns } from '@fairlead/raw-socket';
+import { statSync } from 'node:fs';
+import { type BatchFailure, Conntrack, Nftables, Rtnetlink } from '@fairlead/netlink';
+import { createNetns, listNetns, netnsPath } from '@fairlead/raw-socket';
 import { ForwardingError } from '../errors.js';
-import { type DesiredState, familyOf, type SyncResult } from '../forwarder.js';
+import { type DesiredChange, type DesiredState, familyOf, type SyncResult } from '../forwarder.js';
 import { type Log, silent } from '../log.js';
-import { type Nft, NftCommand } from '../nft.js';
+import { NftCommand } from '../nft.js';
 import { sortAddresses } from '../order.js';
-import { elementsScript, type FirewallState, firewallState, parseFirewall, rulesScript, TABLE } from './firewall.js';
-import { checkInterfaceFree, ensureNetwork, LOOPBACK_INDEX, type NetworkOptions } from './network.js';
-import { conntrackSysctls, ensureSysctls, readSysctl } from './sysctls.js';
+import { checkCapabilities } from './capabilities.js';
+import {
+  type Access,
+  accessOf,
+  accessTo,
+  type Elements,
+  elementChanges,
+  elementsOf,
+  type Guarded,
+  operations,
+  serviceElement,
+} from './elements.js';
+import { Firewall, type FirewallCounters } from './firewall.js';
+import { checkInterfaceFree, ensureNetwork, LOOPBACK_INDEX, type NetworkOptions, ownNode } from './network.js';
+import type { OwnNode } from './source-ranges.js';
+import { conntrackSysctls, ensureSysctls, ipvsSysctls, readSysctl } from './sysctls.js';
 
 export interface DirectorOptions extends NetworkOptions {
   log?: Log;
 }
 
-/** What a director holds, as far as it depends on Services. */
-interface Known {
+/** What is to be in the kernel as far as it depends on Services. */
+interface Desired {
+  servers: Map<string, Guarded>;
+  access: Access;
+}
+
+/** What is in the kernel. */
+interface Actual {
   addresses: Set<string>;
-  firewall: FirewallState;
-  /** What makes the rules current; '' when they are. */
-  repair: string;
+  elements: Elements;
 }
 
 export class Director {
@@ -37,91 +55,181 @@ export class Director {
   readonly name: string;
   /** How many things `ensure` had to make or set; 0 when it found all in place. */
   readonly changes: number;
-  readonly #rtnetlink: Rtnetlink;
-  readonly #nft: Nft;
-  #known: Known | undefined;
-
-  private constructor(name: string, changes: number, rtnetlink: Rtnetlink, nft: Nft) {
-    this.name = name;
-    this.changes = changes;
-    this.#rtnetlink = rtnetlink;
-    this.#nft = nft;
-  }
+  readonly #options: DirectorOptions;
+  readonly #log: Log;
+  readonly #host: Rtnetlink;
+  readonly #inside: Rtnetlink;
+  readonly #nftables: Nftables;
+  readonly #conntrack: Conntrack;
+  readonly #firewall: Firewall;
+  /** The namespace's inode: another one of the same name is not this director. */
+  readonly #identity: number;
+  #node: OwnNode;
+  #desired: Desired | undefined;
+  /** The kernel may not hold what is desired: it has to be read before the next change. */
+  #inDoubt = true;
+  #rulesInDoubt = true;
 
   /** Makes what is missing, sets what differs. Throws ForwardingError, NetlinkError, NftError. */
   static ensure(options: DirectorOptions): Director {
+    checkName(options.name);
+    checkCapabilities();
     checkHost(options.hostNetns);
-    const { name, log = silent } = options;
-    let changes = 0;
-    const host = new Rtnetlink(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
-    let inside: Rtnetlink | undefined;
+    return new Director(options);
+  }
+
+  private constructor(options: DirectorOptions) {
+    const { name, hostNetns, log = silent } = options;
+    this.name = name;
+    this.#options = options;
+    this.#log = log;
+    const opened: { close(): void }[] = [];
+    const open = <T extends { close(): void }>(socket: T): T => {
+      opened.push(socket);
+      return socket;
+    };
     try {
-      if (!listNetns().includes(name)) {
-        checkInterfaceFree(options, host);
-        createNetns(name);
-        log.info({ netns: name }, 'network namespace made');
-        changes++;
-      }
-      inside = new Rtnetlink({ netns: name });
-      changes += ensureNetwork(options, host, inside, log);
-      const nft = new NftCommand(name);
-      changes += ensureRules(nft, log);
-      changes += ensureSysctls(name, conntrackSysctls, log);
-      return new Director(name, changes, inside, nft);
+      this.#host = open(new Rtnetlink(hostNetns === undefined ? {} : { netns: hostNetns }));
+      const made = makeNetns(options, this.#host, log);
+      this.#identity = statSync(netnsPath(name)).ino;
+      this.#inside = open(new Rtnetlink({ netns: name }));
+      this.#nftables = open(new Nftables({ netns: name }));
+      this.#conntrack = open(new Conntrack({ netns: name }));
+      this.#firewall = new Firewall(name, new NftCommand(name), this.#nftables, this.#conntrack);
+      this.changes = made + this.#ensureSurroundings();
+      this.#node = ownNode(options, this.#host);
     } catch (error) {
-      inside?.close();
+      for (const socket of opened) socket.close();
       throw error;
-    } finally {
-      host.close();
     }
   }
 
   /**
    * Makes the director answer for exactly these VIPs, and let through exactly these virtual servers. To be done before
-   * a Forwarder's sync, because a connection that is forwarded before its SNAT stands cannot be mended.
+   * a Forwarder's sync, because a connection that is forwarded before its SNAT stands cannot be mended. The first call
+   * compares with the kernel, so that a restarted process adopts what it finds.
    */
-  sync(desired: DesiredState): SyncResult {
-    const known = this.#known ?? this.#read();
-    this.#known = undefined; // until the kernel has taken it
-    const addresses = new Set(desired.vips);
-    const firewall = firewallState(desired);
-    const added = [...addresses].filter((vip) => !known.addresses.has(vip));
-    const removed = [...known.addresses].filter((vip) => !addresses.has(vip));
-    const elements = elementsScript(firewall, known.firewall);
+  sync({ vips, virtualServers }: Pick<DesiredState, 'vips' | 'virtualServers'>): SyncResult {
+    this.#node = ownNode(this.#options, this.#host);
+    const servers = new Map(virtualServers.map((server) => [serviceElement(server), guarded(server)]));
+    const access = accessOf(vips, servers.values(), this.#node);
+    return this.#become({ servers, access });
+  }
 
+  /** Only what changed, by as much work as that is. Throws FL_NOT_SYNCED before the first `sync`. */
+  update({ changed, removed, addedVips, removedVips }: DesiredChange): SyncResult {
+    const desired = this.#desired;
+    if (!desired) {
+      throw new ForwardingError('FL_NOT_SYNCED', `cannot change the director "${this.name}" before its first sync`);
+    }
+    const keys = [...changed, ...removed].map(serviceElement);
+    const before = accessTo(desired.access, [...addedVips, ...removedVips], keys);
+    const after = accessOf(addedVips, changed, this.#node);
+    merge(desired, { changed, removed, removedVips }, after);
+    if (this.#inDoubt) return this.#become(desired);
+    return this.#write(after, { addresses: before.vips, elements: elementsOf(before) });
+  }
+
+  /**
+   * Compares everything with the kernel, and repairs what others changed: interfaces, routes, settings, rules, VIPs and
+   * elements. Tells how many things that were. Throws FL_NO_DIRECTOR when the namespace itself was removed.
+   */
+  audit(): { repaired: number } {
+    this.#mustBeThere();
+    let repaired = this.#ensureSurroundings();
+    if (this.#desired) {
+      const { servers, access } = this.#desired;
+      this.#node = ownNode(this.#options, this.#host);
+      this.#inDoubt = true;
+      repaired += this.#become({ servers, access: accessOf(access.vips, servers.values(), this.#node) }).operations;
+    }
+    if (repaired > 0) this.#log.warn({ netns: this.name, repaired }, 'the director was not as it was left: repaired');
+    return { repaired };
+  }
+
+  /** What the rules counted since they were first made (they outlive processes), and what connection tracking did. */
+  counters(): FirewallCounters {
+    return this.#firewall.counters();
+  }
+
+  /** The VIPs that are local here now. The next `sync` or `update` compares with the kernel. */
+  vips(): string[] {
+    this.#inDoubt = this.#rulesInDoubt = true;
+    return sortAddresses(this.#addresses());
+  }
+
+  /** Gives up the sockets. The director goes on forwarding. */
+  close(): void {
+    for (const socket of [this.#host, this.#inside, this.#nftables, this.#conntrack]) socket.close();
+  }
+
+  /** All that does not depend on Services. Returns how many things had to be made or set. */
+  #ensureSurroundings(): number {
+    let changes = ensureNetwork(this.#options, this.#host, this.#inside, this.#log);
+    changes += this.#ensureRules();
+    changes += ensureSysctls(this.name, conntrackSysctls, this.#log);
+    // Those of IPVS are the forwarder's to set; here they are looked after, once there.
+    return changes + ensureSysctls(this.name, ipvsSysctls, this.#log, { where: 'present' });
+  }
+
+  #ensureRules(): number {
+    const done = this.#firewall.ensureRules();
+    this.#rulesInDoubt = false;
+    if (!done) return 0;
+    this.#log.info({ netns: this.name }, `firewall and SNAT ${done}`);
+    return 1;
+  }
+
+  #become(desired: Desired): SyncResult {
+    const known = this.#inDoubt ? undefined : this.#desired;
+    this.#desired = desired;
+    if (known) {
+      return this.#write(desired.access, { addresses: known.access.vips, elements: elementsOf(known.access) });
+    }
+    const mended = this.#rulesInDoubt ? this.#ensureRules() : 0;
+    const actual = { addresses: this.#addresses(), elements: this.#firewall.read() };
+    return { operations: mended + this.#write(desired.access, actual).operations };
+  }
+
+  /** From `actual` to `desired`, both whole or both the same part. */
+  #write(desired: Access, actual: Actual): SyncResult {
+    const added = [...desired.vips].filter((vip) => !actual.addresses.has(vip));
+    const removed = [...actual.addresses].filter((vip) => !desired.vips.has(vip));
+    const changes = elementChanges(elementsOf(desired), actual.elements);
+    this.#inDoubt = this.#rulesInDoubt = true; // until the kernel has taken it
     // A VIP that the firewall lets through and that is not local would go round between host and director: so
     // addresses come before what lets them through, and go after it.
-    mustAll('add VIPs to', this.#rtnetlink.addAddresses(added.map(onLoopback)), 'EEXIST');
-    if (known.repair + elements.script !== '') this.#nft.run(known.repair + elements.script);
-    mustAll('remove VIPs from', this.#rtnetlink.deleteAddresses(removed.map(onLoopback)), 'EADDRNOTAVAIL');
-    this.#known = { addresses, firewall, repair: '' };
-    return { operations: added.length + removed.length + elements.operations + (known.repair ? 1 : 0) };
+    mustAll('add VIPs to', this.#inside.addAddresses(added.map(onLoopback)), 'EEXIST');
+    if (changes.length > 0) this.#firewall.write(changes);
+    mustAll('remove VIPs from', this.#inside.deleteAddresses(removed.map(onLoopback)), 'EADDRNOTAVAIL');
+    this.#inDoubt = this.#rulesInDoubt = false;
+    return { operations: added.length + removed.length + operations(changes) };
   }
 
-  /** The VIPs that are local here now. The next `sync` compares with this: calling it first repairs drift. */
-  vips(): string[] {
-    return sortAddresses(this.#read().addresses);
+  #addresses(): Set<string> {
+    const addresses = this.#inside.addresses({ index: LOOPBACK_INDEX }).map(({ address }) => address);
+    return new Set(addresses.filter((address) => !isLoopbackAddress(address)));
   }
 
-  /** Gives up the socket. The director goes on forwarding. */
-  close(): void {
-    this.#rtnetlink.close();
+  #mustBeThere(): void {
+    const now = statSync(netnsPath(this.name), { throwIfNoEntry: false })?.ino;
+    if (now === this.#identity) return;
+    throw new ForwardingError(
+      'FL_NO_DIRECTOR',
+      `the network namespace "${this.name}" was ${now === undefined ? 'removed' : 'replaced by another one'} behind our back: ` +
+        'the director has to be made anew',
+    );
   }
+}
 
-  #read(): Known {
-    const addresses = this.#rtnetlink
-      .addresses({ index: LOOPBACK_INDEX })
-      .map(({ address }) => address)
-      .filter((address) => !isLoopbackAddress(address));
-    const listing = parseFirewall(this.#nft.listTable('inet', TABLE));
-    const known = {
-      addresses: new Set(addresses),
-      firewall: listing?.state ?? { vips: new Set(), services: new Set() },
-      repair: listing?.current ? '' : rulesScript(listing),
-    };
-    this.#known = known;
-    return known;
-  }
+/** What names a file under /run/netns, and nothing else. */
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) return;
+  throw new ForwardingError(
+    'FL_BAD_NAME',
+    `"${name}" cannot be the name of a director: it names a network namespace under /run/netns, so up to 64 letters, digits, ` +
+      '"-", "_" and "." are allowed, the first a letter or digit',
+  );
 }
 
 /** Forwarding is for the host's owner to switch on: that decides about all its interfaces. */
@@ -134,12 +242,33 @@ function checkHost(hostNetns: string | undefined): void {
   );
 }
 
-function ensureRules(nft: Nft, log: Log): number {
-  const listing = parseFirewall(nft.listTable('inet', TABLE));
-  if (listing?.current) return 0;
-  nft.run(rulesScript(listing));
-  log.info({ table: TABLE }, listing ? 'firewall and SNAT brought up to date' : 'firewall and SNAT made');
+function makeNetns(options: DirectorOptions, host: Rtnetlink, log: Log): number {
+  const { name } = options;
+  if (listNetns().includes(name)) return 0;
+  checkInterfaceFree(options, host);
+  createNetns(name);
+  log.info({ netns: name }, 'network namespace made');
   return 1;
+}
+
+function guarded({ address, port, protocol, sourceRanges }: Guarded): Guarded {
+  return { address, port, protocol, ...(sourceRanges && { sourceRanges }) };
+}
+
+/** `after`: what the changed virtual servers and added VIPs mean. */
+function merge(
+  { servers, access }: Desired,
+  { changed, removed, removedVips }: Pick<DesiredChange, 'changed' | 'removed' | 'removedVips'>,
+  after: Access,
+): void {
+  for (const server of changed) servers.set(serviceElement(server), guarded(server));
+  for (const [service, clients] of after.services) access.services.set(service, clients);
+  for (const key of removed) {
+    servers.delete(serviceElement(key));
+    access.services.delete(serviceElement(key));
+  }
+  for (const vip of removedVips) access.vips.delete(vip);
+  for (const vip of after.vips) access.vips.add(vip);
 }
 
 function onLoopback(vip: string): { index: number; address: string; prefixLength: number; noDad: boolean } {

@@ -1,182 +1,128 @@
-/**
- * The director's own nftables table: SNAT to the VIP, and nothing but the Services' ports and ping answering on a VIP.
- * The same for both forwarders. Pure: scripts for `nft -f` out, JSON of `nft -j list table` in.
- *
- * Rules never change; VIPs and ports are elements of sets, so that one lookup serves any number of Services.
- *
- * SNAT to the VIP itself, because a VIP belongs to whoever owns it now: replies of real servers find the director
- * that took over. It stands one before the usual place for source NAT (100).
- *
- * The forward chain decides by what the client first asked for, which translation does not change. So connections end
- * when their port is taken from the Service, and when replies arrive of which this director knows no connection (they
- * were another's), they are dropped rather than answered with a reset that would kill the connection.
- */
-import { createHash } from 'node:crypto';
-import { type DesiredState, familyOf, type Protocol, type VirtualServerKey } from '../forwarder.js';
-import type { NftObject } from '../nft.js';
+/** The director's nftables table in the kernel: its rules by nft (they change with releases), its elements by netlink. */
+import type { Conntrack, Nftables, NftOperation, NftTable, NftValue } from '@fairlead/netlink';
+import { ForwardingError } from '../errors.js';
+import type { Nft } from '../nft.js';
+import { type ElementChange, type Elements, kinds, setName } from './elements.js';
+import { type CounterName, counterNames, parseRules, type RulesListing, rulesScript, TABLE } from './rules.js';
 
-export const TABLE = 'fairlead';
-const table = `inet ${TABLE}`;
+// Not as nft writes it: a colon would make an IPv6 element of it.
+const MAPS_TO = ' -> ';
+const table: NftTable = { family: 'inet', name: TABLE };
 
-/** Numbers, because names would need /etc/protocols. */
-const protocolNumbers: Record<Protocol, number> = { tcp: 6, udp: 17, sctp: 132 };
-const ICMP = 1;
-const ICMPV6 = 58;
-const icmpTypes = { echoRequest: 8, echoRequest6: 128, neighbourSolicitation: 135, neighbourAdvertisement: 136 };
-
-const sets = `
-add table ${table}
-add set ${table} vips4 { type ipv4_addr; }
-add set ${table} vips6 { type ipv6_addr; }
-add set ${table} services4 { type ipv4_addr . inet_proto . inet_service; }
-add set ${table} services6 { type ipv6_addr . inet_proto . inet_service; }
-add map ${table} snat4 { type ipv4_addr : ipv4_addr; }
-add map ${table} snat6 { type ipv6_addr : ipv6_addr; }
-`;
-
-const chains: Record<string, { head: string; rules: string[] }> = {
-  input: {
-    head: 'type filter hook input priority 0; policy drop;',
-    rules: [
-      'iif lo accept',
-      'ip daddr . meta l4proto . th dport @services4 counter accept',
-      'ip6 daddr . meta l4proto . th dport @services6 counter accept',
-      `icmp type ${icmpTypes.echoRequest} accept`,
-      `icmpv6 type { ${icmpTypes.echoRequest6}, ${icmpTypes.neighbourSolicitation}, ${icmpTypes.neighbourAdvertisement} } accept`,
-      // "Fragmentation needed" and the like, about connections that IPVS has: it passes them on.
-      `meta l4proto { ${ICMP}, ${ICMPV6} } ct state related accept`,
-      'counter',
-    ],
-  },
-  forward: {
-    head: 'type filter hook forward priority 0; policy drop;',
-    rules: [
-      // nft wants to be told the protocol before it lets a tracked port into a concatenation; one rule for each.
-      ...Object.values(protocolNumbers).flatMap((protocol) => [
-        `meta l4proto ${protocol} ct original ip daddr . meta l4proto . ct original proto-dst @services4 accept`,
-        `meta l4proto ${protocol} ct original ip6 daddr . meta l4proto . ct original proto-dst @services6 accept`,
-      ]),
-      `meta l4proto ${ICMP} ct state related ct original ip daddr @vips4 accept`,
-      `meta l4proto ${ICMPV6} ct state related ct original ip6 daddr @vips6 accept`,
-      'counter',
-    ],
-  },
-  postrouting: {
-    head: 'type nat hook postrouting priority 99; policy accept;',
-    rules: ['snat ip to ct original ip daddr map @snat4', 'snat ip6 to ct original ip6 daddr map @snat6'],
-  },
-};
-
-const body = Object.entries(chains)
-  .flatMap(([name, { head, rules }]) => [
-    `add chain ${table} ${name} { ${head} }`,
-    `flush chain ${table} ${name}`,
-    ...rules.map((rule) => `add rule ${table} ${name} ${rule}`),
-  ])
-  .join('\n');
-
-/** A chain that nothing jumps to: its name says which edition of the rules stands here. */
-const edition = `edition-${createHash('sha256')
-  .update(sets + body)
-  .digest('hex')
-  .slice(0, 12)}`;
-
-/** The elements of our sets, each as its text in a script: `10.77.0.200`, `10.77.0.200 . 6 . 80`. */
-export interface FirewallState {
-  vips: Set<string>;
-  services: Set<string>;
+export interface Counter {
+  packets: bigint;
+  bytes: bigint;
 }
 
-export function firewallState({ vips, virtualServers }: DesiredState): FirewallState {
-  return { vips: new Set(vips), services: new Set(virtualServers.map(serviceElement)) };
-}
-
-/** The rules, where `read` does not say they stand. Elements of an earlier edition stay. */
-export function rulesScript(listing: FirewallListing | undefined): string {
-  const earlier = listing?.editions ?? [];
-  return [
-    sets,
-    body,
-    ...earlier.filter((name) => name !== edition).map((name) => `delete chain ${table} ${name}`),
-    `add chain ${table} ${edition}`,
-    '',
-  ].join('\n');
-}
-
-/** From `actual` to `desired`, and how many elements that is; the script is '' when it is none. */
-export function elementsScript(desired: FirewallState, actual: FirewallState): { script: string; operations: number } {
-  const changes = [
-    { verb: 'add', vips: missing(desired.vips, actual.vips), services: missing(desired.services, actual.services) },
-    { verb: 'delete', vips: missing(actual.vips, desired.vips), services: missing(actual.services, desired.services) },
-  ];
-  const lines = changes.flatMap(({ verb, vips, services }) =>
-    (['ipv4', 'ipv6'] as const).flatMap((family) => {
-      const digit = family === 'ipv4' ? 4 : 6;
-      const ofFamily = (elements: string[]) => elements.filter((element) => familyOf(element) === family);
-      const write = (set: string, elements: string[]) =>
-        elements.length === 0 ? [] : [`${verb} element ${table} ${set}${digit} { ${elements.join(', ')} }`];
-      const addresses = ofFamily(vips);
-      return [
-        ...write('services', ofFamily(services)),
-        ...write('vips', addresses),
-        ...write('snat', verb === 'add' ? addresses.map((address) => `${address} : ${address}`) : addresses),
-      ];
-    }),
-  );
-  const operations = changes.reduce((sum, { vips, services }) => sum + vips.length + services.length, 0);
-  return { script: lines.length === 0 ? '' : `${lines.join('\n')}\n`, operations };
-}
-
-export interface FirewallListing {
-  /** The rules are of this edition, and all there. */
-  current: boolean;
-  editions: string[];
-  state: FirewallState;
-}
-
-interface SetObject {
-  name: string;
-  elem?: unknown[];
-}
-
-/** undefined for no table. */
-export function parseFirewall(objects: readonly NftObject[] | undefined): FirewallListing | undefined {
-  if (!objects) return undefined;
-  const ofKind = <T>(kind: string) => objects.filter((object) => kind in object).map((object) => object[kind] as T);
-  const elements = new Map(ofKind<SetObject>('set').map(({ name, elem }) => [name, elem ?? []]));
-  const snat = new Map(ofKind<SetObject>('map').map(({ name, elem }) => [name, (elem ?? []) as [string, string][]]));
-  const editions = ofKind<{ name: string }>('chain')
-    .map(({ name }) => name)
-    .filter((name) => name.startsWith('edition-'));
-  const rules = ofKind<{ chain: string }>('rule');
-  const complete = Object.entries(chains).every(
-    ([name, chain]) => rules.filter((rule) => rule.chain === name).length === chain.rules.length,
-  );
-  const translated = [...(snat.get('snat4') ?? []), ...(snat.get('snat6') ?? [])].filter(([from, to]) => from === to);
-  const vips = [...(elements.get('vips4') ?? []), ...(elements.get('vips6') ?? [])] as string[];
-  const services = [...(elements.get('services4') ?? []), ...(elements.get('services6') ?? [])];
-  return {
-    current: complete && editions.length === 1 && editions[0] === edition,
-    editions,
-    state: {
-      // A VIP is there when it is in the set and in the map. `add element` to the one that has it does nothing.
-      vips: new Set(translated.map(([from]) => from).filter((vip) => vips.includes(vip))),
-      services: new Set(services.map((element) => parseServiceElement((element as { concat: Concat }).concat))),
-    },
+export interface FirewallCounters {
+  /** By the name of the rule's counter (rules.ts). They outlive processes, and begin anew with the director. */
+  rules: Record<CounterName, Counter>;
+  /** What connection tracking has, may have, and had to refuse in this director. */
+  connections: {
+    entries: number;
+    /** Of the whole machine's making (nf_conntrack_max), counted for each network namespace by itself. */
+    maximum: number;
+    /** No free port was left towards a real server, or two connections chose the same one at once: the packet was dropped. */
+    insertFailed: number;
+    /** Packets dropped because the table was full or an entry could not be made. */
+    dropped: number;
+    /** Entries given up early to make room for new ones. */
+    earlyDropped: number;
   };
 }
 
-type Concat = [address: string, protocol: string | number, port: number];
+export class Firewall {
+  readonly #director: string;
+  readonly #nft: Nft;
+  readonly #nftables: Nftables;
+  readonly #conntrack: Conntrack;
 
-function parseServiceElement([address, protocol, port]: Concat): string {
-  const number = typeof protocol === 'number' ? protocol : protocolNumbers[protocol as Protocol];
-  return `${address} . ${number ?? protocol} . ${port}`;
+  constructor(director: string, nft: Nft, nftables: Nftables, conntrack: Conntrack) {
+    this.#director = director;
+    this.#nft = nft;
+    this.#nftables = nftables;
+    this.#conntrack = conntrack;
+  }
+
+  /**
+   * Makes the rules be there, of this edition, and all of them. Elements stay. Tells what it did, undefined for nothing.
+   * Throws FL_FOREIGN_TABLE when the director has a table of our name that somebody else made.
+   */
+  ensureRules(): 'made' | 'brought up to date' | undefined {
+    const listing = parseRules(this.#nft.listTable('inet', TABLE, { elements: false }));
+    if (listing?.current) return undefined;
+    if (listing) this.#mustBeOurs(listing);
+    this.#nft.run(rulesScript(listing));
+    return listing ? 'brought up to date' : 'made';
+  }
+
+  /** The elements in the kernel. Throws NetlinkError ENOENT when the table is not there. */
+  read(): Elements {
+    const elements = {} as Elements;
+    for (const kind of kinds) {
+      const ofKind = (['ipv4', 'ipv6'] as const).flatMap((family) =>
+        this.#nftables.elements(table, setName({ kind, family })),
+      );
+      elements[kind] = new Set(ofKind.map(elementText));
+    }
+    return elements;
+  }
+
+  /** All of the changes at once, or none of them. */
+  write(changes: readonly ElementChange[]): void {
+    this.#nftables.apply(changes.map(toOperation));
+  }
+
+  counters(): FirewallCounters {
+    const objects = this.#nft.listCounters('inet', TABLE);
+    const counted = new Map(
+      objects.flatMap(({ counter }) => {
+        const { name, packets, bytes } = (counter ?? {}) as { name?: string; packets?: number; bytes?: number };
+        return name === undefined ? [] : [[name, { packets: BigInt(packets ?? 0), bytes: BigInt(bytes ?? 0) }]];
+      }) as [string, Counter][],
+    );
+    const rules = Object.fromEntries(
+      counterNames.map((name) => [name, counted.get(name) ?? { packets: 0n, bytes: 0n }]),
+    ) as FirewallCounters['rules'];
+    return { rules, connections: this.#connections() };
+  }
+
+  #connections(): FirewallCounters['connections'] {
+    const cpus = this.#conntrack.stats();
+    const sum = (name: 'insertFailed' | 'drop' | 'earlyDrop') => cpus.reduce((total, cpu) => total + cpu[name], 0);
+    return {
+      ...this.#conntrack.count(),
+      insertFailed: sum('insertFailed'),
+      dropped: sum('drop'),
+      earlyDropped: sum('earlyDrop'),
+    };
+  }
+
+  #mustBeOurs({ editions }: RulesListing): void {
+    if (editions.length > 0) return;
+    throw new ForwardingError(
+      'FL_FOREIGN_TABLE',
+      `the network namespace "${this.#director}" has an nftables table inet ${TABLE} that Fairlead has not made: if nobody ` +
+        `needs it, delete it (ip netns exec ${this.#director} nft delete table inet ${TABLE}), or choose another name for the director`,
+    );
+  }
 }
 
-function serviceElement({ address, protocol, port }: VirtualServerKey): string {
-  return `${address} . ${protocolNumbers[protocol]} . ${port}`;
+/** What maps a VIP to anything but itself is no element of ours: it differs, and so it goes. */
+function elementText({ key, value }: { key: readonly NftValue[]; value?: unknown }): string {
+  const text = key.join(' . ');
+  return value === undefined || String(value) === text ? text : `${text}${MAPS_TO}${value}`;
 }
 
-function missing(wanted: ReadonlySet<string>, there: ReadonlySet<string>): string[] {
-  return [...wanted].filter((element) => !there.has(element));
+function toOperation(change: ElementChange): NftOperation {
+  const isMap = change.kind === 'snat';
+  return {
+    kind: change.verb,
+    table,
+    set: setName(change),
+    elements: change.elements.map((element) => {
+      const key = element.split(MAPS_TO)[0]!.split(' . ');
+      return isMap && change.verb === 'add' ? { key, value: key } : { key };
+    }),
+  };
 }

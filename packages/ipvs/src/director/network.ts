@@ -1,11 +1,14 @@
 /** The wiring of a director: the veth pair, addresses, neighbours, routes and kernel settings at both of its ends. */
 import { existsSync } from 'node:fs';
-import type { Link, Rtnetlink } from '@fairlead/netlink';
+import { parseAddress } from '@fairlead/api';
+import { type Link, RT_SCOPE_UNIVERSE, type Rtnetlink } from '@fairlead/netlink';
 import { ForwardingError } from '../errors.js';
 import type { Log } from '../log.js';
 import { ROUTE_PROTOCOL } from '../routes/tables.js';
 import { type DirectorLink, directorLink, IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH, type LinkEnd } from './link.js';
+import { pairMtu } from './mtu.js';
 import { inspectPair } from './pair.js';
+import type { OwnNode } from './source-ranges.js';
 import {
   directorSysctls,
   ensureSysctls,
@@ -24,7 +27,7 @@ export interface NetworkOptions {
   hostInterface?: string;
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
-  /** That of the uplink, so that what the LAN sends fits; default 1500. */
+  /** Of the pair; default: that of the host's interfaces, as they are now (see mtu.ts). */
   mtu?: number;
 }
 
@@ -36,8 +39,9 @@ export function checkInterfaceFree(options: NetworkOptions, host: Rtnetlink): vo
 
 /** Makes what is missing; returns how many things that were. */
 export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: Rtnetlink, log: Log): number {
-  const { name, hostNetns, mtu = 1500 } = options;
+  const { name, hostNetns } = options;
   const link = directorLink(options.hostInterface);
+  const mtu = options.mtu ?? pairMtu(host.links(), host.addresses(), link.host.name);
   let changes = 0;
   const changed = (what: string) => {
     log.info({ netns: name, interface: link.host.name }, what);
@@ -88,6 +92,17 @@ export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: 
     if (ensureDefaultRoute(inside, directorEnd.index, link.host, family)) changed(`${family} default route set`);
   }
   return changes;
+}
+
+/** Who this node is to its own director. */
+export function ownNode({ hostInterface }: NetworkOptions, host: Rtnetlink): OwnNode {
+  const { host: end } = directorLink(hostInterface);
+  const own = host.link(end.name)?.index;
+  const addresses = host
+    .addresses()
+    .filter(({ index, scope }) => index !== own && index !== LOOPBACK_INDEX && scope === RT_SCOPE_UNIVERSE)
+    .map(({ address }) => parseAddress(address));
+  return { addresses, link: [parseAddress(end.ipv4), parseAddress(end.ipv6)] };
 }
 
 /** IPv6 may be off in the kernel, or on this host's interfaces: then there are no IPv6 VIPs here. */

@@ -2,7 +2,7 @@
  * The kernel settings that forwarding needs, and why. All are of the director's own network namespace, or of our own
  * interface on the host; the host's other settings are only looked at.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { inNetns } from '@fairlead/raw-socket';
 import { ForwardingError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -37,6 +37,19 @@ export const conntrackSysctls: readonly Sysctl[] = [
     value: '1',
     why: 'a connection that another director began is picked up, or refused at once, but not left hanging',
   },
+  // A real server's end of a connection is told apart by the VIP's port alone (some 64,000 of them): what is over must
+  // not hold them for the usual two minutes.
+  {
+    name: 'net/netfilter/nf_conntrack_tcp_timeout_time_wait',
+    value: '30',
+    why: 'ports of closed connections to a real server are free again sooner',
+  },
+  // 5 days by default. What applications rely on is the two hours after which TCP keepalive asks.
+  {
+    name: 'net/netfilter/nf_conntrack_tcp_timeout_established',
+    value: '8000',
+    why: 'connections of clients that vanished give their ports back',
+  },
 ];
 
 /** In the director, once ip_vs is loaded. */
@@ -69,10 +82,19 @@ export function hostInterfaceIpv6Sysctls(name: string): readonly Sysctl[] {
   ];
 }
 
-/** Sets what differs, in that network namespace (undefined: this one). Returns how many were set. */
-export function ensureSysctls(netns: string | undefined, sysctls: readonly Sysctl[], log: Log): number {
+/**
+ * Sets what differs, in that network namespace (undefined: this one). Returns how many were set. Throws FL_SYSCTL for
+ * one that the kernel does not have, unless only those that are `present` count.
+ */
+export function ensureSysctls(
+  netns: string | undefined,
+  sysctls: readonly Sysctl[],
+  log: Log,
+  { where = 'all' }: { where?: 'all' | 'present' } = {},
+): number {
   let changed = 0;
   for (const { name, value, why } of sysctls) {
+    if (where === 'present' && !within(netns, () => existsSync(`/proc/sys/${name}`))) continue;
     const before = readSysctl(netns, name);
     if (before === value) continue;
     try {
