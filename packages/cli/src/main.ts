@@ -18,6 +18,7 @@ const program = new Command('fairlead')
 const commands: Record<string, () => Promise<(parent: Command) => void>> = {
   controller: async () => (await import('./commands/controller.js')).controllerCommand,
   speaker: async () => (await import('./commands/speaker.js')).speakerCommand,
+  cleanup: async () => (await import('./commands/cleanup.js')).cleanupCommand,
   demo: async () => (await import('./commands/demo.js')).demoCommand,
 };
 

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns, listNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
-import { cleanup } from './cleanup.js';
+import { cleanup, speakerRuns } from './cleanup.js';
 import { Director } from './director/director.js';
+import { DeadMansSwitch } from './routes/dead-mans-switch.js';
 import { HostRoutes } from './routes/host-routes.js';
 import { OwnerRules } from './routes/owner-rules.js';
 
@@ -49,7 +50,11 @@ describe('cleanup', function () {
     rules.claim(3);
     rules.close();
 
-    expect(cleanup(options)).to.deep.equal({
+    const installed = everything();
+    const planned = cleanup({ ...options, dryRun: true });
+    expect(everything(), 'after a dry run').to.deep.equal(installed);
+    expect(cleanup(options)).to.deep.equal(planned);
+    expect(planned).to.deep.equal({
       removed: [
         'ipv4 rule 7703',
         'ipv6 rule 7703',
@@ -73,5 +78,42 @@ describe('cleanup', function () {
     expect(left).to.have.length(1);
     expect(left[0]).to.contain('fairlead0');
     expect(everything()).to.deep.equal(before);
+  });
+
+  it('removes a director that has lost its interface', () => {
+    Director.ensure(options).close();
+    host.deleteLink(host.link('fairlead0')!.index);
+    expect(cleanup(options)).to.deep.equal({ removed: [`network namespace ${name}`], left: [] });
+  });
+
+  it('leaves a namespace that has something in it, though no interface', () => {
+    createNetns(name);
+    const inside = new Rtnetlink({ netns: name });
+    inside.addAddress({
+      index: inside.addVeth({ name: 'a', peer: { name: 'b' } }).index,
+      address: '192.0.2.1',
+      prefixLength: 32,
+    });
+    inside.close();
+    const { removed, left } = cleanup(options);
+    expect(removed).to.deep.equal([]);
+    expect(left[0]).to.contain("somebody else's");
+    expect(listNetns()).to.include(name);
+  });
+
+  it('finds out whether a speaker runs here', async () => {
+    expect(await speakerRuns({ hostNetns }), 'nothing there').to.equal(false);
+    Director.ensure(options).close();
+    expect(await speakerRuns({ hostNetns }), 'nobody has ever held it').to.equal(false);
+    const held = new DeadMansSwitch({ hostNetns, seconds: 4 });
+    held.hold();
+    const holding = setInterval(() => held.hold(), 500);
+    try {
+      expect(await speakerRuns({ hostNetns }), 'somebody holds it').to.equal(true);
+    } finally {
+      clearInterval(holding);
+      held.close();
+    }
+    expect(await speakerRuns({ hostNetns }), 'nobody does any more').to.equal(false);
   });
 });

@@ -1,9 +1,9 @@
 /** Fairlead forwarder: desired virtual servers to the kernel, by IPVS or nftables. */
 
-export { type Cleanup, type CleanupOptions, cleanup } from './cleanup.js';
+export { type Cleanup, type CleanupOptions, cleanup, speakerRuns } from './cleanup.js';
 export { createForwarder, type ForwarderOptions } from './create-forwarder.js';
 export * from './diff.js';
-export { Director, type DirectorOptions } from './director/director.js';
+export { checkName, Director, type DirectorOptions } from './director/director.js';
 export type { Counter, FirewallCounters } from './director/firewall.js';
 export { DEFAULT_HOST_INTERFACE } from './director/link.js';
 export { type ErrorCode, ForwardingError } from './errors.js';

@@ -5,6 +5,7 @@ import { type SpeakerOptions, startSpeaker } from '@fairlead/speaker';
 import { type Command, Option } from 'commander';
 import { createLogger } from '../logging.js';
 import { runDaemon } from './daemon.js';
+import { withDirectorOption } from './director-option.js';
 import { type CommonOptions, defaultNodeName, parseCount, parseDuration, withCommonOptions } from './options.js';
 
 interface Options extends CommonOptions {
@@ -27,14 +28,13 @@ interface Options extends CommonOptions {
 const MAX_IN_A_ROW = 100;
 
 export function speakerCommand(parent: Command): void {
-  withCommonOptions(parent.command('speaker'))
+  withDirectorOption(withCommonOptions(parent.command('speaker')))
     .description('elect an owner for each VIP, announce it, and forward its traffic (on every node)')
     .option(
       '--node-name <name>',
       "this node's name in the cluster (default: $NODE_NAME or the host's name)",
       defaultNodeName(),
     )
-    .option('--director <name>', 'network namespace in which VIP traffic is forwarded', 'fairlead')
     .addOption(
       new Option('--forwarder <kind>', 'ipvs, nftables, or auto: ipvs where the kernel has it')
         .choices(['auto', 'ipvs', 'nftables'])

@@ -222,8 +222,8 @@ export class Director {
   }
 }
 
-/** What names a file under /run/netns, and nothing else. */
-function checkName(name: string): void {
+/** Throws FL_BAD_NAME for what does not name a file under /run/netns, and nothing else. */
+export function checkName(name: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) return;
   throw new ForwardingError(
     'FL_BAD_NAME',
