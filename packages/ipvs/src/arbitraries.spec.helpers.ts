@@ -20,6 +20,16 @@ function realServers(family: 'ipv4' | 'ipv6'): fc.Arbitrary<RealServer[]> {
   );
 }
 
+/** With the flags that IPVS gets in any case. */
+const schedulings: Pick<VirtualServer, 'scheduler' | 'flags'>[] = [
+  { scheduler: 'rr' },
+  { scheduler: 'wlc' },
+  { scheduler: 'dh' },
+  { scheduler: 'sh', flags: ['sh-fallback', 'sh-port'] },
+  { scheduler: 'mh', flags: ['mh-fallback'] },
+  { scheduler: 'mh', flags: ['mh-fallback', 'mh-port'] },
+];
+
 export const virtualServers: fc.Arbitrary<VirtualServer[]> = fc
   .uniqueArray(
     vip.chain((address) =>
@@ -27,10 +37,15 @@ export const virtualServers: fc.Arbitrary<VirtualServer[]> = fc
         address: fc.constant(address),
         port: fc.constantFrom(80, 443),
         protocol: fc.constantFrom('tcp' as const, 'udp' as const, 'sctp' as const),
-        scheduler: fc.constantFrom('rr', 'wrr', 'mh'),
+        scheduling: fc.constantFrom(...schedulings),
+        persistence: fc.constantFrom({}, {}, { persistenceSeconds: 300 }, { persistenceSeconds: 10_800 }),
         realServers: realServers(address.includes(':') ? 'ipv6' : 'ipv4'),
       }),
     ),
     { selector: ({ address, port, protocol }) => `${address}/${port}/${protocol}`, maxLength: 6 },
   )
-  .map(sortVirtualServers);
+  .map((servers) =>
+    sortVirtualServers(
+      servers.map(({ scheduling, persistence, ...server }) => ({ ...server, ...scheduling, ...persistence })),
+    ),
+  );

@@ -1,10 +1,10 @@
 /** Which engine forwards in a director. */
 import { existsSync } from 'node:fs';
 import { hasCode, Ipvs } from '@fairlead/netlink';
-import type { Engine } from './engine.js';
+import { TrackedFlows } from './flows.js';
 import type { DesiredState, Forwarder, SyncResult } from './forwarder.js';
 import { IpvsEngine } from './ipvs/engine.js';
-import { KernelForwarder, type KernelForwarderOptions } from './kernel-forwarder.js';
+import { KernelForwarder, type KernelForwarderOptions, type KernelForwarderParts } from './kernel-forwarder.js';
 import { silent } from './log.js';
 import { type Nft, NftCommand } from './nft.js';
 import { NftablesEngine } from './nftables/engine.js';
@@ -25,15 +25,16 @@ export interface ForwarderOptions extends KernelForwarderOptions {
 export function createForwarder({ kind, director, ...options }: ForwarderOptions): Forwarder {
   const { log = silent } = options;
   const nft = new NftCommand(director);
+  const flows = new TrackedFlows(director);
   if (kind !== 'nftables') {
     try {
-      return new SoleForwarder(new IpvsEngine(director, log), options, () => retireNftables(nft));
+      return new SoleForwarder({ engine: IpvsEngine.open(director, log), flows }, options, () => retireNftables(nft));
     } catch (error) {
       if (kind === 'ipvs' || !hasCode(error, 'FL_NO_IPVS')) throw error;
       log.info({ director }, 'this kernel has no ip_vs: forwarding by nftables');
     }
   }
-  return new SoleForwarder(new NftablesEngine(nft), options, () => retireIpvs(director));
+  return new SoleForwarder({ engine: new NftablesEngine(nft, flows), flows }, options, () => retireIpvs(director));
 }
 
 /** A forwarder that has the director to itself: the other engine's remains go once its own virtual servers stand. */
@@ -41,8 +42,8 @@ class SoleForwarder extends KernelForwarder {
   readonly #retireOther: () => number;
   #alone = false;
 
-  constructor(engine: Engine, options: KernelForwarderOptions, retireOther: () => number) {
-    super(engine, options);
+  constructor(parts: KernelForwarderParts, options: KernelForwarderOptions, retireOther: () => number) {
+    super(parts, options);
     this.#retireOther = retireOther;
   }
 

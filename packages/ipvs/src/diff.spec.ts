@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { virtualServers } from './arbitraries.spec.helpers.js';
 import { apply, diff } from './diff.js';
-import type { VirtualServer } from './forwarder.js';
+import { type VirtualServer, virtualServerName } from './forwarder.js';
 import { sortVirtualServers } from './order.js';
 
 function web(...realServers: { address: string; weight?: number }[]): VirtualServer {
@@ -52,6 +52,47 @@ describe('diff of virtual servers', () => {
     );
   });
 
+  it('takes no weight away before what replaces it has its own, and drains rather than deletes where it is told to', () => {
+    fc.assert(
+      fc.property(virtualServers, virtualServers, (desired, actual) => {
+        const takers = (list: readonly VirtualServer[], of: VirtualServer) =>
+          list
+            .find((server) => virtualServerName(server) === virtualServerName(of))
+            ?.realServers.filter(({ weight }) => weight > 0).length ?? 0;
+        const operations = diff(desired, actual, { drains: () => true });
+        expect(operations.map(({ kind }) => kind)).to.not.include('delete-destination');
+        let state = actual;
+        for (const operation of operations) {
+          state = apply([operation], state);
+          for (const server of desired) {
+            if (takers(desired, server) > 0 && takers(actual, server) > 0) {
+              expect(takers(state, server)).to.be.greaterThan(0);
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  it('brings lists whose order counts into the desired one, with as few moves as there can be', () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray([1, 2, 3, 4, 5, 6]), fc.shuffledSubarray([1, 2, 3, 4, 5, 6]), (wanted, there) => {
+        const hashed = (list: number[]) => ({
+          ...web(...list.map((n) => ({ address: `10.77.0.${n}` }))),
+          scheduler: 'mh',
+        });
+        const [desired, actual] = [[hashed(wanted)], [hashed(there)]];
+        const operations = diff(desired, actual, { ordered: true });
+        expect(apply(operations, actual)).to.deep.equal(desired);
+        // What stays in place is a beginning of the desired list; the longest that stands in that order.
+        const left = there.filter((n) => wanted.includes(n));
+        const inPlace = wanted.findIndex((_, index) => !isInOrder(wanted.slice(0, index + 1), left));
+        const moves = operations.filter(({ kind }) => kind === 'move-destination').length;
+        expect(moves).to.equal(inPlace < 0 ? 0 : left.filter((n) => wanted.indexOf(n) >= inPlace).length);
+      }),
+    );
+  });
+
   it('of one changed real server is that one operation', () => {
     const before = [web({ address: '10.77.0.11' }, { address: '10.77.0.12' })];
     const service = { address: '10.77.0.200', port: 80, protocol: 'tcp' } as const;
@@ -77,3 +118,8 @@ describe('diff of virtual servers', () => {
     ]);
   });
 });
+
+/** Whether all of `part` is in `list`, in that order. */
+function isInOrder(part: readonly number[], list: readonly number[]): boolean {
+  return list.filter((n) => part.includes(n)).join() === part.join();
+}

@@ -8,6 +8,7 @@
  * MAX_LOOKS virtual servers: thousands of drains at once (a node that is taken out of service) must not keep the
  * process from its other work.
  */
+import type { Flow, FlowCounts } from './flows.js';
 import { endpoint, type RealServer, type VirtualServerKey } from './forwarder.js';
 
 export const DEFAULT_DRAIN_TIMEOUT_MS = 300_000;
@@ -76,22 +77,23 @@ export class Drains {
     });
   }
 
-  /** Virtual servers whose connections are to be counted now, for `finish`. Starts the time of new drains. */
-  due(nowMs: number): VirtualServerKey[] {
-    const due: VirtualServerKey[] = [];
+  /** What is to be counted now, for `finish`. Starts the time of new drains. */
+  due(nowMs: number): Flow[] {
+    const due: Flow[] = [];
+    let looks = 0;
     for (const drain of this.#drains.values()) {
       if (drain.nextLookMs === NEVER_LOOKED) {
         for (const entry of drain.realServers.values()) entry.deadlineMs ??= nowMs + this.#timeoutMs;
         drain.nextLookMs = nowMs + drain.pauseMs;
-      } else if (drain.nextLookMs <= nowMs && due.length < MAX_LOOKS) {
-        due.push(drain.service);
+      } else if (drain.nextLookMs <= nowMs && looks++ < MAX_LOOKS) {
+        for (const { realServer } of drain.realServers.values()) due.push({ service: drain.service, realServer });
       }
     }
     return due;
   }
 
-  /** What is done, and forgotten here: to be deleted. `counts`: of those that were due, connections by endpoint(). */
-  finish(nowMs: number, counts: ReadonlyMap<string, ReadonlyMap<string, number>>): Drained[] {
+  /** What is done, and forgotten here: to be deleted. `counts`: of what was due. */
+  finish(nowMs: number, counts: FlowCounts): Drained[] {
     const finished: Drained[] = [];
     for (const [name, drain] of this.#drains) {
       const counted = counts.get(name);

@@ -3,6 +3,7 @@
  * have in common (what to write, when a real server has been drained, drift) is in kernel-forwarder.ts.
  */
 import type { Operation } from './diff.js';
+import type { Flow, FlowCounts } from './flows.js';
 import type { Forwarder, RealServer, VirtualServer, VirtualServerKey, VirtualServerStats } from './forwarder.js';
 
 export interface Reading {
@@ -10,12 +11,6 @@ export interface Reading {
   virtualServers: VirtualServer[];
   /** How many other things are not as this engine writes them; the next `apply` mends them too. */
   repairs: number;
-}
-
-/** Connections from clients to a real server through a virtual server. */
-export interface Flow {
-  service: VirtualServerKey;
-  realServer: { address: string; port: number };
 }
 
 export interface Engine {
@@ -38,10 +33,8 @@ export interface Engine {
     before: ReadonlyMap<string, VirtualServer>,
     after: ReadonlyMap<string, VirtualServer>,
   ): void;
-  /** How many connections each real server of these virtual servers has: endpoint() → connections, by name. */
-  connections(services: readonly VirtualServerKey[]): Map<string, ReadonlyMap<string, number>>;
-  /** Makes connection tracking forget these flows, so that what follows is scheduled anew, or reset. */
-  forget(flows: readonly Flow[]): void;
+  /** How many connections these real servers have, for each of these virtual servers. */
+  connections(flows: readonly Flow[]): FlowCounts;
   stats(): VirtualServerStats[];
   close(): void;
 }

@@ -7,8 +7,9 @@
  */
 import { type DiffOptions, diffServer, type Operation, type Step } from './diff.js';
 import { Drains } from './drain.js';
-import { type Engine, type Flow, keyOf } from './engine.js';
+import { type Engine, keyOf } from './engine.js';
 import { ForwardingError } from './errors.js';
+import { type Flow, type Flows, flowName } from './flows.js';
 import {
   type DesiredChange,
   type DesiredState,
@@ -30,6 +31,12 @@ export interface KernelForwarderOptions {
   log?: Log;
 }
 
+/** What a forwarder works with. */
+export interface KernelForwarderParts {
+  engine: Engine;
+  flows: Flows;
+}
+
 /** What the kernel holds, as of the last reading or writing. */
 interface Known {
   servers: Map<string, VirtualServer>;
@@ -41,18 +48,20 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class KernelForwarder implements Forwarder {
   readonly #engine: Engine;
+  readonly #flows: Flows;
   readonly #log: Log;
   readonly #drains: Drains;
   readonly #diffOptions: DiffOptions;
   #desired: Map<string, VirtualServer> | undefined;
   #dead: ReadonlySet<string> = NONE;
-  /** Drains that are over, while they are being deleted: `flowName`. */
-  #drained: ReadonlySet<string> = NONE;
+  /** Drains that are over, while they are being deleted: connections that are left, by flowName(). */
+  #drained: ReadonlyMap<string, number> = new Map();
   #known: Known | undefined;
   #prepared = false;
 
-  constructor(engine: Engine, options: KernelForwarderOptions = {}) {
+  constructor({ engine, flows }: KernelForwarderParts, options: KernelForwarderOptions = {}) {
     this.#engine = engine;
+    this.#flows = flows;
     this.#log = options.log ?? silent;
     this.#drains = new Drains(options.drainTimeoutMs);
     this.#diffOptions = { ordered: engine.ordered, drains: (service, real) => this.#mayDrain(service, real) };
@@ -115,11 +124,11 @@ export class KernelForwarder implements Forwarder {
       else this.#log.warn({ ...fields, connections }, 'time to drain is up: the connections that are left end now');
     }
     if (finished.length > 0) {
-      this.#drained = new Set(finished.map(flowName));
+      this.#drained = new Map(finished.map((drained) => [flowName(drained), drained.connections]));
       try {
         this.#bringInLine(new Set(finished.map(({ service }) => virtualServerName(service))));
       } finally {
-        this.#drained = NONE;
+        this.#drained = new Map();
       }
     }
     return { draining: this.draining };
@@ -135,6 +144,7 @@ export class KernelForwarder implements Forwarder {
 
   close(): void {
     this.#engine.close();
+    this.#flows.close();
   }
 
   #mustBeSynced(what: string): Map<string, VirtualServer> {
@@ -204,32 +214,39 @@ export class KernelForwarder implements Forwarder {
       else known.servers.delete(name);
     }
     this.#known = { servers: known.servers, repairs: 0 };
-    if (flows.length > 0) this.#engine.forget(flows);
+    this.#forget(flows);
     return operations.length + known.repairs;
+  }
+
+  /** The kernel is in line already: that connections of the past are not ended is told, but fails nothing. */
+  #forget(flows: readonly Flow[]): void {
+    if (flows.length === 0) return;
+    try {
+      const connections = this.#flows.forget(flows);
+      this.#log.debug({ connections }, 'connections to real servers that are gone forgotten');
+    } catch (error) {
+      this.#log.warn({ err: error }, 'could not end the tracked connections to real servers that are gone');
+    }
   }
 
   #allNames(known: Known): ReadonlySet<string> {
     return new Set([...this.#desired!.keys(), ...known.servers.keys(), ...this.#drains.names()]);
   }
 
-  /** Whose real server goes at once, and whose packets would go on there by what connection tracking remembers. */
+  /**
+   * Connections whose real server is deleted, and whose packets would go on there by what connection tracking
+   * remembers. Where a drain has ended there are none, as far as the engine knows; those of which it does not know,
+   * because another director began them, may go on.
+   */
   #brokenFlows(removals: readonly Operation[], before: ReadonlyMap<string, VirtualServer>): Flow[] {
-    return removals.flatMap((operation) => {
-      const { kind, service } = operation;
-      if (kind === 'delete-destination') return [{ service: keyOf(service), realServer: operation.destination }];
-      if (kind !== 'delete-service') return [];
-      const { realServers } = before.get(virtualServerName(service))!;
-      return realServers.map((realServer) => ({ service: keyOf(service), realServer }));
-    });
+    return removals
+      .flatMap((operation) => {
+        const { kind, service } = operation;
+        if (kind === 'delete-destination') return [{ service: keyOf(service), realServer: operation.destination }];
+        if (kind !== 'delete-service') return [];
+        const { realServers } = before.get(virtualServerName(service))!;
+        return realServers.map((realServer) => ({ service: keyOf(service), realServer }));
+      })
+      .filter((flow) => this.#drained.get(flowName(flow)) !== 0);
   }
-}
-
-function flowName({
-  service,
-  realServer,
-}: {
-  service: VirtualServerKey;
-  realServer: { address: string; port: number };
-}): string {
-  return `${virtualServerName(service)} ${endpoint(realServer.address, realServer.port)}`;
 }

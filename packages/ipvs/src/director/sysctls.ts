@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { inNetns } from '@fairlead/raw-socket';
 import { ForwardingError } from '../errors.js';
-import type { Log } from '../log.js';
+import { type Log, silent } from '../log.js';
 
 export interface Sysctl {
   /** As in sysctl(8), with `/` for `.`: interface names may have dots. */
@@ -108,6 +108,18 @@ export function ensureSysctls(
     changed++;
   }
   return changed;
+}
+
+/** Does something under another value of a setting, which has its own again afterwards. Throws FL_SYSCTL. */
+export function withSysctl<T>(netns: string, name: string, value: string, action: () => T): T {
+  const write = (text: string) => ensureSysctls(netns, [{ name, value: text, why: 'for a moment' }], silent);
+  const before = readSysctl(netns, name);
+  write(value);
+  try {
+    return action();
+  } finally {
+    write(before);
+  }
 }
 
 /** Throws FL_SYSCTL when the kernel has no such setting. */

@@ -13,37 +13,32 @@ import {
   sameServiceSettings,
 } from '@fairlead/netlink';
 import type { Operation } from '../diff.js';
-import { ensureSysctls, ipvsSysctls } from '../director/sysctls.js';
-import { type Engine, type Flow, keyOf, plainRealServer, type Reading } from '../engine.js';
+import { type Engine, keyOf, plainRealServer, type Reading } from '../engine.js';
 import { ForwardingError } from '../errors.js';
-import {
-  endpoint,
-  type VirtualServer,
-  type VirtualServerKey,
-  type VirtualServerStats,
-  virtualServerName,
-} from '../forwarder.js';
+import type { Flow, FlowCounts } from '../flows.js';
+import { endpoint, type VirtualServer, type VirtualServerStats, virtualServerName } from '../forwarder.js';
 import type { Log } from '../log.js';
 import { sortVirtualServers } from '../order.js';
 import { effectiveFlags, fromIpvsService, toIpvsKey, toIpvsService } from './service.js';
-
-/** IPVS forgets an idle connection after 15 minutes; what applications rely on is the two hours of TCP keepalive. */
-const TCP_TIMEOUT_SECONDS = 7200;
+import { DirectorIpvsSettings, type IpvsSettings } from './settings.js';
 
 export class IpvsEngine implements Engine {
   readonly kind = 'ipvs';
   readonly ordered = true;
-  readonly #netns: string;
-  readonly #log: Log;
   readonly #ipvs: Ipvs;
+  readonly #settings: IpvsSettings;
   /** Undoes what we never write: firewall-mark services, flags, other ways of forwarding. */
   #repairs: IpvsOperation[] = [];
 
-  /** `netns`: the director. Throws IpvsError FL_NO_IPVS when the kernel has no ip_vs. */
-  constructor(netns: string, log: Log) {
-    this.#netns = netns;
-    this.#log = log;
-    this.#ipvs = new Ipvs({ netns });
+  constructor(ipvs: Ipvs, settings: IpvsSettings) {
+    this.#ipvs = ipvs;
+    this.#settings = settings;
+  }
+
+  /** In a director. Throws IpvsError FL_NO_IPVS when the kernel has no ip_vs. */
+  static open(netns: string, log: Log): IpvsEngine {
+    const ipvs = new Ipvs({ netns });
+    return new IpvsEngine(ipvs, new DirectorIpvsSettings(netns, ipvs, log));
   }
 
   normalize(server: VirtualServer): VirtualServer {
@@ -57,14 +52,8 @@ export class IpvsEngine implements Engine {
     return protocol !== 'udp' && scheduler !== 'dh';
   }
 
-  /** Settings of this namespace, which exist only once ip_vs is loaded. */
   prepare(): number {
-    const changes = ensureSysctls(this.#netns, ipvsSysctls, this.#log);
-    const { tcp } = this.#ipvs.getTimeouts();
-    if (tcp === TCP_TIMEOUT_SECONDS) return changes;
-    this.#ipvs.setTimeouts({ tcp: TCP_TIMEOUT_SECONDS });
-    this.#log.info({ netns: this.#netns, before: tcp, seconds: TCP_TIMEOUT_SECONDS }, 'IPVS TCP timeout changed');
-    return changes + 1;
+    return this.#settings.ensure();
   }
 
   read(): Reading {
@@ -89,27 +78,25 @@ export class IpvsEngine implements Engine {
   }
 
   apply(operations: readonly Operation[]): void {
-    const all = [...this.#repairs, ...operations.flatMap(toIpvs)];
+    const repairs = this.#repairs;
     this.#repairs = [];
-    const failures = this.#ipvs.apply(all);
-    if (failures.length > 0) throw refused(failures, all.length);
+    const lastMove = operations.findLastIndex(({ kind }) => kind === 'move-destination');
+    const upToMoves = [...repairs, ...operations.slice(0, lastMove + 1).flatMap(toIpvs)];
+    if (lastMove >= 0) this.#settings.keepingConnections(() => this.#send(upToMoves));
+    const others = operations.slice(lastMove + 1).flatMap(toIpvs);
+    this.#send(lastMove >= 0 ? others : [...upToMoves, ...others]);
   }
 
-  connections(services: readonly VirtualServerKey[]): Map<string, ReadonlyMap<string, number>> {
+  /** IPVS's own counts, of the virtual servers that are named. */
+  connections(flows: readonly Flow[]): FlowCounts {
+    const services = new Map(flows.map(({ service }) => [virtualServerName(service), service]));
     return new Map(
-      services.map((service) => {
-        const counts = this.#ipvs
-          .destinations(toIpvsKey(service))
-          .map(
-            ({ address, port, activeConnections, inactiveConnections }) =>
-              [endpoint(address, port), activeConnections + inactiveConnections] as const,
-          );
-        return [virtualServerName(service), new Map(counts)];
+      [...services].map(([name, service]) => {
+        const destinations = this.#ipvs.destinations(toIpvsKey(service));
+        return [name, new Map(destinations.map((real) => [endpoint(real.address, real.port), connectionsOf(real)]))];
       }),
     );
   }
-
-  forget(_flows: readonly Flow[]): void {}
 
   stats(): VirtualServerStats[] {
     const servers = this.#list().map(({ service, destinations }) => ({
@@ -124,9 +111,19 @@ export class IpvsEngine implements Engine {
     this.#ipvs.close();
   }
 
+  #send(operations: IpvsOperation[]): void {
+    if (operations.length === 0) return;
+    const failures = this.#ipvs.apply(operations);
+    if (failures.length > 0) throw refused(failures, operations.length);
+  }
+
   #list(): { service: IpvsService; destinations: IpvsDestination[] }[] {
     return this.#ipvs.services().map((service) => ({ service, destinations: this.#ipvs.destinations(service) }));
   }
+}
+
+function connectionsOf({ activeConnections, inactiveConnections }: IpvsDestination): number {
+  return activeConnections + inactiveConnections;
 }
 
 /** As we write it: NAT, without thresholds. */

@@ -1,14 +1,16 @@
 /**
  * The engine for kernels without ip_vs: nftables' own address translation, in a table of its own in the director.
  *
- * What it has not got, compared with IPVS: schedulers that look at connections (they become chance).
+ * What it has not got, compared with IPVS: schedulers that look at connections (they become chance),
+ * and persistence with a timeout (it becomes a hash of the client's address).
  */
 import type { Operation } from '../diff.js';
-import type { Engine, Flow, Reading } from '../engine.js';
-import { type VirtualServer, type VirtualServerKey, type VirtualServerStats, virtualServerName } from '../forwarder.js';
+import type { Engine, Reading } from '../engine.js';
+import type { Flow, FlowCounts, Flows } from '../flows.js';
+import type { VirtualServer, VirtualServerStats } from '../forwarder.js';
 import type { Nft } from '../nft.js';
 import { sortVirtualServers } from '../order.js';
-import { parseListing } from './listing.js';
+import { type ParsedServer, parseListing } from './listing.js';
 import { baseScript, changeScript, deleteTableScript, TABLE } from './ruleset.js';
 
 /** What is in the kernel. `damaged`: there is a table of our name, but not as we write it. */
@@ -18,14 +20,16 @@ export class NftablesEngine implements Engine {
   readonly kind = 'nftables';
   readonly ordered = false;
   readonly #nft: Nft;
+  readonly #flows: Flows;
   #table: TableState = 'absent';
 
-  constructor(nft: Nft) {
+  constructor(nft: Nft, flows: Flows) {
     this.#nft = nft;
+    this.#flows = flows;
   }
 
   normalize(server: VirtualServer): VirtualServer {
-    const { sourceRanges: _, flags: _flags, persistenceSeconds: _seconds, ...rest } = server;
+    const { sourceRanges: _, ...rest } = server;
     return rest;
   }
 
@@ -61,20 +65,18 @@ export class NftablesEngine implements Engine {
     this.#table = 'ours';
   }
 
-  /** None: established connections are connection tracking's, and need nothing of this table. */
-  connections(services: readonly VirtualServerKey[]): Map<string, ReadonlyMap<string, number>> {
-    return new Map(services.map((service) => [virtualServerName(service), new Map()]));
+  /** Translation is connection tracking's, and so is the knowledge of who is connected. */
+  connections(flows: readonly Flow[]): FlowCounts {
+    return this.#flows.count(flows);
   }
 
-  forget(_flows: readonly Flow[]): void {}
-
   stats(): VirtualServerStats[] {
-    return this.#list().servers;
+    return this.#list().servers.map(({ flags: _, persistenceSeconds: __, ...server }) => server);
   }
 
   close(): void {}
 
-  #list(): { table: TableState; servers: VirtualServerStats[] } {
+  #list(): { table: TableState; servers: ParsedServer[] } {
     const objects = this.#nft.listTable('inet', TABLE);
     if (!objects) return { table: 'absent', servers: [] };
     const servers = parseListing(objects);

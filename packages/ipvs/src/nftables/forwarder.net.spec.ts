@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { virtualServers } from '../arbitraries.spec.helpers.js';
 import { diff } from '../diff.js';
+import { TrackedFlows } from '../flows.js';
 import type { Forwarder, VirtualServer } from '../forwarder.js';
 import { KernelForwarder } from '../kernel-forwarder.js';
 import { NftCommand } from '../nft.js';
@@ -21,7 +22,10 @@ describe('nftables forwarder and the kernel', function () {
   after(() => deleteNetns(netns));
   beforeEach(() => nft.run('flush ruleset'));
 
-  const open = () => new KernelForwarder(new NftablesEngine(nft));
+  const open = () => {
+    const flows = new TrackedFlows(netns);
+    return new KernelForwarder({ engine: new NftablesEngine(nft, flows), flows });
+  };
 
   const web: VirtualServer = {
     address: '10.77.0.200',

@@ -4,7 +4,7 @@
  * A table that is not exactly what ruleset.ts writes (somebody edited it, or another release made it) gives undefined:
  * then it is replaced as a whole, in one transaction, rather than mended.
  */
-import type { Protocol, RealServerStats, VirtualServerStats } from '../forwarder.js';
+import type { Protocol, RealServerStats, SchedulerFlag, VirtualServer, VirtualServerStats } from '../forwarder.js';
 import type { NftObject } from '../nft.js';
 import { realServerChain, serviceChain } from './ruleset.js';
 
@@ -26,16 +26,18 @@ interface DispatchMap {
   elem?: [{ concat: [address: string, protocol: string | number, port: number] }, Goto][];
 }
 
+export type ParsedServer = VirtualServerStats & Pick<VirtualServer, 'flags' | 'persistenceSeconds'>;
+
 /** nft prints names where /etc/protocols has them. */
 const protocols: Record<string, Protocol> = { tcp: 'tcp', 6: 'tcp', udp: 'udp', 17: 'udp', sctp: 'sctp', 132: 'sctp' };
 
 /** Virtual servers with their counters, in no particular order; undefined when the table is not as we write it. */
-export function parseListing(objects: readonly NftObject[]): VirtualServerStats[] | undefined {
+export function parseListing(objects: readonly NftObject[]): ParsedServer[] | undefined {
   const listing = index(objects);
   const maps = [listing.maps.get('dispatch4'), listing.maps.get('dispatch6')];
   if (maps.includes(undefined) || listing.rules.get('prerouting')?.length !== 2) return undefined;
   let chainsKnown = 1; // prerouting
-  const servers: VirtualServerStats[] = [];
+  const servers: ParsedServer[] = [];
   for (const [{ concat }, verdict] of maps.flatMap((map) => map!.elem ?? [])) {
     const server = parseServer(listing, concat, verdict.goto.target);
     if (!server) return undefined;
@@ -70,12 +72,12 @@ function parseServer(
   listing: Listing,
   [address, protocol, port]: [string, string | number, number],
   target: string,
-): VirtualServerStats | undefined {
+): ParsedServer | undefined {
   const key = { address, port, protocol: protocols[protocol]! };
   const chain = serviceChain(key);
   const [choose, ...more] = listing.rules.get(chain) ?? [];
-  const scheduler = comment(choose, 'scheduler');
-  if (target !== chain || !choose || more.length > 0 || scheduler === undefined) return undefined;
+  const settings = parseSettings(choose);
+  if (target !== chain || !choose || more.length > 0 || !settings) return undefined;
 
   const realServers: RealServerStats[] = [];
   const unchosen = targets(choose);
@@ -85,11 +87,11 @@ function parseServer(
     if (unchosen.delete(name) !== real.weight > 0) return undefined;
     realServers.push(real);
   }
-  return unchosen.size === 0 ? { ...key, scheduler, realServers } : undefined;
+  return unchosen.size === 0 ? { ...key, ...settings, realServers } : undefined;
 }
 
 function parseRealServer([rule, ...more]: Rule[]): RealServerStats | undefined {
-  const weight = comment(rule, 'weight');
+  const weight = comment(rule).get('weight');
   const dnat = rule?.expr.find((expression) => expression.dnat)?.dnat;
   const counter = rule?.expr.find((expression) => expression.counter)?.counter;
   if (!dnat || !counter || weight === undefined || more.length > 0) return undefined;
@@ -106,9 +108,23 @@ function targets(rule: Rule): Set<string> {
   );
 }
 
-function comment(rule: Rule | undefined, name: string): string | undefined {
-  const [key, value] = rule?.comment?.split('=') ?? [];
-  return key === name ? value : undefined;
+function parseSettings(
+  rule: Rule | undefined,
+): Pick<ParsedServer, 'scheduler' | 'flags' | 'persistenceSeconds'> | undefined {
+  const words = comment(rule);
+  const [scheduler, flags, persistence] = ['scheduler', 'flags', 'persistence'].map((name) => words.get(name));
+  if (!scheduler) return undefined;
+  return {
+    scheduler,
+    ...(flags ? { flags: flags.split(',') as SchedulerFlag[] } : {}),
+    ...(persistence ? { persistenceSeconds: Number(persistence) } : {}),
+  };
+}
+
+/** `name=value` and spaces between them. */
+function comment(rule: Rule | undefined): Map<string, string> {
+  const words = rule?.comment?.split(' ').map((word) => word.split('=')) ?? [];
+  return new Map(words.map(([name = '', value = '']) => [name, value]));
 }
 
 function ofKind<T>(objects: readonly NftObject[], kind: string): T[] {

@@ -103,16 +103,42 @@ function deleteChain(chain: string): string[] {
 function chooseLine(server: VirtualServer): string {
   const slots = scheduleSlots(server.realServers).map((real) => realServerChain(server, real));
   const rule = `add rule ${table} ${serviceChain(server)}`;
-  const comment = `comment "scheduler=${server.scheduler}"`;
+  const comment = `comment "${settingsComment(server)}"`;
   if (slots.length === 0) return `${rule} counter ${comment}`;
   if (slots.length === 1) return `${rule} goto ${slots[0]} ${comment}`;
   const verdicts = slots.map((chain, slot) => `${slot} : goto ${chain}`).join(', ');
-  return `${rule} numgen ${numgenMode(server.scheduler)} mod ${slots.length} vmap { ${verdicts} } ${comment}`;
+  return `${rule} ${generator(server, slots.length)} vmap { ${verdicts} } ${comment}`;
 }
 
-/** nftables knows turns and chance. Whatever looks at connections or hashes is served by chance: evenly, not sticky. */
-function numgenMode(scheduler: string): 'inc' | 'random' {
-  return scheduler === 'rr' || scheduler === 'wrr' ? 'inc' : 'random';
+/** The same in every director, so that a client keeps its real server when the VIP moves. */
+const HASH_SEED = 77;
+
+/**
+ * nftables knows turns, chance and hashes. Schedulers that hash do so here too, and persistence becomes a hash of the
+ * client's address; whatever looks at connections is served by chance: evenly.
+ */
+function generator(server: VirtualServer, slots: number): string {
+  const key = hashKey(server);
+  if (key) return `jhash ${key} mod ${slots} seed ${HASH_SEED}`;
+  const mode = server.scheduler === 'rr' || server.scheduler === 'wrr' ? 'inc' : 'random';
+  return `numgen ${mode} mod ${slots}`;
+}
+
+function hashKey({ address, scheduler, flags = [], persistenceSeconds }: VirtualServer): string | undefined {
+  const header = familyOf(address) === 'ipv4' ? 'ip' : 'ip6';
+  if (persistenceSeconds) return `${header} saddr`;
+  if (flags.includes('mh-port') || flags.includes('sh-port')) return `${header} saddr . th sport`;
+  if (scheduler === 'mh' || scheduler === 'sh') return `${header} saddr`;
+  return scheduler === 'dh' ? `${header} daddr` : undefined;
+}
+
+/** `scheduler=mh flags=mh-fallback,mh-port persistence=10800`: what of a virtual server its rules do not tell. */
+function settingsComment({ scheduler, flags = [], persistenceSeconds }: VirtualServer): string {
+  return [
+    `scheduler=${scheduler}`,
+    ...(flags.length > 0 ? [`flags=${flags.join()}`] : []),
+    ...(persistenceSeconds ? [`persistence=${persistenceSeconds}`] : []),
+  ].join(' ');
 }
 
 const MAX_SLOTS = 256;

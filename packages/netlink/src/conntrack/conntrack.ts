@@ -38,15 +38,16 @@ export class Conntrack {
   }
 
   /**
-   * Forgets the connections that `filter` describes: their next packet begins a new one. Returns how many there were.
+   * Forgets the connections that `filter` describes, or those of them which `only` chooses: their next packet begins a
+   * new one. Returns how many there were.
    * Those that begin meanwhile may stay. Throws TypeError for a filter that says nothing, NetlinkError if the kernel
    * refuses.
    */
-  delete(filter: ConntrackFilter): number {
+  delete(filter: ConntrackFilter, only: (entry: ConntrackEntry) => boolean = () => true): number {
     const checked = checkFilter(filter);
     if (isEmpty(checked)) throw new TypeError('delete of connections needs a filter that says which');
     const operation = `delete connections (${describeFilter(filter)})`;
-    const found = this.#find(checked, operation);
+    const found = this.#find(checked, operation).filter(({ entry }) => only(entry));
     const failures = this.#netlink.batch(
       found.map(({ entry, message }) => ({
         command: commands.delete,
