@@ -2,9 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointInput, EndpointsInput, ServicePortInput } from './input.js';
 
-export interface Endpoint extends EndpointInput {
-  port: number;
-}
+/** Port → address → endpoint. */
+export type Endpoints = ReadonlyMap<number, ReadonlyMap<string, EndpointInput>>;
 
 const NONE: ReadonlyMap<string, EndpointsInput> = new Map();
 
@@ -53,23 +52,24 @@ export class EndpointTable {
   }
 
   /**
-   * The endpoints of one port, each once, in no particular order. While slices are rebalanced one endpoint may be in two of them, the
-   * older of which does not know yet that it is ready, or where it is.
+   * The endpoints of one port, by the port that they have for it and then by address, in no particular order. While slices are
+   * rebalanced one endpoint may be in two of them, the older of which does not know yet that it is ready, or where it is.
    */
-  endpointsOf(service: string, family: 'ipv4' | 'ipv6', port: ServicePortInput): Iterable<Endpoint> {
-    const found = new Map<string, Endpoint>();
+  endpointsOf(service: string, family: 'ipv4' | 'ipv6', port: ServicePortInput): Endpoints {
+    const found = new Map<number, Map<string, EndpointInput>>();
     for (const slice of this.#slicesOf(service)) {
       if (slice.family !== family) continue;
       for (const target of slice.ports) {
         if ((target.name ?? '') !== (port.name ?? '') || target.protocol !== port.protocol) continue;
+        const there = found.get(target.port) ?? new Map<string, EndpointInput>();
+        found.set(target.port, there);
         for (const endpoint of slice.endpoints) {
-          const key = `${endpoint.address} ${target.port}`;
-          const other = found.get(key);
-          if (!other || speaksLouder(endpoint, other)) found.set(key, { ...endpoint, port: target.port });
+          const other = there.get(endpoint.address);
+          if (!other || speaksLouder(endpoint, other)) there.set(endpoint.address, endpoint);
         }
       }
     }
-    return found.values();
+    return found;
   }
 
   #slicesOf(service: string): Iterable<EndpointsInput> {

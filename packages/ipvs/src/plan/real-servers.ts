@@ -10,7 +10,7 @@
  */
 import type { RealServer } from '../forwarder.js';
 import { sortRealServers } from '../order.js';
-import type { Endpoint } from './endpoint-table.js';
+import type { Endpoints } from './endpoint-table.js';
 import type { ServicePortInput } from './input.js';
 import type { Family, NodeAddress, NodeTable } from './node-table.js';
 import type { Mode } from './settings.js';
@@ -18,7 +18,7 @@ import type { Mode } from './settings.js';
 export interface Surroundings {
   nodes: NodeTable;
   /** Of one Service. */
-  endpoints: (family: Family, port: ServicePortInput) => Iterable<Endpoint>;
+  endpoints: (family: Family, port: ServicePortInput) => Endpoints;
 }
 
 /** undefined: the port has no NodePort, and would need one. */
@@ -35,13 +35,15 @@ export function realServersOf(
   return nodes.view().addresses[family].map((address) => ({ address, port: nodePort, weight: 1 }));
 }
 
-function local(endpoints: Iterable<Endpoint>, usable: readonly NodeAddress[], port: number): RealServer[] {
+function local(endpoints: Endpoints, usable: readonly NodeAddress[], port: number): RealServer[] {
   const ready = new Map<string, number>();
   const terminating = new Map<string, number>();
-  for (const endpoint of endpoints) {
-    if (endpoint.node === undefined) continue;
-    const counts = endpoint.terminating ? terminating : ready;
-    counts.set(endpoint.node, (counts.get(endpoint.node) ?? 0) + 1);
+  for (const there of endpoints.values()) {
+    for (const endpoint of there.values()) {
+      if (endpoint.node === undefined) continue;
+      const counts = endpoint.terminating ? terminating : ready;
+      counts.set(endpoint.node, (counts.get(endpoint.node) ?? 0) + 1);
+    }
   }
   const found = weighted(usable, ready, port);
   return found.length > 0 ? found : weighted(usable, terminating, port);
@@ -60,8 +62,13 @@ function weighted(usable: readonly NodeAddress[], counts: ReadonlyMap<string, nu
   return found;
 }
 
-function pods(endpoints: Iterable<Endpoint>, nodes: NodeTable): RealServer[] {
-  const up = [...endpoints].filter(({ node }) => nodes.isUp(node));
-  const ready = up.filter(({ terminating }) => !terminating);
-  return sortRealServers((ready.length > 0 ? ready : up).map(({ address, port }) => ({ address, port, weight: 1 })));
+function pods(endpoints: Endpoints, nodes: NodeTable): RealServer[] {
+  const ready: RealServer[] = [];
+  const terminating: RealServer[] = [];
+  for (const [port, there] of endpoints) {
+    for (const { address, node, terminating: isTerminating } of there.values()) {
+      if (nodes.isUp(node)) (isTerminating ? terminating : ready).push({ address, port, weight: 1 });
+    }
+  }
+  return sortRealServers(ready.length > 0 ? ready : terminating);
 }
