@@ -17,12 +17,12 @@ describe('controller: allocation', () => {
     expect(await world.address('web')).to.equal('192.0.2.8');
     expect(await world.condition('web', 'True', 'Allocated')).to.equal('192.0.2.8 from pool "public"');
     expect(await world.event('web', 'Normal', 'IPAllocated')).to.equal('Assigned 192.0.2.8 from pool "public"');
-    expect(await world.event('public', 'Normal', 'PoolAccepted')).to.match(/^Accepted: 8 addresses in 8 virtual/);
+    expect(await world.event('public', 'Normal', 'PoolAccepted')).to.match(/^Accepted: 8 IPv4 addresses in 8 virtual/);
     const service = world.services.get('default/web');
     expect(service?.status?.loadBalancer?.ingress).to.deep.equal([{ ip: '192.0.2.8', ipMode: 'Proxy' }]);
     expect(service?.metadata?.finalizers).to.deep.equal(['service.kubernetes.io/load-balancer-cleanup']);
     await world.used('public', 1);
-    expect(world.pools.get('public')?.status).to.deep.include({ capacity: '8', allocated: 1, free: '7' });
+    expect(world.pools.get('public')?.status).to.deep.include({ ipv4: { capacity: '8', allocated: 1, free: '7' } });
   });
 
   it('serves Services that were there before the pool, and the controller', async () => {

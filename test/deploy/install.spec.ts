@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { parseAddressPool } from '@fairlead/api';
 import { expect } from 'chai';
 import { Cluster } from '../kubectl/cluster.js';
 
@@ -97,7 +98,18 @@ describe('deploy/', () => {
 
     it('fills in defaults', async () => {
       const applied = JSON.parse(await cluster.run([...check, '-o', 'json'], pool('{addresses: [192.0.2.0/28]}')));
-      expect(applied.spec).to.deep.equal({ addresses: ['192.0.2.0/28'], autoAssign: true, virtualRouters: 8 });
+      expect(applied.spec).to.deep.equal({
+        addresses: ['192.0.2.0/28'],
+        avoidBuggyAddresses: false,
+        autoAssign: true,
+        priority: 0,
+        sharing: 'SameNamespace',
+        reusePolicy: 'LowestFirst',
+        reclaim: false,
+        virtualRouters: 8,
+        election: 'lease',
+        preempt: false,
+      });
     });
 
     for (const text of [
@@ -123,6 +135,14 @@ describe('deploy/', () => {
         /spec\.addresses\[1\]: Duplicate value/,
       ],
       ['too many virtual routers', "{addresses: ['192.0.2.0/28'], virtualRouters: 65}", /less than or equal to 64/],
+      ['a policy that is none', "{addresses: ['192.0.2.0/28'], reusePolicy: Random}", /Unsupported value: "Random"/],
+      [
+        'a weight of 0',
+        "{addresses: ['192.0.2.0/28'], preferredNodes: [{weight: 0, selector: {}}]}",
+        /weight.*equal to 1/,
+      ],
+      ['a name of an interface with a blank', "{addresses: ['192.0.2.0/28'], interfaces: ['a b']}", /interfaces\[0\]/],
+      ['a day and more to cool down', "{addresses: ['192.0.2.0/28'], coolDownSeconds: 86401}", /coolDownSeconds/],
       ['an unknown field', "{addresses: ['192.0.2.0/28'], adresses: []}", /unknown field "spec\.adresses"/],
     ];
     for (const [what, spec, expected] of refused) {
@@ -131,13 +151,33 @@ describe('deploy/', () => {
       });
     }
 
+    it('takes everything that a pool can say, and Fairlead reads it as it stands there', async () => {
+      const everything = await readFile(new URL('test/deploy/everything.yaml', root), 'utf8');
+      const applied = JSON.parse(await cluster.run([...check, '-o', 'json'], everything));
+      const parsed = parseAddressPool(applied);
+      expect(parsed).to.include({ ok: true });
+      const fields = Object.keys(await specFields());
+      expect(Object.keys(applied.spec), 'the example has every field').to.have.members(fields);
+      for (const name of fields.filter((each) => !['addresses', 'excludeAddresses', 'subnets'].includes(each))) {
+        expect((parsed as unknown as { pool: Record<string, unknown> }).pool[name], name).to.deep.equal(
+          applied.spec[name],
+        );
+      }
+    });
+
     it('explains every field', async () => {
       const explained = await cluster.run(['explain', 'apool', '--recursive']);
       const names = [...explained.matchAll(/^ {2,}(\w+)\t/gm)].map(([, name]) => name);
-      expect(names).to.include.members(['addresses', 'autoAssign', 'virtualRouters', 'inEffect', 'draining', 'free']);
-      for (const field of ['spec', 'spec.addresses', 'spec.autoAssign', 'spec.virtualRouters', 'status.free']) {
-        expect(await cluster.run(['explain', `apool.${field}`]), field).to.match(/DESCRIPTION:\n {4}\S.{30}/);
+      const all = Object.keys(await specFields());
+      expect(names).to.include.members([...all, 'inEffect', 'draining', 'coolingDown', 'free']);
+      for (const field of ['spec', ...all.map((name) => `spec.${name}`), 'status.ipv4.free', 'status.coolingDown']) {
+        expect(await cluster.run(['explain', `apool.${field}`]), field).to.match(/DESCRIPTION:\n {4}\S.{25}/);
       }
     });
+
+    async function specFields(): Promise<object> {
+      const crd = await cluster.object('crd', 'addresspools.fairlead.dev');
+      return crd.spec.versions[0].schema.openAPIV3Schema.properties.spec.properties;
+    }
   });
 });

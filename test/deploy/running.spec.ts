@@ -58,9 +58,9 @@ describe('a cluster with deploy/ and a controller', () => {
   it('shows in `kubectl get apool` what there is and what is left', async () => {
     await cluster.run(['wait', '--for=jsonpath={.status.allocated}=1', 'apool/public', '--timeout=30s']);
     expect(await cluster.run(['get', 'apool'])).to.match(
-      /^NAME +ADDRESSES +AUTO +ACCEPTED +CAPACITY +ALLOCATED +FREE +AGE\npublic +\["10\.77\.0\.200-10\.77\.0\.231"\] +true +True +32 +1 +31 +\S+$/m,
+      /^NAME +ADDRESSES +AUTO +ACCEPTED +ALLOCATED +FREE-V4 +FREE-V6 +AGE\npublic +\["10\.77\.0\.200-10\.77\.0\.231"\] +true +True +1 +31 +\S+$/m,
     );
-    expect(await cluster.run(['get', 'apool', '-o', 'wide'])).to.include('32 addresses in 8 virtual routers');
+    expect(await cluster.run(['get', 'apool', '-o', 'wide'])).to.include('32 IPv4 addresses in 8 virtual routers');
   });
 
   it('tells of it in `kubectl describe`', async () => {

@@ -101,10 +101,6 @@ export interface AddressPoolStatus {
   ipv6?: FamilyStatus;
   /** Addresses that Services have, of both families, those that drain included. */
   allocated?: number;
-  /** Number of addresses of both families, as decimal text. */
-  capacity?: string;
-  /** Addresses left of both families, as decimal text. */
-  free?: string;
   /** Freed addresses that are kept from strangers for a while: the controller's memory of them across restarts. */
   coolingDown?: CoolingDown[];
 }

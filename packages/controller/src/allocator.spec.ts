@@ -1,8 +1,8 @@
 import { type AddressRange, contains, type Family, formatAddress, parseAddress, parseRange } from '@fairlead/api';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Allocation, Allocator, type AllocatorPool, type Holder } from './allocator.js';
-import { allocatorPool } from './model-cluster.spec.helpers.js';
+import { type Allocation, Allocator, type AllocatorPool } from './allocator.js';
+import { allocatorPool, holder } from './model-cluster.spec.helpers.js';
 
 const pool = allocatorPool;
 
@@ -10,10 +10,6 @@ function withPools(...pools: AllocatorPool[]): Allocator {
   const allocator = new Allocator(() => 0);
   allocator.setPools(pools);
   return allocator;
-}
-
-function holder(key: string, more: Partial<Holder> = {}): Holder {
-  return { key, namespace: 'default', namespaceLabels: undefined, labels: undefined, ...more };
 }
 
 function take(allocator: Allocator, key: string, family: Family = 'ipv4', from?: string): Allocation | undefined {

@@ -124,7 +124,6 @@ export class Allocator {
    * family. Undefined when there are none: nothing has changed then.
    */
   allocate(holder: Holder, wish: Wish): Allocation[] | undefined {
-    this.wake();
     const { families, need = 'all', addresses = [] } = wish;
     const whole = this.#allocateAll(holder, wish, families);
     if (whole || need === 'all' || families.length < 2) return whole;
@@ -169,7 +168,7 @@ export class Allocator {
     return slot.pool;
   }
 
-  /** Ends the cool-downs whose time is over. Whether there were any: then somebody who waits may be served. */
+  /** Ends the cool-downs whose time is over; to be called at wakeAtMs. Whether somebody who waits may be served now. */
   wake(): boolean {
     let woken = false;
     for (const family of FAMILIES) {

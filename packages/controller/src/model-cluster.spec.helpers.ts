@@ -6,7 +6,7 @@
 import { conditions, parseRange } from '@fairlead/api';
 import type { Informer } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
-import type { AllocatorPool } from './allocator.js';
+import type { AllocatorPool, Holder } from './allocator.js';
 import { FreshCache } from './fresh-cache.js';
 import { Ledger } from './ledger.js';
 import { observeService } from './service-observation.js';
@@ -29,6 +29,11 @@ export function allocatorPool(name: string, addresses: string[], more: Partial<A
     deleting: false,
     ...more,
   };
+}
+
+/** Somebody in namespace default who shares with nobody; `more` says otherwise. */
+export function holder(key: string, more: Partial<Holder> = {}): Holder {
+  return { key, namespace: 'default', namespaceLabels: undefined, labels: undefined, ...more };
 }
 
 /** A Service that wants an address; `more` is merged into it. */

@@ -106,7 +106,7 @@ export class Scene {
     });
     const free = await until(pools, `AddressPool "${POOL}" being accepted`, ({ status }) =>
       status?.conditions?.some(({ type, status }) => type === conditions.accepted && status === 'True')
-        ? status.free
+        ? status.ipv4?.free
         : undefined,
     );
     return { name: POOL, addresses: POOL_ADDRESSES, free };
