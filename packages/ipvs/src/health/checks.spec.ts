@@ -47,6 +47,24 @@ describe('checks of Services', () => {
     expect(network.sent.map(({ probe }) => probe.address)).to.deep.equal(['10.77.0.11', '10.77.0.12', '10.77.0.13']);
   });
 
+  it('tell of every change of `healthy`, also when a Service begins or ends to ask', () => {
+    const { timers, network, checks, changes } = world();
+    network.answer = ({ port }) => (port % 2 === 0 ? { ok: false, reason: 'refused' } : { ok: true });
+    const said = (service: string, healthy: boolean) => [service, '10.77.0.11:30080', healthy];
+    const heard = () => changes.splice(0).map(({ service, subject, healthy }) => [service, subject, healthy]);
+    checks.set('default/a', [tcp('10.77.0.11')]);
+    timers.advance(1);
+    expect(heard()).to.deep.equal([said('default/a', false)]);
+    checks.set('default/b', [tcp('10.77.0.11')]);
+    expect(heard()).to.deep.equal([said('default/b', false)]);
+    checks.set('default/a', []);
+    expect(heard()).to.deep.equal([said('default/a', true)]);
+    checks.set('default/b', [{ ...tcp('10.77.0.11', 30_081), subject: '10.77.0.11:30080' }]);
+    expect(heard()).to.deep.equal([said('default/b', true)]);
+    timers.advance(5_000);
+    expect(heard()).to.deep.equal([]);
+  });
+
   it('ask nothing of nodes that are dead', () => {
     const alive = new Set(['n1']);
     const { timers, network, checks } = world({ nodeAlive: (node) => alive.has(node) });

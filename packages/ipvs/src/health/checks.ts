@@ -47,7 +47,7 @@ interface Question {
   asked: Map<string, Set<string>>;
 }
 
-/** Events: `change` (CheckChange), whenever `healthy(service, subject)` changes its answer. */
+/** Events: `change` (CheckChange), whenever `healthy(service, subject)` changes its answer, also because nobody asks any more. */
 export class Checks extends EventEmitter<{ change: [CheckChange] }> {
   readonly #prober: Prober;
   /** By probeName. */
@@ -91,16 +91,15 @@ export class Checks extends EventEmitter<{ change: [CheckChange] }> {
   set(service: string, checks: readonly Check[]): void {
     const before = this.#services.get(service);
     const now = new Map(checks.map(({ subject, probe }) => [subject, probeName(probe)]));
-    for (const { subject, probe, node } of checks) {
-      const name = probeName(probe);
-      if (before?.get(subject) === name) continue;
-      this.#ask(name, probe, node, service, subject);
-    }
+    if (now.size === 0) this.#services.delete(service);
+    else this.#services.set(service, now);
     for (const [subject, name] of before ?? []) {
       if (now.get(subject) !== name) this.#drop(name, service, subject);
     }
-    if (now.size === 0) this.#services.delete(service);
-    else this.#services.set(service, now);
+    for (const { subject, probe, node } of checks) {
+      const name = probeName(probe);
+      if (before?.get(subject) !== name) this.#ask(name, probe, node, service, subject);
+    }
   }
 
   /** false only for a subject whose probes fail. */
@@ -129,15 +128,21 @@ export class Checks extends EventEmitter<{ change: [CheckChange] }> {
     const subjects = question.asked.get(service) ?? new Set();
     question.asked.set(service, subjects.add(subject));
     this.#prober.set(name, probe);
+    if (!this.#prober.healthy(name)) {
+      this.emit('change', { service, subject, healthy: false, reason: this.#prober.reason(name) });
+    }
   }
 
   #drop(name: string, service: string, subject: string): void {
     const question = this.#questions.get(name)!;
     const subjects = question.asked.get(service)!;
+    const failed = !this.#prober.healthy(name);
     subjects.delete(subject);
     if (subjects.size === 0) question.asked.delete(service);
-    if (question.asked.size > 0) return;
-    this.#questions.delete(name);
-    this.#prober.remove(name);
+    if (question.asked.size === 0) {
+      this.#questions.delete(name);
+      this.#prober.remove(name);
+    }
+    if (failed) this.emit('change', { service, subject, healthy: true, reason: '' });
   }
 }
