@@ -1,12 +1,8 @@
 #!/usr/bin/env node
 /** The `fairlead` command. Exit codes: 0 done, 1 failed, 2 wrong usage. */
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { version } from './version.js';
 
 const program = new Command('fairlead')
   .description('a bare-metal LoadBalancer for Kubernetes')

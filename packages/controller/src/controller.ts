@@ -12,6 +12,7 @@ import { EventRecorder, Informer, isKubeError, type KubeClient, leases } from '@
 import { LeaseLock, type LeaseLockOptions, type LeaseObject } from '@fairlead/lease-lock';
 import type { Logger } from 'pino';
 import { brief } from './brief.js';
+import { ControllerMetrics } from './metrics.js';
 import { Term } from './term.js';
 
 /** Name of the Lease (in SYSTEM_NAMESPACE) that says which replica leads. */
@@ -29,6 +30,8 @@ export interface ControllerOptions {
   /** Of this replica; no two that live at the same time may have the same (the Pod's name is fine). */
   identity: string;
   log: Logger;
+  /** Where what happens is counted; nobody else may use it. */
+  metrics?: ControllerMetrics;
   /** Serve Services without loadBalancerClass, too. Default false. */
   defaultClass?: boolean;
   /** Timing of the leader election, and its parts that tests replace; the defaults are lease-lock's (15 s). */
@@ -53,6 +56,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
 class RunningController implements Controller {
   readonly ready: Promise<void>;
   readonly #options: ControllerOptions;
+  readonly #metrics: ControllerMetrics;
   readonly #recorder: EventRecorder;
   readonly #lock: LeaseLock;
   readonly #leaseInformer: Informer<LeaseObject>;
@@ -69,6 +73,11 @@ class RunningController implements Controller {
   constructor(options: ControllerOptions) {
     const { kube, identity, log, lease } = options;
     this.#options = options;
+    this.#metrics = options.metrics ?? new ControllerMetrics();
+    this.#metrics.observe(() => ({
+      leader: this.isLeader(),
+      ...(this.#term?.view() ?? { pools: [], waiting: 0, queued: { service: 0, pool: 0 } }),
+    }));
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
       this.#rejectReady = reject;
@@ -95,6 +104,7 @@ class RunningController implements Controller {
     this.#lock.on('attempt', ({ purpose, error }) => {
       // Nobody has ever led: no fault. Without its namespace the create that follows fails, too.
       if (purpose === 'look' && isKubeError(error, 'FL_KUBE_NOT_FOUND')) return;
+      if (error) this.#metrics.apiErrors.inc({ resource: leases.plural });
       if (error) log.warn({ ...brief(error), purpose }, `a request for Lease ${CONTROLLER_LEASE} failed, trying again`);
     });
     this.#leaseInformer = new Informer<LeaseObject>({
@@ -106,7 +116,10 @@ class RunningController implements Controller {
       .on('add', (object) => this.#lock.observe(object))
       .on('update', (object) => this.#lock.observe(object))
       .on('delete', () => this.#lock.observe(undefined))
-      .on('error', (error) => log.warn(brief(error), `watching Lease ${CONTROLLER_LEASE} failed, trying again`));
+      .on('error', (error) => {
+        this.#metrics.apiErrors.inc({ resource: leases.plural });
+        log.warn(brief(error), `watching Lease ${CONTROLLER_LEASE} failed, trying again`);
+      });
     this.#leaseInformer.start();
     this.#lock.start();
   }
@@ -138,6 +151,7 @@ class RunningController implements Controller {
 
   #eventLost(error: Error): void {
     this.#lostEvents++;
+    this.#metrics.eventsLost.inc();
     const now = performance.now();
     if (now < this.#lostEventsLogAt) return;
     this.#lostEventsLogAt = now + LOST_EVENTS_MS;
@@ -154,10 +168,12 @@ class RunningController implements Controller {
       log,
       recorder: this.#recorder,
       defaultClass,
+      metrics: this.#metrics,
       leadershipMs: () => (this.#lock.isLeader() ? this.#lock.deadline - clock() : 0),
       now: Date.now,
     });
     this.#term = term;
+    this.#metrics.terms.inc();
     log.info('leading');
     term.start().then(
       () => this.#resolveReady(),

@@ -8,3 +8,4 @@ export {
   type Wish,
 } from './allocator.js';
 export { CONTROLLER_LEASE, type Controller, type ControllerOptions, startController } from './controller.js';
+export { ControllerMetrics, type ControllerView, type PoolUsage } from './metrics.js';

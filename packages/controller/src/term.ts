@@ -25,6 +25,7 @@ import type { Logger } from 'pino';
 import { brief } from './brief.js';
 import { FreshCache } from './fresh-cache.js';
 import { Ledger } from './ledger.js';
+import type { ControllerMetrics, ControllerView } from './metrics.js';
 import { judgePools } from './pool-judgement.js';
 import { planPool } from './pool-plan.js';
 import { allocatorPoolOf, byAge } from './pool-view.js';
@@ -38,6 +39,7 @@ const CONCURRENT_WRITES = 16;
 const USAGE_INTERVAL_MS = 500;
 /** All pools are judged together, so their queue has one key. */
 const ALL_POOLS = 'pools';
+const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 export interface TermOptions {
   kube: KubeClient;
@@ -46,6 +48,7 @@ export interface TermOptions {
   defaultClass: boolean;
   /** ms for which nobody else can be the leader. */
   leadershipMs: () => number;
+  metrics: ControllerMetrics;
   /** Wall clock, ms since the epoch: for lastTransitionTime and the order of waiting, never for leadership. */
   now: () => number;
 }
@@ -65,12 +68,13 @@ export class Term {
   #poolsInLedger = '';
 
   constructor(options: TermOptions) {
-    const { kube, recorder, leadershipMs, now } = options;
+    const { kube, recorder, leadershipMs, metrics, now } = options;
     this.#options = options;
     setMaxListeners(0, this.#abort.signal); // one for each write in flight
     this.#ledger = new Ledger(now);
     this.#writer = new Writer({
       kube,
+      onWrite: () => metrics.writes.inc(),
       leadershipMs,
       emit: (object, { type, reason, message }) => recorder.event(object, type, reason, message),
     });
@@ -81,11 +85,11 @@ export class Term {
     this.#serviceQueue = new WorkQueue({
       process: (key) => this.#writeService(key),
       concurrency: CONCURRENT_WRITES,
-      onError: (error, key, failures) => this.#failed(error, `Service "${key}"`, failures),
+      onError: (error, key, failures) => this.#failed(error, 'service', `Service "${key}"`, failures),
     });
     this.#poolQueue = new WorkQueue({
       process: () => this.#writePools(),
-      onError: (error, _, failures) => this.#failed(error, 'AddressPools', failures),
+      onError: (error, _, failures) => this.#failed(error, 'pool', 'AddressPools', failures),
     });
   }
 
@@ -130,10 +134,26 @@ export class Term {
     return this.#writer.writes;
   }
 
+  /** What the metrics show of it. */
+  view(): Omit<ControllerView, 'leader'> {
+    const { allocator, waiting } = this.#ledger;
+    return {
+      pools: allocator.pools().flatMap(({ name }) =>
+        FAMILIES.flatMap((family) => {
+          const usage = allocator.usage(name, family);
+          return usage && (usage.capacity > 0n || usage.draining > 0) ? [{ pool: name, family, usage }] : [];
+        }),
+      ),
+      waiting,
+      queued: { service: this.#serviceQueue.size, pool: this.#poolQueue.size },
+    };
+  }
+
   #informer<T extends KubeObject>(resource: Resource): Informer<T> {
     const informer = new Informer<T>({ client: this.#options.kube, resource });
     return informer.on('error', (error) => {
       const isUnknown = resource === addressPools && isKubeError(error, 'FL_KUBE_NOT_FOUND');
+      this.#options.metrics.apiErrors.inc({ resource: resource.plural });
       const hint = isUnknown ? '; apply deploy/crd.yaml, without which nothing can be allocated' : '';
       this.#options.log.warn(brief(error), `watching ${resource.plural} failed, trying again${hint}`);
     });
@@ -187,7 +207,8 @@ export class Term {
     if (errors.length > 0) throw errors[0];
   }
 
-  #failed(error: Error, what: string, failures: number): void {
+  #failed(error: Error, object: 'service' | 'pool', what: string, failures: number): void {
+    this.#options.metrics.reconcileErrors.inc({ object });
     this.#options.log.warn({ ...brief(error), failures }, `writing to ${what} failed, trying again`);
   }
 }

@@ -26,6 +26,8 @@ export interface WriterOptions {
   /** ms for which nobody else can be the leader; 0 or less: do not write. */
   leadershipMs: () => number;
   emit: (object: KubeObject, event: PlannedEvent) => void;
+  /** A patch is being sent. */
+  onWrite?: () => void;
 }
 
 export class Writer {
@@ -48,7 +50,7 @@ export class Writer {
     plan: (object: T) => PlannedPatch | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { kube, emit } = this.#options;
+    const { kube, emit, onWrite } = this.#options;
     for (let round = 0; round < MAX_WRITES; round++) {
       const object = cache.get(key);
       const patch = object && plan(object);
@@ -56,6 +58,7 @@ export class Writer {
       let answer: T;
       try {
         this.writes++;
+        onWrite?.();
         answer = await kube.patch<T>(resource, parseKey(key), patch.body, {
           type: 'merge',
           ...(patch.subresource && { subresource: patch.subresource }),

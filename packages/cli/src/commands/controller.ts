@@ -1,21 +1,24 @@
 /** `fairlead controller` */
 
 import { hostname } from 'node:os';
-import { startController } from '@fairlead/controller';
+import { type Controller, ControllerMetrics, startController } from '@fairlead/controller';
 import { KubeClient, resolveConfig } from '@fairlead/kube';
 import type { Command } from 'commander';
 import { createLogger } from '../logging.js';
+import type { ListenAddress } from '../metrics/listen-address.js';
 import { runDaemon } from './daemon.js';
-import { type CommonOptions, parseDuration, withCommonOptions } from './options.js';
+import { startMetrics } from './metrics.js';
+import { type CommonOptions, parseDuration, withCommonOptions, withMetricsAddress } from './options.js';
 
 interface ControllerOptions extends CommonOptions {
+  metricsAddress: ListenAddress | undefined;
   identity: string;
   defaultClass: boolean;
   leaseDuration: number;
 }
 
 export function controllerCommand(parent: Command): void {
-  withCommonOptions(parent.command('controller'))
+  withMetricsAddress(withCommonOptions(parent.command('controller')), ':7481')
     .description('allocate addresses from AddressPools to Services of type LoadBalancer')
     .option(
       '--identity <name>',
@@ -28,9 +31,19 @@ export function controllerCommand(parent: Command): void {
       const log = createLogger('controller', options.logLevel);
       return runDaemon(log, async () => {
         const kube = new KubeClient(await resolveConfig(options));
-        const controller = await startController({
+        const metrics = new ControllerMetrics();
+        let controller: Controller | undefined;
+        const server = startMetrics(options.metricsAddress, {
+          log,
+          registry: metrics.registry,
+          documents: { '/metrics': () => metrics.scrape() },
+          // A standby is ready: it is what it should be.
+          notReady: () => (controller ? undefined : 'starting'),
+        });
+        controller = await startController({
           kube,
           log,
+          metrics,
           identity: options.identity,
           defaultClass: options.defaultClass,
           lease: { leaseDurationMs: options.leaseDuration },
@@ -39,6 +52,7 @@ export function controllerCommand(parent: Command): void {
           stop: async () => {
             await controller.stop();
             await kube.close();
+            server?.close();
           },
         };
       });

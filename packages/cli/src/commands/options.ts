@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseListenAddress } from '../metrics/listen-address.js';
 
 /** `--server`, `--kubeconfig`, `--log-level`; without the first two it is as `resolveConfig` of @fairlead/kube says. */
 export function withCommonOptions(command: Command): Command {
@@ -16,6 +17,15 @@ export function withCommonOptions(command: Command): Command {
         .choices(['trace', 'debug', 'info', 'warn', 'error'])
         .default('info'),
     );
+}
+
+/** `--metrics-address`, of the daemons. */
+export function withMetricsAddress(command: Command, fallback: string): Command {
+  return command.addOption(
+    new Option('--metrics-address <address>', 'where /metrics, /healthz and /readyz are served, or off')
+      .argParser(parseListenAddress)
+      .default(parseListenAddress(fallback), fallback),
+  );
 }
 
 export interface CommonOptions {

@@ -1,14 +1,30 @@
 /** `fairlead speaker` */
 
 import { SYSTEM_NAMESPACE } from '@fairlead/api';
-import { type SpeakerOptions, startSpeaker } from '@fairlead/speaker';
+import {
+  type Speaker,
+  SpeakerMetrics,
+  type SpeakerOptions,
+  scrapeVirtualServers,
+  startSpeaker,
+} from '@fairlead/speaker';
 import { type Command, Option } from 'commander';
 import { createLogger } from '../logging.js';
+import type { ListenAddress } from '../metrics/listen-address.js';
 import { runDaemon } from './daemon.js';
 import { withDirectorOption } from './director-option.js';
-import { type CommonOptions, defaultNodeName, parseCount, parseDuration, withCommonOptions } from './options.js';
+import { startMetrics } from './metrics.js';
+import {
+  type CommonOptions,
+  defaultNodeName,
+  parseCount,
+  parseDuration,
+  withCommonOptions,
+  withMetricsAddress,
+} from './options.js';
 
 interface Options extends CommonOptions {
+  metricsAddress: ListenAddress | undefined;
   nodeName: string;
   director: string;
   forwarder: SpeakerOptions['forwarder'];
@@ -28,7 +44,7 @@ interface Options extends CommonOptions {
 const MAX_IN_A_ROW = 100;
 
 export function speakerCommand(parent: Command): void {
-  withDirectorOption(withCommonOptions(parent.command('speaker')))
+  withMetricsAddress(withDirectorOption(withCommonOptions(parent.command('speaker'))), ':7480')
     .description('elect an owner for each VIP, announce it, and forward its traffic (on every node)')
     .option(
       '--node-name <name>',
@@ -55,9 +71,21 @@ export function speakerCommand(parent: Command): void {
     .option('--kube-proxy-port <port>', "where every node's kube-proxy answers /healthz", parseCount(65_535), 10_256)
     .action((options: Options) => {
       const log = createLogger('speaker', options.logLevel).child({ node: options.nodeName });
-      return runDaemon(log, () =>
-        startSpeaker({
+      return runDaemon(log, async () => {
+        const metrics = new SpeakerMetrics();
+        let speaker: Speaker | undefined;
+        const server = startMetrics(options.metricsAddress, {
           log,
+          registry: metrics.registry,
+          documents: {
+            '/metrics': () => metrics.scrape(),
+            '/metrics/virtual-servers': () => scrapeVirtualServers(speaker?.virtualServers() ?? []),
+          },
+          notReady: () => (speaker ? speaker.notReady() : 'starting'),
+        });
+        const started = await startSpeaker({
+          log,
+          metrics,
           node: options.nodeName,
           kube: { server: options.server, kubeconfig: options.kubeconfig },
           director: options.director,
@@ -76,7 +104,15 @@ export function speakerCommand(parent: Command): void {
             rise: options.probeRise,
             port: options.kubeProxyPort,
           },
-        }),
-      );
+        });
+        speaker = started;
+        return {
+          failed: started.failed,
+          stop: async () => {
+            await started.stop();
+            server?.close();
+          },
+        };
+      });
     });
 }

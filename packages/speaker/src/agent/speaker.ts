@@ -19,6 +19,7 @@ import {
   plan,
   type ServiceObject,
   serviceInput,
+  type VirtualServerStats,
 } from '@fairlead/ipvs';
 import {
   addressPools,
@@ -33,6 +34,7 @@ import {
 } from '@fairlead/kube';
 import { type LinkEvent, LinkMonitor, Rtnetlink } from '@fairlead/netlink';
 import type { Logger } from 'pino';
+import { SpeakerMetrics } from '../metrics/metrics.js';
 import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
 import { type AssignedRouter, assign } from './assignment.js';
@@ -62,12 +64,18 @@ export interface SpeakerOptions {
   timings: LeaseTimings;
   /** How nodes are probed; the defaults are NodeHealth's. */
   probes?: Omit<NodeHealthOptions, 'send' | 'timers'>;
+  /** Where what happens is counted; nobody else may use it. */
+  metrics?: SpeakerMetrics;
   log: Logger;
 }
 
 export interface Speaker {
   /** Hands everything over, and leaves the director forwarding what still arrives. */
   stop(): Promise<void>;
+  /** Why the kernel is not what it should be; undefined: it is. */
+  notReady(): string | undefined;
+  /** What every virtual server has done, from the kernel: as much work as there are virtual servers. */
+  virtualServers(): VirtualServerStats[];
   /** Rejects if the speaker cannot go on. */
   failed: Promise<never>;
 }
@@ -95,6 +103,7 @@ class Agent implements Speaker {
   readonly failed: Promise<never>;
   readonly #options: SpeakerOptions;
   readonly #log: Logger;
+  readonly #metrics: SpeakerMetrics;
   readonly #kube: KubeClient;
   readonly #services: Informer<WatchedService>;
   readonly #nodes: Informer<WatchedNode>;
@@ -131,6 +140,7 @@ class Agent implements Speaker {
   constructor(options: SpeakerOptions, kube: KubeClient) {
     this.#options = options;
     this.#log = options.log;
+    this.#metrics = options.metrics ?? new SpeakerMetrics();
     this.#kube = kube;
     this.#health = new NodeHealth(options.probes);
     this.#services = new Informer({ client: kube, resource: services });
@@ -169,6 +179,14 @@ class Agent implements Speaker {
     this.#inspections = setInterval(() => this.#inspect('doubted'), INSPECT_EVERY_MS);
     this.#reconcile();
     this.#log.info({ forwarder: this.#forwarder!.kind, director: this.#options.director }, 'ready');
+  }
+
+  notReady(): string | undefined {
+    return this.#failure;
+  }
+
+  virtualServers(): VirtualServerStats[] {
+    return this.#forwarder?.stats() ?? [];
   }
 
   async stop(): Promise<void> {
@@ -337,17 +355,23 @@ class Agent implements Speaker {
           { virtualRouter: message.virtualRouter, vips: vips.length },
           `owner of ${message.virtualRouter}`,
         );
+        this.#metrics.takeovers.inc({
+          virtual_router: message.virtualRouter,
+          cause: message.lapsed === undefined ? 'free' : 'lapsed',
+        });
         this.#reporter.took(message.virtualRouter, vips);
         if (message.lapsed !== undefined) this.#suspect(message.lapsed);
         break;
       }
       case 'yield':
+        this.#metrics.handovers.inc({ virtual_router: message.virtualRouter });
         this.#log.info(message, `no longer owner of ${message.virtualRouter}: ${message.reason}`);
         break;
       case 'holder':
         this.#log.debug(message, `${message.virtualRouter} is held by ${message.node ?? 'nobody'}`);
         break;
       case 'rival':
+        this.#metrics.conflicts.inc();
         this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
         break;
       case 'lapsed':

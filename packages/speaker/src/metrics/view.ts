@@ -1,0 +1,39 @@
+/** What a speaker's metrics are read from at the moment of a scrape: nothing here may cost more than the number of virtual routers. */
+
+import type { ProberCounters } from '@fairlead/ipvs';
+
+export interface SpeakerView {
+  /** `ipvs` or `nftables`; undefined before it was chosen. */
+  forwarder: string | undefined;
+  /** Stands for election. */
+  standing: boolean;
+  /** The kernel holds what is desired. */
+  inSync: boolean;
+  /** No node can be used, so all are. */
+  panic: boolean;
+  virtualRouters: readonly VirtualRouterView[];
+  vips: number;
+  virtualServers: number;
+  realServers: number;
+  /** Real servers that get no new connections and wait for the end of those they have. */
+  draining: number;
+  /** Probes of nodes, and those on behalf of Services. */
+  probes: { node: ProberCounters; service: ProberCounters };
+  /** Undefined while there is no director. */
+  kernel: KernelView | undefined;
+}
+
+export interface VirtualRouterView {
+  /** `<pool>.<n>` */
+  name: string;
+  /** This node answers for it. */
+  owner: boolean;
+  vips: number;
+}
+
+/** Counters that the director's kernel keeps. */
+export interface KernelView {
+  /** By the name of the rule. */
+  firewall: Readonly<Record<string, { packets: bigint; bytes: bigint }>>;
+  conntrack: { entries: number; insertFailed: number; drop: number };
+}
