@@ -12,6 +12,7 @@
 import { MalformedMessageError } from './errors.js';
 
 const HEADER_LENGTH = 4;
+const MESSAGE_HEADER_LENGTH = 16;
 const MAX_LENGTH = 0xffff;
 /** More than any length. */
 const SHIFT = MAX_LENGTH + 1;
@@ -24,7 +25,7 @@ export function align(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** Appends attributes and fixed headers to a growing buffer. All methods return the encoder. */
+/** Appends messages, attributes and fixed headers to a growing buffer. All methods return the encoder. */
 export class Encoder {
   #buffer: Buffer;
   #length = 0;
@@ -50,6 +51,25 @@ export class Encoder {
     return this;
   }
 
+  /** A netlink message: its header (struct nlmsghdr), then what `fill` writes; padded to 4. */
+  message(type: number, flags: number, sequence: number, fill: () => void): this {
+    const at = this.#grow(MESSAGE_HEADER_LENGTH);
+    this.#buffer.writeUInt16LE(type, at + 4);
+    this.#buffer.writeUInt16LE(flags, at + 6);
+    this.#buffer.writeUInt32LE(sequence, at + 8);
+    fill();
+    // With the padding of the last attribute, which the kernel skips.
+    this.#buffer.writeUInt32LE(this.#length - at, at);
+    return this;
+  }
+
+  /** Four bytes without an attribute header, given as one little-endian number. */
+  word(value: number): this {
+    const at = this.#grow(4);
+    this.#buffer.writeUInt32LE(value, at);
+    return this;
+  }
+
   u8(type: number, value: number): this {
     const at = this.#attribute(type, 1);
     this.#buffer.writeUInt8(value, at);
@@ -71,6 +91,14 @@ export class Encoder {
   u32(type: number, value: number): this {
     const at = this.#attribute(type, 4);
     this.#buffer.writeUInt32LE(value, at);
+    return this;
+  }
+
+  /** Two numbers in one attribute: flags and their mask. */
+  u32pair(type: number, first: number, second: number): this {
+    const at = this.#attribute(type, 8);
+    this.#buffer.writeUInt32LE(first, at);
+    this.#buffer.writeUInt32LE(second, at + 4);
     return this;
   }
 

@@ -1,5 +1,6 @@
 /** Netlink for Node.js: rtnetlink, generic netlink, IPVS. */
 export * from './attribute.js';
+export type { BatchFailure, Request, RequestList } from './batch.js';
 export { Conntrack } from './conntrack/conntrack.js';
 export type * from './conntrack/types.js';
 export * from './errors.js';
@@ -9,6 +10,7 @@ export {
   GenericNetlink,
   type GenericNetlinkOptions,
   type GenericRequest,
+  type GenericRequestList,
 } from './generic/generic-netlink.js';
 export {
   addressBits,
@@ -37,6 +39,6 @@ export type { Neighbour, NeighbourKey, NeighbourOptions, NeighbourState } from '
 export type { NextHop, Route, RouteDeletion, RouteKey, RouteOptions, RouteType } from './route/route.js';
 export { Rtnetlink, type RtnetlinkOptions } from './route/rtnetlink.js';
 export type { Prefix, Rule, RuleAction, RuleOptions } from './route/rule.js';
-export { type BatchFailure, NetlinkSocket, type NetlinkSocketOptions, type Request } from './socket.js';
+export { NetlinkSocket, type NetlinkSocketOptions } from './socket.js';
 export * as testing from './testing.js';
 export { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';

@@ -1,5 +1,6 @@
 /** Internet and hardware addresses between text and the bytes of a netlink attribute. */
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Encoder } from './attribute.js';
 import { MalformedMessageError } from './errors.js';
 
 export type Family = 'ipv4' | 'ipv6';
@@ -61,6 +62,35 @@ function encodeIpv6(address: string): Buffer {
     });
   }
   return bytes;
+}
+
+/** An address attribute; without garbage for IPv4, which tables of services consist of. Throws TypeError. */
+export function putAddress(encoder: Encoder, type: number, address: string, family: Family): void {
+  const value = family === 'ipv4' ? parseIpv4(address) : undefined;
+  if (value === undefined) encoder.binary(type, encodeAddress(address, family));
+  else encoder.u32be(type, value);
+}
+
+/** The address as a number; undefined for what is none. */
+function parseIpv4(address: string): number | undefined {
+  let value = 0;
+  let part = -1;
+  let dots = 0;
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code >= 0x30 && code <= 0x39) {
+      // 0 before another digit is how C writes octal numbers.
+      if (part === 0) return undefined;
+      part = (part < 0 ? 0 : part * 10) + code - 0x30;
+      if (part > 255) return undefined;
+    } else {
+      if (code !== 0x2e || part < 0) return undefined;
+      value = value * 256 + part;
+      part = -1;
+      dots++;
+    }
+  }
+  return dots === 3 && part >= 0 ? value * 256 + part : undefined;
 }
 
 /** Canonical text (RFC 5952 for IPv6) of the first 4 or 16 bytes. */

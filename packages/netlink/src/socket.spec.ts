@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import type { Request } from './batch.js';
 import { NetlinkError } from './errors.js';
 import { acknowledgement, answer, FakeTransport, fakeSystemError, multipart, refusal } from './fake-transport.js';
 import { encodeMessages, type NetlinkMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR } from './message.js';
-import { NetlinkSocket, type Request } from './socket.js';
+import { NetlinkSocket } from './socket.js';
 
 const payload = (value: number) => Buffer.from([value, 0, 0, 0]);
 const ask = (value = 1): Request => ({ type: 0x20, body: payload(value), operation: `ask ${value}` });

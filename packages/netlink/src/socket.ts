@@ -9,13 +9,12 @@
  * A socket either asks (request, dump, batch) or listens to multicast groups (subscribe), never both: notifications
  * between the parts of a dump are how such code goes wrong.
  */
-import { align } from './attribute.js';
+import { type BatchFailure, type BatchLimits, encodeBatch, listOf, type Request, type RequestList } from './batch.js';
 import { fromSystemError, NetlinkError } from './errors.js';
 import {
   decodeMessages,
   decodeStatus,
   encodeMessages,
-  MESSAGE_HEADER_LENGTH,
   type NetlinkMessage,
   NLM_F_ACK,
   NLM_F_DUMP,
@@ -42,28 +41,20 @@ export interface NetlinkSocketOptions extends TransportOptions {
   transport?: Transport;
 }
 
-export interface Request {
-  type: number;
-  /** Beside NLM_F_REQUEST, NLM_F_ACK and NLM_F_DUMP, which the methods set themselves. */
-  flags?: number;
-  /** What follows the netlink header. */
-  body: Uint8Array;
-  /** For errors: what is attempted, on what. */
-  operation: string;
-  timeoutMs?: number;
-}
-
-/** One message of a batch that the kernel refused. */
-export interface BatchFailure {
-  /** Position in the batch. */
-  index: number;
-  error: NetlinkError;
-}
-
+/** One datagram and what its answers mean. */
 interface Exchange {
+  data: Buffer;
+  firstSequence: number;
+  /** How many messages it has. */
+  count: number;
+  /** Which of them asks for an acknowledgement: its answer is the last one. */
   acknowledged: number;
+  /** A refusal of the first message is the last answer, too. */
   firstDecides?: boolean;
-  failures: BatchFailure[];
+  /** Of a message, for errors. */
+  operation(position: number): string;
+  timeoutMs: number | undefined;
+  refused(position: number, error: NetlinkError): void;
 }
 
 export class NetlinkSocket {
@@ -112,20 +103,28 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends many requests in as few datagrams as the socket buffers allow; returns those which the kernel refused.
+   * Sends many requests, which are all encoded before the first is sent, in as few datagrams as the socket buffers allow; returns those which the kernel refused.
    * Each request is executed whatever happens to the ones before it. Only the last message of a datagram asks for an
    * acknowledgement: refusals are reported without asking. Throws NetlinkError if the outcome is unknown (ENOBUFS,
    * ETIMEDOUT): then read the state again.
    */
-  batch(requests: readonly Request[]): BatchFailure[] {
+  batch(requests: readonly Request[] | RequestList): BatchFailure[] {
     this.#mustAsk();
+    const list = listOf(requests);
+    const firstSequence = (this.#sequence + 1) >>> 0;
+    const batches = encodeBatch(list, this.#limits(), firstSequence);
+    this.#sequence = (this.#sequence + list.length) >>> 0;
     const failures: BatchFailure[] = [];
-    for (let start = 0; start < requests.length; ) {
-      const end = this.#batchEnd(requests, start);
-      const part: BatchFailure[] = [];
-      this.#exchange(requests.slice(start, end), { acknowledged: end - start - 1, failures: part });
-      for (const { index, error } of part) failures.push({ index: start + index, error });
-      start = end;
+    for (const { data, start, end } of batches) {
+      this.#exchange({
+        data,
+        firstSequence: (firstSequence + start) >>> 0,
+        count: end - start,
+        acknowledged: end - start - 1,
+        operation: (position) => list.operation(start + position),
+        timeoutMs: list.timeoutMs,
+        refused: (position, error) => failures.push({ index: start + position, error }),
+      });
     }
     return failures;
   }
@@ -138,11 +137,31 @@ export class NetlinkSocket {
    */
   transaction(begin: Request, requests: readonly Request[], end: Request): BatchFailure[] {
     this.#mustAsk();
-    const failures: BatchFailure[] = [];
+    const all = [begin, ...requests, end];
     // The kernel acknowledges after the end, and the end itself only since Linux 6.10.
     const acknowledged = requests.length;
-    this.#exchange([begin, ...requests, end], { acknowledged, firstDecides: true, failures });
-    return failures.map(({ index, error }) => ({ index: index - 1, error }));
+    const firstSequence = (this.#sequence + 1) >>> 0;
+    const data = encodeMessages(
+      all.map(({ type, flags = 0, body }, position) => ({
+        type,
+        flags: flags | NLM_F_REQUEST | (position === acknowledged ? NLM_F_ACK : 0),
+        sequence: this.#nextSequence(),
+        payload: body,
+      })),
+    );
+    this.#growSendBuffer(data.length, begin.operation);
+    const failures: BatchFailure[] = [];
+    this.#exchange({
+      data,
+      firstSequence,
+      count: all.length,
+      acknowledged,
+      firstDecides: true,
+      operation: (position) => all[position]!.operation,
+      timeoutMs: begin.timeoutMs,
+      refused: (position, error) => failures.push({ index: position - 1, error }),
+    });
+    return failures;
   }
 
   /**
@@ -209,49 +228,31 @@ export class NetlinkSocket {
     }
   }
 
-  /** Where the datagram that begins with `start` has to end: its size and the refusals it may cause are limited. */
-  #batchEnd(requests: readonly Request[], start: number): number {
-    const maxBytes = Math.min(MAX_BATCH_BYTES, Math.floor(this.#transport.sendBufferBytes / 2));
-    const maxMessages = Math.max(1, Math.floor(this.#transport.receiveBufferBytes / REFUSAL_BYTES));
-    let bytes = 0;
-    let end = start;
-    while (end < requests.length && end - start < maxMessages) {
-      bytes += align(MESSAGE_HEADER_LENGTH + requests[end]!.body.length);
-      if (bytes > maxBytes && end > start) break;
-      end++;
-    }
-    return end;
+  /** The size of a datagram and the refusals that it may cause are limited. */
+  #limits(): BatchLimits {
+    return {
+      maxBytes: Math.min(MAX_BATCH_BYTES, Math.floor(this.#transport.sendBufferBytes / 2)),
+      maxMessages: Math.max(1, Math.floor(this.#transport.receiveBufferBytes / REFUSAL_BYTES)),
+    };
   }
 
-  /**
-   * Sends requests in one datagram, where the one at `acknowledged` asks for an acknowledgement, and adds what is
-   * refused to `failures`. Ends with the answer to that one, or with a refusal of the first if `firstDecides`.
-   */
-  #exchange(requests: readonly Request[], { acknowledged, firstDecides, failures }: Exchange): void {
-    const first = (this.#sequence + 1) >>> 0;
-    const messages = requests.map((request, position) => ({
-      type: request.type,
-      flags: (request.flags ?? 0) | NLM_F_REQUEST | (position === acknowledged ? NLM_F_ACK : 0),
-      sequence: this.#nextSequence(),
-      payload: request.body,
-    }));
-    const last = requests[acknowledged]!;
-    const operation = requests.length === 1 ? last.operation : `${requests.length} requests up to "${last.operation}"`;
-    const datagram = encodeMessages(messages);
-    if (firstDecides) this.#growSendBuffer(datagram.length, operation);
-    this.#send(datagram, operation);
-    const deadline = this.#deadline(last);
+  #exchange(exchange: Exchange): void {
+    const { data, firstSequence, count, acknowledged, firstDecides = false } = exchange;
+    const last = exchange.operation(acknowledged);
+    const operation = count === 1 ? last : `${count} requests up to "${last}"`;
+    this.#send(data, operation);
+    const deadline = this.#deadline(exchange);
     for (;;) {
       for (const message of this.#receive(deadline, operation)) {
         // Modulo 2^32, as the sequence wraps around.
-        const index = (message.sequence - first) >>> 0;
-        if (index >= requests.length || message.type !== NLMSG_ERROR) continue;
+        const position = (message.sequence - firstSequence) >>> 0;
+        if (position >= count || message.type !== NLMSG_ERROR) continue;
         const { errno, ...details } = decodeStatus(message);
         if (errno !== 0) {
-          const error = new NetlinkError({ operation: requests[index]!.operation, errno, ...details });
-          failures.push({ index, error });
+          const error = new NetlinkError({ operation: exchange.operation(position), errno, ...details });
+          exchange.refused(position, error);
         }
-        if (index === acknowledged || (firstDecides && index === 0)) return;
+        if (position === acknowledged || (firstDecides && position === 0)) return;
       }
     }
   }
@@ -277,7 +278,7 @@ export class NetlinkSocket {
     return this.#sequence;
   }
 
-  #deadline(request: Request): number {
+  #deadline(request: { timeoutMs?: number | undefined }): number {
     return performance.now() + (request.timeoutMs ?? this.#timeoutMs);
   }
 

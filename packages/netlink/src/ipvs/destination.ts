@@ -2,7 +2,7 @@
 import type { Attributes, Encoder } from '../attribute.js';
 import { checkInteger } from '../check.js';
 import { MalformedMessageError } from '../errors.js';
-import { decodeAddress, encodeAddress, type Family, familyName, familyNumber, familyOf } from '../ip.js';
+import { decodeAddress, type Family, familyName, familyNumber, putAddress } from '../ip.js';
 import { destinationAttributes as a, commandAttributes } from './constants.js';
 import { decodeStats } from './statistics.js';
 import {
@@ -50,13 +50,18 @@ export function putDestination(encoder: Encoder, destination: IpvsDestinationOpt
 
 function putKeyAttributes(encoder: Encoder, key: IpvsDestinationKey): void {
   checkInteger(key.port, 0, 0xffff, () => `port of destination ${key.address}`);
-  encoder.binary(a.address, encodeAddress(key.address));
+  putAddress(encoder, a.address, key.address, apparentFamily(key.address));
   encoder.u16be(a.port, key.port);
+}
+
+/** Of an address that is being encoded, which checks it. */
+function apparentFamily(address: string): Family {
+  return address.includes(':') ? 'ipv6' : 'ipv4';
 }
 
 /** Kernels before 3.18 do not know the attribute, and no family but the service's. */
 function putFamily(encoder: Encoder, key: IpvsDestinationKey, serviceFamily: Family): void {
-  const family = familyOf(key.address);
+  const family = apparentFamily(key.address);
   if (family !== serviceFamily) encoder.u16(a.addressFamily, familyNumber(family));
 }
 

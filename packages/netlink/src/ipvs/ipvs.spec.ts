@@ -282,3 +282,19 @@ describe('sameServiceSettings', () => {
     });
   }
 });
+
+describe('Ipvs.table without /proc', () => {
+  it('lists the destinations of each service by netlink', () => {
+    const ipvs = new Ipvs({ transport: new FakeIpvsKernel().transport() });
+    ipvs.addService({ ...web, scheduler: 'rr' });
+    ipvs.addService({ ...dns, scheduler: 'rr' });
+    ipvs.addDestination(web, real(2));
+    ipvs.addDestination(web, real(3));
+    expect(
+      ipvs.table().map(({ service, destinations }) => [service.address, destinations.map(({ address }) => address)]),
+    ).to.deep.equal([
+      [web.address, ['10.0.0.3', '10.0.0.2']],
+      [dns.address, []],
+    ]);
+  });
+});

@@ -18,7 +18,8 @@ import { commandAttributes, commands, IPVS_FAMILY_NAME, infoAttributes } from '.
 import { decodeDaemon, putDaemon, putDaemonState } from './daemon.js';
 import { decodeDestination } from './destination.js';
 import { explain, type IpvsAction, IpvsError, noIpvsError } from './errors.js';
-import { encodeOperation } from './operation.js';
+import { describeOperation, encodeOperation, operationCommands, putOperation } from './operation.js';
+import { ProcTable, parseProcTable } from './proc.js';
 import { decodeService, putServiceKey } from './service.js';
 import {
   endpointName,
@@ -31,6 +32,8 @@ import {
   type IpvsService,
   type IpvsServiceKey,
   type IpvsServiceOptions,
+  type IpvsTableDestination,
+  type IpvsTableEntry,
   type IpvsTimeouts,
   serviceName,
 } from './types.js';
@@ -63,6 +66,7 @@ export interface IpvsOperationError {
 export class Ipvs {
   readonly #netlink: GenericNetlink;
   readonly #family: GenericFamily;
+  #procTable: ProcTable | undefined;
 
   /** Throws IpvsError with code FL_NO_IPVS if the kernel has no IPVS; loads module ip_vs where that is possible. */
   constructor(options: IpvsOptions = {}) {
@@ -71,6 +75,7 @@ export class Ipvs {
       const family = this.#netlink.family(IPVS_FAMILY_NAME);
       if (!family) throw noIpvsError('open IPVS');
       this.#family = family;
+      if (!options.transport) this.#procTable = ProcTable.open(options.netns);
     } catch (error) {
       this.#netlink.close();
       throw error;
@@ -88,9 +93,20 @@ export class Ipvs {
   }
 
   services(): IpvsService[] {
-    const answers = this.#dump({ command: commands.getService, operation: 'list services' });
-    const services = answers.map(({ attributes }) => decodeService(attributes)).filter((service) => !!service);
-    return firstOfEach(services, serviceName);
+    return this.#services({ withStats: true });
+  }
+
+  /**
+   * Everything, fast: for comparing the kernel's table with another one. Does without statistics, thresholds, tunnels
+   * and persistent connections, which destinations() has.
+   */
+  table(): IpvsTableEntry[] {
+    const services = this.#services({ withStats: false });
+    const known = this.#procTable ? parseProcTable(this.#procTable.read()) : undefined;
+    return services.map((service) => ({
+      service,
+      destinations: known?.get(serviceName(service)) ?? this.destinations(service).map(toTableDestination),
+    }));
   }
 
   /** undefined if there is no such service. */
@@ -153,7 +169,12 @@ export class Ipvs {
    * and NetlinkError (ENOBUFS, ETIMEDOUT) if the outcome is unknown: then read the services again.
    */
   apply(operations: readonly IpvsOperation[]): IpvsOperationError[] {
-    const failures = this.#netlink.batch(this.#family, operations.map(encodeOperation));
+    const failures = this.#netlink.batch(this.#family, {
+      length: operations.length,
+      command: (index) => operationCommands[operations[index]!.kind],
+      attributes: (encoder, index) => putOperation(encoder, operations[index]!),
+      operation: (index) => describeOperation(operations[index]!),
+    });
     return failures.map(({ index, error }) => {
       const operation = operations[index]!;
       return { index, operation, error: explain(error, operation.kind) };
@@ -236,7 +257,15 @@ export class Ipvs {
   }
 
   close(): void {
+    this.#procTable?.close();
+    this.#procTable = undefined;
     this.#netlink.close();
+  }
+
+  #services(options: { withStats: boolean }): IpvsService[] {
+    const answers = this.#dump({ command: commands.getService, operation: 'list services' });
+    const services = answers.map(({ attributes }) => decodeService(attributes, options)).filter((service) => !!service);
+    return firstOfEach(services, serviceName);
   }
 
   #change(operation: IpvsOperation): void {
@@ -258,6 +287,11 @@ function explained<T>(action: IpvsAction, call: () => T): T {
   } catch (error) {
     throw error instanceof NetlinkError ? explain(error, action) : error;
   }
+}
+
+function toTableDestination(destination: IpvsDestination): IpvsTableDestination {
+  const { address, port, weight, forwarding, activeConnections, inactiveConnections } = destination;
+  return { address, port, weight, forwarding, activeConnections, inactiveConnections };
 }
 
 /**

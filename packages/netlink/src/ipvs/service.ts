@@ -2,7 +2,7 @@
 import type { Attributes, Encoder } from '../attribute.js';
 import { checkInteger } from '../check.js';
 import { MalformedMessageError } from '../errors.js';
-import { anyAddress, decodeAddress, encodeAddress, familyName, familyNumber } from '../ip.js';
+import { anyAddress, decodeAddress, familyName, familyNumber, putAddress } from '../ip.js';
 import { serviceAttributes as a, commandAttributes, SERVICE_FLAG_HASHED } from './constants.js';
 import { decodeStats } from './statistics.js';
 import {
@@ -36,14 +36,11 @@ export function putService(encoder: Encoder, service: IpvsServiceOptions): void 
   checkInteger(persistenceTimeoutSeconds, 0, 0xffffffff, () => `persistence timeout of ${serviceName(service)}`);
   if (service.family === 'ipv4') checkInteger(netmask, 0, 0xffffffff, () => `netmask of ${serviceName(service)}`);
   else checkInteger(netmask, 1, 128, () => `prefix length of ${serviceName(service)}`);
-  // struct ip_vs_flags {u32 flags; u32 mask}: all bits are set as given.
-  const flagsAndMask = Buffer.alloc(8);
-  flagsAndMask.writeUInt32LE(flags >>> 0, 0);
-  flagsAndMask.writeUInt32LE(0xffffffff, 4);
   encoder.nest(commandAttributes.service, () => {
     putKeyAttributes(encoder, service);
     encoder.string(a.scheduler, scheduler);
-    encoder.binary(a.flags, flagsAndMask);
+    // struct ip_vs_flags {u32 flags; u32 mask}: all bits are set as given.
+    encoder.u32pair(a.flags, flags >>> 0, 0xffffffff);
     encoder.u32(a.timeout, persistenceTimeoutSeconds);
     // A mask in network order, but a prefix length in host order.
     if (service.family === 'ipv4') encoder.u32be(a.netmask, netmask);
@@ -63,15 +60,15 @@ function putKeyAttributes(encoder: Encoder, key: IpvsServiceKey): void {
   if (protocol === undefined) throw new TypeError(`"${key.protocol}" is not a protocol of IPVS: tcp, udp or sctp`);
   checkInteger(key.port, 0, 0xffff, () => `port of service ${key.address}`);
   encoder.u16(a.protocol, protocol);
-  encoder.binary(a.address, encodeAddress(key.address, key.family));
+  putAddress(encoder, a.address, key.address, key.family);
   encoder.u16be(a.port, key.port);
 }
 
 /**
  * The service in an answer, without the kernel's own flag (HASHED). undefined for protocols other than TCP, UDP and
- * SCTP, which IPVS stores but never forwards.
+ * SCTP, which IPVS stores but never forwards. Statistics are most of the work: they may be left out.
  */
-export function decodeService(message: Attributes): IpvsService | undefined {
+export function decodeService(message: Attributes, { withStats = true } = {}): IpvsService | undefined {
   const attributes = message.nest(commandAttributes.service);
   const family = familyName(attributes?.u16(a.addressFamily) ?? 0);
   if (!attributes || !family) throw new MalformedMessageError('an IPVS service without address family');
@@ -81,7 +78,7 @@ export function decodeService(message: Attributes): IpvsService | undefined {
   const address = attributes.binary(a.address);
   const netmask = family === 'ipv4' ? attributes.u32be(a.netmask) : attributes.u32(a.netmask);
   const persistenceEngine = attributes.string(a.persistenceEngine);
-  const stats = decodeStats(attributes, a.stats, a.stats64);
+  const stats = withStats ? decodeStats(attributes, a.stats, a.stats64) : undefined;
   const service: IpvsService = {
     family,
     protocol,

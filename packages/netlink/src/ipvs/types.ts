@@ -77,6 +77,19 @@ export interface IpvsDestination extends Omit<IpvsDestinationOptions, 'forwardin
   stats?: IpvsStats;
 }
 
+/** What Ipvs.table() says of a destination. */
+export type IpvsTableDestination = Pick<
+  IpvsDestination,
+  'address' | 'port' | 'weight' | 'forwarding' | 'activeConnections' | 'inactiveConnections'
+>;
+
+export interface IpvsTableEntry {
+  /** Without `stats`. */
+  service: IpvsService;
+  /** In the kernel's order, newest first. */
+  destinations: IpvsTableDestination[];
+}
+
 /**
  * The kernel adds these up every two seconds: a connection shows that much later. Where sysctl
  * net.ipv4.vs.run_estimation is 0 they stand still.

@@ -6,9 +6,10 @@
  * attributes are in network order throughout.
  */
 import { Attributes, Encoder } from '../attribute.js';
+import type { BatchFailure, Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import type { NetlinkMessage } from '../message.js';
-import { type BatchFailure, NetlinkSocket, type Request } from '../socket.js';
+import { NetlinkSocket } from '../socket.js';
 import type { Transport } from '../transport.js';
 
 export const NETLINK_NETFILTER = 12;

@@ -1,9 +1,9 @@
 /** Addresses of interfaces: struct ifaddrmsg and IFA_* (linux/if_addr.h). */
 import { Attributes, Encoder } from '../attribute.js';
+import type { Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import { AF_UNSPEC, decodeAddress, encodeAddress, type Family, familyName, familyNumber, familyOf } from '../ip.js';
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../message.js';
-import type { Request } from '../socket.js';
 import { RT_SCOPE_HOST, RT_SCOPE_UNIVERSE, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR } from './constants.js';
 
 const HEADER_LENGTH = 8;

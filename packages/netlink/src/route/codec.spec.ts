@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Encoder } from '../attribute.js';
+import type { Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import type { Family } from '../ip.js';
-import type { Request } from '../socket.js';
 import { addAddressRequest, decodeInterfaceAddress, deleteAddressRequest } from './address.js';
 import { addVethRequest, decodeLink, setLinkRequest } from './link.js';
 import { decodeNeighbour, replaceNeighbourRequest } from './neighbour.js';

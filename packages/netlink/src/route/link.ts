@@ -1,9 +1,9 @@
 /** Network interfaces: struct ifinfomsg and IFLA_* (linux/if_link.h). */
 import { Attributes, Encoder } from '../attribute.js';
+import type { Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import { decodeHardwareAddress, encodeHardwareAddress } from '../ip.js';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../message.js';
-import type { Request } from '../socket.js';
 import { RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK } from './constants.js';
 
 const HEADER_LENGTH = 16;

@@ -1,5 +1,6 @@
 /** ARP and NDP entries: struct ndmsg and NDA_* (linux/neighbour.h). */
 import { Attributes, Encoder } from '../attribute.js';
+import type { Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import {
   AF_UNSPEC,
@@ -13,7 +14,6 @@ import {
   familyOf,
 } from '../ip.js';
 import { NLM_F_CREATE, NLM_F_REPLACE } from '../message.js';
-import type { Request } from '../socket.js';
 import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from './constants.js';
 
 const HEADER_LENGTH = 12;

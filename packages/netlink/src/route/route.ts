@@ -1,5 +1,6 @@
 /** Routes: struct rtmsg and RTA_* (linux/rtnetlink.h). */
 import { Attributes, align, Encoder } from '../attribute.js';
+import type { Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import {
   AF_UNSPEC,
@@ -12,7 +13,6 @@ import {
   familyNumber,
 } from '../ip.js';
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from '../message.js';
-import type { Request } from '../socket.js';
 import {
   RT_SCOPE_HOST,
   RT_SCOPE_LINK,

@@ -6,9 +6,10 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { netnsPath } from '@fairlead/raw-socket';
+import type { BatchFailure, Request } from '../batch.js';
 import { fromSystemError, hasCode, NetlinkError } from '../errors.js';
 import type { Family } from '../ip.js';
-import { type BatchFailure, NetlinkSocket, type Request } from '../socket.js';
+import { NetlinkSocket } from '../socket.js';
 import type { Transport } from '../transport.js';
 import {
   type Address,

@@ -1,9 +1,9 @@
 /** Policy-routing rules: struct fib_rule_hdr and FRA_* (linux/fib_rules.h). */
 import { Attributes, Encoder } from '../attribute.js';
+import type { Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import { decodeAddress, encodeAddress, type Family, familyName, familyNumber } from '../ip.js';
 import { NLM_F_CREATE, NLM_F_EXCL } from '../message.js';
-import type { Request } from '../socket.js';
 import { RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE } from './constants.js';
 
 const HEADER_LENGTH = 12;
