@@ -12,6 +12,12 @@ export * from './health/index.js';
 export * from './kubernetes.js';
 export type { Log } from './log.js';
 export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
+export {
+  type HostObstacleOptions,
+  hostObstacles,
+  type Obstacle,
+  type ObstacleCode,
+} from './obstacles/host-obstacles.js';
 export * from './plan/input.js';
 export * from './plan/plan.js';
 export { Planner, type PlannerOptions } from './plan/planner.js';

@@ -35,10 +35,10 @@ export interface Nft {
 }
 
 export class NftCommand implements Nft {
-  readonly #netns: string;
+  readonly #netns: string | undefined;
 
-  /** `netns`: a name under /run/netns or an absolute path. */
-  constructor(netns: string) {
+  /** `netns`: a name under /run/netns or an absolute path; undefined: that of this process. */
+  constructor(netns: string | undefined) {
     this.#netns = netns;
   }
 
@@ -56,6 +56,16 @@ export class NftCommand implements Nft {
     return this.#list(['-j', 'list', 'counters', 'table', family, table]) ?? [];
   }
 
+  /** All chains of all tables, without their rules. */
+  listChains(): NftObject[] {
+    return this.#list(['-j', 'list', 'chains']) ?? [];
+  }
+
+  /** A chain and its rules; undefined when there is no such chain. */
+  listChain(family: string, table: string, chain: string): NftObject[] | undefined {
+    return this.#list(['-j', 'list', 'chain', family, table, chain]);
+  }
+
   /** undefined when what is asked for is not there. */
   #list(args: string[]): NftObject[] | undefined {
     const { status, stdout, stderr } = this.#nft(args);
@@ -66,15 +76,15 @@ export class NftCommand implements Nft {
 
   #nft(args: string[], input = ''): { status: number | null; stdout: string; stderr: string } {
     // A child is born into the network namespace of the thread that makes it.
-    const result = inNetns(this.#netns, () =>
+    const start = () =>
       spawnSync('nft', args, {
         input,
         encoding: 'utf8',
         timeout: TIMEOUT_MS,
         maxBuffer: MAX_OUTPUT_BYTES,
         env: { ...process.env, LC_ALL: 'C' }, // errors are recognised by their text
-      }),
-    );
+      });
+    const result = this.#netns === undefined ? start() : inNetns(this.#netns, start);
     if (result.error && 'code' in result.error && result.error.code === 'ENOENT') {
       throw new NftError('FL_NFT_MISSING', 'there is no nft command here: install the package nftables', {
         cause: result.error,
@@ -86,7 +96,8 @@ export class NftCommand implements Nft {
 
   #failed(what: string, reason: string, cause?: Error): NftError {
     const text = reason.trim().split('\n').slice(0, 5).join('\n');
-    const message = `nft could not ${what} in network namespace ${this.#netns}: ${text}`;
+    const where = this.#netns === undefined ? 'on this host' : `in network namespace ${this.#netns}`;
+    const message = `nft could not ${what} ${where}: ${text}`;
     return new NftError('FL_NFT_FAILED', message, cause && { cause });
   }
 }

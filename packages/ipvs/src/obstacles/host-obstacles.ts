@@ -1,0 +1,112 @@
+/**
+ * What on a host keeps VIP traffic from passing, though everything of ours is in place: things that belong to others and are
+ * not ours to change. Each obstacle says what it is and what its owner can do.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { type Route, Rtnetlink, type Rule } from '@fairlead/netlink';
+import { inNetns } from '@fairlead/raw-socket';
+import { DEFAULT_HOST_INTERFACE } from '../director/link.js';
+import { ROUTE_PROTOCOL, TABLE_BASE, tableOf } from '../routes/tables.js';
+import { type DroppingChain, droppingChains } from './firewalls.js';
+
+export type ObstacleCode =
+  /** A firewall of the host drops what it forwards between uplink and director. */
+  | 'FL_HOST_FIREWALL'
+  /** Somebody else's routes in a routing table of ours would count for all packets while this node is the owner. */
+  | 'FL_FOREIGN_ROUTES'
+  /** Somebody else's rule has the priority of one of ours. */
+  | 'FL_FOREIGN_RULES'
+  /** The uplink does not forward. */
+  | 'FL_UPLINK_SYSCTL';
+
+export interface Obstacle {
+  code: ObstacleCode;
+  /** What, where, and what to do about it. */
+  message: string;
+}
+
+export interface HostObstacleOptions {
+  /** The host's network namespace; by default that of this process. */
+  hostNetns?: string;
+  /** The interface to the director; default fairlead0. */
+  hostInterface?: string;
+  /** Where VIP traffic comes in. */
+  uplinks: readonly string[];
+  /** Those of VIPs in use. */
+  families: readonly ('ipv4' | 'ipv6')[];
+  /** Indexes of the virtual routers in use; see routes/tables.ts. */
+  virtualRouters: readonly number[];
+  tableBase?: number;
+}
+
+/** [] for none. Reads only. Throws NftError, NetlinkError. */
+export function hostObstacles(options: HostObstacleOptions): Obstacle[] {
+  const { hostNetns, uplinks, families, virtualRouters, tableBase = TABLE_BASE } = options;
+  const hostInterface = options.hostInterface ?? DEFAULT_HOST_INTERFACE;
+  const tables = new Set(virtualRouters.map((index) => tableOf(index, tableBase)));
+  const host = new Rtnetlink(hostNetns === undefined ? {} : { netns: hostNetns });
+  try {
+    return [
+      ...foreignRoutes(host.routes(), tables),
+      ...foreignRules(
+        families.flatMap((family) => host.rules(family)),
+        tables,
+      ),
+      ...uplinks.flatMap((uplink) => notForwarding(hostNetns, uplink, families)),
+      ...firewalls(
+        uplinks.flatMap((uplink) => droppingChains({ ...options, uplink, hostInterface })),
+        hostInterface,
+      ),
+    ];
+  } finally {
+    host.close();
+  }
+}
+
+function foreignRoutes(routes: readonly Route[], tables: ReadonlySet<number>): Obstacle[] {
+  const foreign = routes.filter(({ table, protocol }) => tables.has(table) && protocol !== ROUTE_PROTOCOL);
+  const [first] = foreign;
+  if (!first) return [];
+  const more = foreign.length > 1 ? ` and ${foreign.length - 1} more` : '';
+  const message =
+    `routing table ${first.table} is Fairlead's while it holds a virtual router, but somebody else keeps ${first.destination}/` +
+    `${first.prefixLength}${more} there, which would count for all packets of an owner: move it to a table of another number`;
+  return [{ code: 'FL_FOREIGN_ROUTES', message }];
+}
+
+function foreignRules(rules: readonly Rule[], tables: ReadonlySet<number>): Obstacle[] {
+  const [first] = rules.filter(({ priority, protocol }) => tables.has(priority) && protocol !== ROUTE_PROTOCOL);
+  if (!first) return [];
+  const message =
+    `routing rule ${first.priority} (lookup ${first.table}) is somebody else's and may come before Fairlead's of the same ` +
+    'priority: give it another one';
+  return [{ code: 'FL_FOREIGN_RULES', message }];
+}
+
+function notForwarding(
+  hostNetns: string | undefined,
+  uplink: string,
+  families: readonly ('ipv4' | 'ipv6')[],
+): Obstacle[] {
+  return families.flatMap((family): Obstacle[] => {
+    const name = `net/${family}/conf/${uplink}/forwarding`;
+    const path = `/proc/sys/${name}`;
+    const read = () => (existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined);
+    if ((hostNetns === undefined ? read() : inNetns(hostNetns, read)) !== '0') return [];
+    const message =
+      `what comes in through ${uplink} is not forwarded, so none of it could reach the director: ${name.replaceAll('/', '.')} ` +
+      'is 0; a Kubernetes node needs it as well: set it to 1, and in /etc/sysctl.d';
+    return [{ code: 'FL_UPLINK_SYSCTL', message }];
+  });
+}
+
+function firewalls(chains: readonly DroppingChain[], hostInterface: string): Obstacle[] {
+  const byName = new Map(chains.map((chain) => [chain.name, chain]));
+  return [...byName.values()].map(({ name, directions, commands }) => {
+    const way = { in: `to ${hostInterface}`, out: `from ${hostInterface}` };
+    const message =
+      `the firewall of this host (${name}) drops what is forwarded ${directions.map((direction) => way[direction]).join(' and ')}, ` +
+      `so no VIP could be served here; let it pass, and save that where your firewall's rules are kept: ${commands.join('; ')}`;
+    return { code: 'FL_HOST_FIREWALL', message };
+  });
+}
