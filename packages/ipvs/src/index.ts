@@ -20,7 +20,7 @@ export {
 } from './obstacles/host-obstacles.js';
 export * from './plan/input.js';
 export * from './plan/plan.js';
-export { Planner, type PlannerOptions } from './plan/planner.js';
+export { type Candidate, Planner, type PlannerOptions } from './plan/planner.js';
 export { DEFAULT_SCHEDULER, parseScheduler, type Scheduler } from './plan/scheduler.js';
 export { DeadMansSwitch, type DeadMansSwitchOptions } from './routes/dead-mans-switch.js';
 export { HostRoutes, type HostRoutesOptions, type VirtualRouterVips } from './routes/host-routes.js';

@@ -10,6 +10,7 @@ export interface ServiceObject extends ServiceLike {
   spec?: ServiceLike['spec'] & {
     ports?: { name?: string; port: number; nodePort?: number; protocol?: string }[];
     externalTrafficPolicy?: string;
+    healthCheckNodePort?: number;
     allocateLoadBalancerNodePorts?: boolean;
     sessionAffinity?: string;
     sessionAffinityConfig?: { clientIP?: { timeoutSeconds?: number } };

@@ -43,7 +43,7 @@ describe('the annotation fairlead.dev/health-check', () => {
         if (parsed.ok && parsed.check.kind === 'http') expect(parsed.check.path).to.match(/^[\x21-\x7e]+$/);
       }),
     );
-  });
+  }).timeout(20_000);
 
   it('asks a real server by its own address and port', () => {
     expect(probeOf({ kind: 'http', path: '/a' }, { address: '10.244.1.2', port: 8080 })).to.deep.equal({

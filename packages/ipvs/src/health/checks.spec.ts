@@ -1,14 +1,16 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Check, type CheckChange, Checks, type ChecksOptions } from './checks.js';
+import { type Check, Checks, type ChecksOptions } from './checks.js';
 import { FakeNetwork, FakeTimers } from './fake-timers.spec.helpers.js';
 
 function world(options: ChecksOptions = {}) {
   const timers = new FakeTimers();
   const network = new FakeNetwork(timers);
   const checks = new Checks({ timers, send: network.send, ...options });
-  const changes: CheckChange[] = [];
-  checks.on('change', (change) => changes.push(change));
+  const changes: { service: string; subject: string; healthy: boolean; reason: string }[] = [];
+  checks.on('change', ({ service, check, healthy, reason }) =>
+    changes.push({ service, subject: check.subject, healthy, reason }),
+  );
   checks.start();
   return { timers, network, checks, changes };
 }
@@ -18,7 +20,9 @@ const tcp = (address: string, port = 30_080): Check => ({
   probe: { kind: 'tcp', address, port },
 });
 
-describe('checks of Services', () => {
+describe('checks of Services', function () {
+  this.timeout(20_000); // much simulated time, on a machine that may be busy
+
   it('ask the same question once for all Services, and tell each of them', () => {
     const { timers, network, checks, changes } = world();
     network.answer = () => ({ ok: false, reason: 'refused' });

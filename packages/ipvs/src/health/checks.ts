@@ -21,7 +21,7 @@ export interface Check {
 
 export interface CheckChange {
   service: string;
-  subject: string;
+  check: Check;
   healthy: boolean;
   /** Why the last probe failed; '' when healthy. */
   reason: string;
@@ -43,8 +43,8 @@ const DEFAULT_CONCURRENCY = 256;
 
 interface Question {
   node: string | undefined;
-  /** Who wants to know: Service, then subjects. */
-  asked: Map<string, Set<string>>;
+  /** Who wants to know: by Service, then subject. */
+  asked: Map<string, Map<string, Check>>;
 }
 
 /** Events: `change` (CheckChange), whenever `healthy(service, subject)` changes its answer, also because nobody asks any more. */
@@ -70,8 +70,8 @@ export class Checks extends EventEmitter<{ change: [CheckChange] }> {
         return node !== undefined && !nodeAlive(node);
       },
       onChange: (name, healthy, reason) => {
-        for (const [service, subjects] of this.#questions.get(name)!.asked) {
-          for (const subject of subjects) this.emit('change', { service, subject, healthy, reason });
+        for (const [service, checks] of this.#questions.get(name)!.asked) {
+          for (const check of checks.values()) this.emit('change', { service, check, healthy, reason });
         }
       },
     });
@@ -96,9 +96,9 @@ export class Checks extends EventEmitter<{ change: [CheckChange] }> {
     for (const [subject, name] of before ?? []) {
       if (now.get(subject) !== name) this.#drop(name, service, subject);
     }
-    for (const { subject, probe, node } of checks) {
-      const name = probeName(probe);
-      if (before?.get(subject) !== name) this.#ask(name, probe, node, service, subject);
+    for (const check of checks) {
+      const name = probeName(check.probe);
+      if (before?.get(check.subject) !== name) this.#ask(name, service, check);
     }
   }
 
@@ -122,27 +122,27 @@ export class Checks extends EventEmitter<{ change: [CheckChange] }> {
     return this.#prober.counters();
   }
 
-  #ask(name: string, probe: Probe, node: string | undefined, service: string, subject: string): void {
-    const question: Question = this.#questions.get(name) ?? { node, asked: new Map() };
+  #ask(name: string, service: string, check: Check): void {
+    const question: Question = this.#questions.get(name) ?? { node: check.node, asked: new Map() };
     this.#questions.set(name, question);
-    const subjects = question.asked.get(service) ?? new Set();
-    question.asked.set(service, subjects.add(subject));
-    this.#prober.set(name, probe);
-    if (!this.#prober.healthy(name)) {
-      this.emit('change', { service, subject, healthy: false, reason: this.#prober.reason(name) });
-    }
+    const checks = question.asked.get(service) ?? new Map<string, Check>();
+    question.asked.set(service, checks.set(check.subject, check));
+    this.#prober.set(name, check.probe);
+    if (this.#prober.healthy(name)) return;
+    this.emit('change', { service, check, healthy: false, reason: this.#prober.reason(name) });
   }
 
   #drop(name: string, service: string, subject: string): void {
     const question = this.#questions.get(name)!;
-    const subjects = question.asked.get(service)!;
+    const checks = question.asked.get(service)!;
+    const check = checks.get(subject)!;
     const failed = !this.#prober.healthy(name);
-    subjects.delete(subject);
-    if (subjects.size === 0) question.asked.delete(service);
+    checks.delete(subject);
+    if (checks.size === 0) question.asked.delete(service);
     if (question.asked.size === 0) {
       this.#questions.delete(name);
       this.#prober.remove(name);
     }
-    if (failed) this.emit('change', { service, subject, healthy: true, reason: '' });
+    if (failed) this.emit('change', { service, check, healthy: true, reason: '' });
   }
 }

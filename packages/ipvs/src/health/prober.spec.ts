@@ -24,7 +24,9 @@ function world(options: Partial<ProberOptions> = {}) {
   return { timers, network, prober, changes };
 }
 
-describe('the prober', () => {
+describe('the prober', function () {
+  this.timeout(20_000); // much simulated time, on a machine that may be busy
+
   it('knows a target that falls silent at any moment at most fall × interval + time-out later, and not before', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5_000 }), fc.string(), (diesAt, key) => {

@@ -105,5 +105,7 @@ export type PlanProblemCode =
   | 'FL_BAD_SOURCE_RANGE'
   /** Source ranges that let nobody reach VIPs of a family. */
   | 'FL_NO_SOURCE_RANGE'
+  /** A health check that is none, or that nothing of the Service can answer: it is not checked. */
+  | 'FL_BAD_HEALTH_CHECK'
   /** Every real server of a port fails its check: all are kept. */
   | 'FL_ALL_CHECKS_FAILED';

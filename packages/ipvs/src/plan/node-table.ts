@@ -1,7 +1,7 @@
 /**
  * The nodes, and which of them can be forwarded to.
  *
- * When every candidate looks unusable at once, the cause is more likely the observer (its own link, the API server, a bad rollout of the
+ * When every candidate (or such a share as is set) looks unusable at once, the cause is more likely the observer (its own link, the API server, a bad rollout of the
  * probed endpoint) than all nodes: then all of them are kept, because refusing every connection cannot be better than trying.
  * Excluded nodes are somebody's explicit wish: never kept.
  */
@@ -31,7 +31,12 @@ export class NodeTable {
   readonly #nodes = new Map<string, NodeInput>();
   readonly #unhealthy = new Set<string>();
   readonly #suspects = new Set<string>();
+  readonly #panicShare: number;
   #view: NodeView | undefined;
+
+  constructor({ panicShare = 1 }: { panicShare?: number } = {}) {
+    this.#panicShare = panicShare;
+  }
 
   /** Each returns whether anything changed. */
   set(node: NodeInput): boolean {
@@ -85,7 +90,8 @@ export class NodeTable {
     const healthy = candidates.filter(
       ({ name, ready }) => ready && !this.#unhealthy.has(name) && !this.#suspects.has(name),
     );
-    const panic = healthy.length === 0 && candidates.length > 0;
+    const unusable = candidates.length - healthy.length;
+    const panic = unusable > 0 && unusable >= this.#panicShare * candidates.length;
     const nodes = panic ? candidates : healthy;
     const usable = { ipv4: primaryAddresses(nodes, 'ipv4'), ipv6: primaryAddresses(nodes, 'ipv6') };
     return { panic, usable, addresses: { ipv4: distinct(usable.ipv4), ipv6: distinct(usable.ipv6) } };

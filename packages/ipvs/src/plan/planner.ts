@@ -33,8 +33,17 @@ import { DEFAULT_SCHEDULER, parseScheduler, type Scheduler } from './scheduler.j
 import { planService, type Wish, wishOf } from './service-plan.js';
 
 export interface PlannerOptions {
+  /** The share of nodes that has to look unusable for all to be kept; above 0, default 1: every one of them. */
+  panicShare?: number;
   /** For Services that name none, as `parseScheduler` reads it; default `wrr`. */
   scheduler?: string;
+}
+
+/** A real server, whether it passes its check or not. */
+export interface Candidate {
+  address: string;
+  port: number;
+  tcp: boolean;
 }
 
 /** A Service and its plan. */
@@ -51,7 +60,7 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class Planner {
   readonly #scheduler: Scheduler;
-  readonly #nodes = new NodeTable();
+  readonly #nodes: NodeTable;
   readonly #endpoints = new EndpointTable();
   readonly #services = new Map<string, Planned>();
   /** Service → its real servers that fail their check: `address`, or `address:port`. */
@@ -74,7 +83,7 @@ export class Planner {
   #deadChanged = false;
 
   /** Throws ForwardingError FL_BAD_SCHEDULER. */
-  constructor({ scheduler = DEFAULT_SCHEDULER }: PlannerOptions = {}) {
+  constructor({ scheduler = DEFAULT_SCHEDULER, panicShare }: PlannerOptions = {}) {
     const parsed = parseScheduler(scheduler);
     if ('wrong' in parsed) {
       throw new ForwardingError(
@@ -83,6 +92,7 @@ export class Planner {
       );
     }
     this.#scheduler = parsed;
+    this.#nodes = new NodeTable({ panicShare });
     this.#view = this.#nodes.view();
   }
 
@@ -154,14 +164,18 @@ export class Planner {
     if (this.#services.has(service)) this.#dirty.add(service);
   }
 
-  /** What a Service would be forwarded to if nothing failed its check, each once: what there is to check. */
-  candidates(service: string): RealServer[] {
+  /**
+   * What a Service would be forwarded to if nothing failed its check, each once: what there is to check. `tcp` says whether it serves a
+   * TCP port: nothing else can be asked by connecting.
+   */
+  candidates(service: string): Candidate[] {
     this.#plan();
-    const found = new Map<string, RealServer>();
+    const found = new Map<string, Candidate>();
     for (const [name, { key, from }] of this.#services.get(service)?.wish.wanted ?? []) {
       if (this.#claims.winner(name) !== service) continue;
-      for (const server of this.#realServers(service, familyOf(key.address), from) ?? []) {
-        found.set(endpoint(server.address, server.port), server);
+      for (const { address, port } of this.#realServers(service, familyOf(key.address), from) ?? []) {
+        const known = found.get(endpoint(address, port));
+        found.set(endpoint(address, port), { address, port, tcp: from.protocol === 'tcp' || known?.tcp === true });
       }
     }
     return [...found.values()];
@@ -192,7 +206,7 @@ export class Planner {
     return this.#problems.list();
   }
 
-  /** Not one candidate node is usable, so all are kept. */
+  /** Too few nodes are usable to be believed, so all are kept. */
   get panic(): boolean {
     this.#plan();
     return this.#view.panic;
