@@ -62,7 +62,7 @@ describe('assignment of VIPs to virtual routers', () => {
   for (const [what, address, why] of [
     ['an address of no pool', '10.77.0.100', /in no AddressPool/],
     ['an address outside of every subnet of the node', '10.99.0.1', /no interface of this node .*AddressPool "far"/],
-    ['an IPv6 address', 'fd00:77::1', /IPv6, which this version does not announce yet/],
+    ['an IPv6 address where the LAN has none', 'fd00:77::1', /Neighbour Discovery only works within a subnet/],
   ] as const) {
     it(`says what is wrong with ${what}`, () => {
       const { unannounceable } = assign({ ...common, services: [service('web', address)] });

@@ -60,7 +60,7 @@ export function assign(input: AssignmentInput): Assignment {
     for (const vip of vipsOf(service)) {
       const address = formatAddress(vip);
       const origin = findPool(input.pools, vip);
-      const uplink = vip.family === 'ipv4' ? uplinkFor(vip, input.interfaces)?.name : undefined;
+      const uplink = uplinkFor(vip, input.interfaces)?.name;
       uplinks.set(address, uplink);
       if (origin === undefined || uplink === undefined) {
         unannounceable.push({ service, address, why: reason(vip, address, origin?.pool) });
@@ -87,9 +87,9 @@ function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined): 
   if (pool === undefined) {
     return `${address} is in no AddressPool; add a pool that has it, or let the Service get another address`;
   }
-  if (vip.family === 'ipv6') return `${address} is IPv6, which this version does not announce yet; use an IPv4 pool`;
+  const protocol = vip.family === 'ipv4' ? 'ARP' : 'Neighbour Discovery';
   return (
     `no interface of this node has an address in the subnet of ${address} (AddressPool "${pool.name}"); ` +
-    `ARP only works within a subnet, so give the pool addresses of the nodes' own LAN`
+    `${protocol} only works within a subnet, so give the pool addresses of the nodes' own LAN`
   );
 }

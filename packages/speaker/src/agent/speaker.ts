@@ -39,6 +39,7 @@ import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
 import { type AssignedRouter, assign } from './assignment.js';
 import { Coalesced } from './coalesced.js';
+import { contestable } from './contestable.js';
 import { keepInput, type WatchedSlice } from './endpoint-slices.js';
 import { fitness, Patience } from './fitness.js';
 import { hostChange } from './host-changes.js';
@@ -387,19 +388,4 @@ class Agent implements Speaker {
         break;
     }
   }
-}
-
-/** The virtual routers that this node can serve whole: every IPv4 VIP has an interface here, and the interface has a carrier. */
-function contestable(
-  routers: readonly AssignedRouter[],
-  interfaces: readonly HostInterface[],
-): Omit<WireVirtualRouter, 'table'>[] {
-  const running = new Set(interfaces.filter((candidate) => candidate.running).map(({ name }) => name));
-  return routers.flatMap((router) => {
-    const vips = router.vips.filter(({ address }) => !address.includes(':'));
-    const announced = vips.flatMap(({ address, uplink }) =>
-      uplink && running.has(uplink) ? [{ address, uplink }] : [],
-    );
-    return announced.length > 0 && announced.length === vips.length ? [{ ...router, vips: announced }] : [];
-  });
 }

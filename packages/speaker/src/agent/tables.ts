@@ -3,7 +3,7 @@
  * process arrives at the same numbers (as far as names do not collide), so that it finds the rules of its predecessor. Pure.
  */
 
-/** How many virtual routers a host can have; packages/ipvs, routes.ts, says where in the kernel's numbers they lie. */
+/** How many virtual routers a host can have; packages/ipvs, routes/tables.ts, says where in the kernel's numbers they lie. */
 export const TABLES = 1024;
 
 export class TableSlots {

@@ -7,6 +7,8 @@
  * Pure: the clock is the caller's, in monotonic milliseconds.
  */
 
+import type { VipKey } from './vip-key.js';
+
 export const DEFEND_EVERY_MS = 1_000;
 export const REPORT_EVERY_MS = 60_000;
 
@@ -18,10 +20,10 @@ interface Conflict {
 }
 
 export class Defence {
-  readonly #conflicts = new Map<number, Conflict>();
+  readonly #conflicts = new Map<VipKey, Conflict>();
 
   /** Another station announced the address. Tells what to do now; a defence that has to wait is had from `due`. */
-  challenged(ip: number, now: number): { defend: boolean; report: boolean } {
+  challenged(ip: VipKey, now: number): { defend: boolean; report: boolean } {
     const conflict = this.#conflicts.get(ip);
     if (conflict === undefined) {
       this.#conflicts.set(ip, { defendedAt: now, reportedAt: now, owed: false });
@@ -36,8 +38,8 @@ export class Defence {
   }
 
   /** The addresses whose defence has waited until now. */
-  due(now: number): number[] {
-    const ips: number[] = [];
+  due(now: number): VipKey[] {
+    const ips: VipKey[] = [];
     for (const [ip, conflict] of this.#conflicts) {
       if (conflict.owed && now - conflict.defendedAt >= DEFEND_EVERY_MS) {
         ips.push(ip);

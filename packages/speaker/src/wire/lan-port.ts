@@ -1,9 +1,15 @@
-/** The wire thread's socket on one interface: ARP frames in and out by AF_PACKET. Thin; what to do with them is decided elsewhere. */
+/**
+ * The wire thread's sockets on one interface: ARP and NDP frames in and out by AF_PACKET. Thin; what to do with them is decided
+ * elsewhere.
+ */
 
-import { constants, type Message, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
-import { arpFilter } from './filter.js';
+import { type BpfInstruction, constants, type Message, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import { arpFilter, ndpFilter } from './filter.js';
 import { parseMac } from './mac.js';
 import type { WireUplink } from './messages.js';
+import { SolicitedNodeGroups } from './solicited-node-groups.js';
+
+const ETHERTYPE_AT = 12;
 
 export interface LanPortListener {
   frame(port: LanPort, bytes: Buffer): void;
@@ -14,40 +20,67 @@ export class LanPort {
   readonly name: string;
   readonly index: number;
   readonly mac: Buffer;
-  readonly #socket: RawSocket;
+  readonly #listener: LanPortListener;
+  readonly #arp: RawSocket;
+  readonly #groups: SolicitedNodeGroups;
+  /** Only where there are IPv6 VIPs: elsewhere NDP of the whole LAN is none of ours. */
+  #ndp: RawSocket | undefined;
 
   /** Opens the socket in the thread's own network namespace; needs CAP_NET_RAW. Throws a SystemError. */
   constructor(uplink: WireUplink, listener: LanPortListener) {
     this.name = uplink.name;
     this.index = uplink.index;
     this.mac = parseMac(uplink.mac);
-    // Protocol 0 until it is bound, so that no frame gets in before the filter is there.
-    this.#socket = new RawSocket({ domain: constants.AF_PACKET, type: constants.SOCK_RAW, protocol: 0 });
-    try {
-      this.#socket.attachFilter(arpFilter);
-      this.#socket.bind(sockaddrLl({ ifindex: uplink.index, protocol: constants.ETH_P_ARP }));
-      this.#socket.onMessages(
-        (messages: Message[]) => {
-          for (const message of messages) listener.frame(this, message.data);
-        },
-        (error) => listener.error(this, error),
-      );
-    } catch (error) {
-      this.#socket.close();
-      throw error;
-    }
+    this.#listener = listener;
+    this.#groups = new SolicitedNodeGroups(uplink.index);
+    this.#arp = this.#open(constants.ETH_P_ARP, arpFilter);
   }
 
   matches(uplink: WireUplink): boolean {
     return uplink.index === this.index && uplink.name === this.name && parseMac(uplink.mac).equals(this.mac);
   }
 
-  /** Sends whole Ethernet frames. Throws a SystemError, ENETDOWN while the interface is down. */
+  /** Throws a SystemError, EAFNOSUPPORT where IPv6 is off. */
+  listenFor(ips: readonly string[]): void {
+    if (ips.length > 0) this.#ndp ??= this.#open(constants.ETH_P_IPV6, ndpFilter);
+    else {
+      this.#ndp?.close();
+      this.#ndp = undefined;
+    }
+    this.#groups.follow(ips);
+  }
+
+  /** Sends whole Ethernet frames, each through the socket of its ethertype, which the kernel notes on it. Throws a SystemError, ENETDOWN while the interface is down. */
   send(frames: readonly Buffer[]): void {
-    this.#socket.sendBatch(frames);
+    const isIpv6 = (frame: Buffer) => frame.readUInt16BE(ETHERTYPE_AT) === constants.ETH_P_IPV6;
+    const arp = frames.filter((frame) => !isIpv6(frame));
+    const ndp = frames.filter(isIpv6);
+    if (arp.length > 0) this.#arp.sendBatch(arp);
+    if (ndp.length > 0) this.#ndp?.sendBatch(ndp);
   }
 
   close(): void {
-    this.#socket.close();
+    this.#arp.close();
+    this.#ndp?.close();
+    this.#groups.close();
+  }
+
+  #open(ethertype: number, filter: readonly BpfInstruction[]): RawSocket {
+    // Protocol 0 until it is bound, so that no frame gets in before the filter is there.
+    const socket = new RawSocket({ domain: constants.AF_PACKET, type: constants.SOCK_RAW, protocol: 0 });
+    try {
+      socket.attachFilter(filter);
+      socket.bind(sockaddrLl({ ifindex: this.index, protocol: ethertype }));
+      socket.onMessages(
+        (messages: Message[]) => {
+          for (const message of messages) this.#listener.frame(this, message.data);
+        },
+        (error) => this.#listener.error(this, error),
+      );
+      return socket;
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 }

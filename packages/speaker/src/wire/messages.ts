@@ -1,7 +1,7 @@
 /** What the main thread and the wire thread say to each other. Small and plain, so that copying them costs nothing. */
 
 export interface WireVip {
-  /** IPv4 address as text. */
+  /** In canonical text form. */
   address: string;
   /** Name of the interface on the LAN that the VIP belongs to. */
   uplink: string;
@@ -12,7 +12,7 @@ export interface WireVirtualRouter {
   name: string;
   pool: string;
   leaseName: string;
-  /** Index of its routing table on this host (packages/ipvs, routes.ts). */
+  /** Index of its routing table on this host (packages/ipvs, routes/tables.ts). */
   table: number;
   ranking: string[];
   vips: WireVip[];

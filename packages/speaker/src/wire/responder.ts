@@ -1,23 +1,25 @@
 /**
- * What to do with an ARP packet from the LAN: answer it, heed it as a rival's announcement, or let it be.
- * Pure: whether this node may answer for an address is asked anew for every packet, so that an owner whose time has run out
+ * What to do with a packet from the LAN that is about neighbours (ARP, NDP): answer it, heed it as a rival's announcement, or let
+ * it be. Pure: whether this node may answer for an address is asked anew for every packet, so that an owner whose time has run out
  * (or a process that was frozen and thawed) stays silent without anyone having told it to.
  */
 
 import { ARP_REPLY, ARP_REQUEST, type ArpFrame, arpReplyTo } from './arp.js';
+import { advertisementTo, type NdpPacket } from './ndp.js';
+import type { VipKey } from './vip-key.js';
 
 export interface Claims {
   /** Whether this node answers for the address at this very moment. */
-  mayAnswer(ip: number): boolean;
+  mayAnswer(ip: VipKey): boolean;
   /** Whether the address is one of our VIPs, whoever owns it now. */
-  isVip(ip: number): boolean;
+  isVip(ip: VipKey): boolean;
 }
 
 export type Reaction =
   | { kind: 'ignore' }
   | { kind: 'reply'; frame: Buffer }
-  /** Someone else says that it has one of our VIPs (RFC 5227 §2.4). */
-  | { kind: 'rival'; ip: number; mac: Buffer };
+  /** Someone else says that it has one of our VIPs (RFC 5227 §2.4; RFC 4861 §7.2.5). */
+  | { kind: 'rival'; ip: VipKey; mac: Buffer };
 
 const IGNORE: Reaction = { kind: 'ignore' };
 
@@ -29,4 +31,14 @@ export function reactToArp(packet: ArpFrame, mac: Buffer, claims: Claims): React
   if (packet.operation !== ARP_REQUEST || ours) return IGNORE;
   if (!claims.mayAnswer(packet.targetIp)) return IGNORE;
   return { kind: 'reply', frame: arpReplyTo(packet, mac) };
+}
+
+/** As reactToArp. A station that looks whether the address is free (duplicate address detection) is no rival: it is answered. */
+export function reactToNdp(packet: NdpPacket, mac: Buffer, claims: Claims): Reaction {
+  const sender = packet.linkLayer ?? packet.sourceMac;
+  if (sender.equals(mac)) return IGNORE;
+  const claimed = packet.kind === 'advertisement' ? packet.target : packet.sourceIp;
+  if (claims.isVip(claimed)) return { kind: 'rival', ip: claimed, mac: sender };
+  if (packet.kind !== 'solicitation' || !claims.mayAnswer(packet.target)) return IGNORE;
+  return { kind: 'reply', frame: advertisementTo(packet, mac) };
 }

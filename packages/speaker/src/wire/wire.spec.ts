@@ -3,6 +3,7 @@ import { Announcer } from './announcer.js';
 import { ARP_REPLY, ARP_REQUEST, type ArpFrame, decodeArpFrame, encodeArpFrame, gratuitousArp } from './arp.js';
 import { BROADCAST_MAC, formatMac, parseMac, ZERO_MAC } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
+import { decodeNdpFrame, type NdpPacket, unsolicitedAdvertisement } from './ndp.js';
 import { type Port, Wire } from './wire.js';
 
 const CLIENT_MAC = parseMac('02:00:00:00:00:64');
@@ -23,6 +24,9 @@ class RecordingPort implements Port {
   readonly name: string;
   readonly mac: Buffer;
   frames: ArpFrame[] = [];
+  /** NDP frames. */
+  frames6: NdpPacket[] = [];
+  listensFor: readonly string[] = [];
   closed = false;
   failure: Error | undefined;
   constructor(readonly uplink: WireUplink) {
@@ -31,7 +35,11 @@ class RecordingPort implements Port {
   }
   send(frames: readonly Buffer[]) {
     if (this.failure) throw this.failure;
-    this.frames.push(...frames.map((frame) => decodeArpFrame(frame)!));
+    this.frames.push(...frames.flatMap((frame) => decodeArpFrame(frame) ?? []));
+    this.frames6.push(...frames.flatMap((frame) => decodeNdpFrame(frame) ?? []));
+  }
+  listenFor(ips: readonly string[]) {
+    this.listensFor = ips;
   }
   matches(uplink: WireUplink) {
     return JSON.stringify(uplink) === JSON.stringify(this.uplink);
@@ -266,6 +274,24 @@ describe('the wire', () => {
     expect(state.log).to.not.include('release 7700');
     wire.holder('public.0', 'n2', 'n1');
     expect(state.log).to.include('release 7700');
+  });
+
+  it('announces IPv6 addresses by advertisements, listens for their groups, and reports their rivals', () => {
+    const { wire, state, port, told } = setUp();
+    const vip6 = 'fd0000770000000000000000000000c8';
+    const vips = [...ROUTER.vips, { address: 'fd00:77::c8', uplink: 'eth0' }];
+    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    expect(port.listensFor).to.deep.equal([vip6]);
+    wire.own('public.0', undefined);
+    expect(port.frames6.map(({ kind, target, linkLayer }) => [kind, target, formatMac(linkLayer!)])).to.deep.equal([
+      ['advertisement', vip6, UPLINK.mac],
+    ]);
+    wire.frame(port, unsolicitedAdvertisement(vip6, CLIENT_MAC));
+    expect(state.rivals).to.deep.equal(['public.0']);
+    expect(told.at(-1)).to.deep.include({ kind: 'rival', address: 'fd00:77::c8', mac: formatMac(CLIENT_MAC) });
+    expect(port.frames6).to.have.length(2);
+    wire.configure([ROUTER], [UPLINK]);
+    expect(port.listensFor).to.deep.equal([]);
   });
 
   it('keeps serving the others when a system call fails, and tells', () => {

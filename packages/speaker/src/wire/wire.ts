@@ -1,25 +1,28 @@
 /**
  * The wire side of a speaker: elections decide who owns a virtual router, and this class makes it so. A takeover, for all VIPs of
- * the virtual router at once, is: flip its routing rule, answer ARP, announce. Giving up is the reverse, silence first.
+ * the virtual router at once, is: flip its routing rule, answer ARP and NDP, announce. Giving up is the reverse, silence first.
  *
  * It runs in a worker thread of its own (thread.ts), so that nothing the main thread does delays an answer; here is no thread,
  * no timer of its own and no Kubernetes client, so that it can be driven by tests.
  */
 
-import { parseAddress } from '@fairlead/api';
 import type { Election } from '../election/election.js';
 import { Announcer } from './announcer.js';
 import { decodeArpFrame, gratuitousArp } from './arp.js';
 import { Defence } from './defence.js';
 import { formatMac } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
-import { reactToArp } from './responder.js';
+import { decodeNdpFrame, unsolicitedAdvertisement } from './ndp.js';
+import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
+import { type VipKey, vipKey } from './vip-key.js';
 
 /** A LAN interface as the wire uses it; LanPort is the real one. */
 export interface Port {
   readonly name: string;
   readonly mac: Buffer;
   send(frames: readonly Buffer[]): void;
+  /** The IPv6 addresses (as VipKeys) whose solicitations have to reach this interface. */
+  listenFor(ips: readonly string[]): void;
   matches(uplink: WireUplink): boolean;
   close(): void;
 }
@@ -46,8 +49,7 @@ export interface WireComponents {
 
 interface Vip {
   address: string;
-  /** The address as ARP carries it, host order. */
-  ip: number;
+  ip: VipKey;
   uplink: string;
   virtualRouter: string;
 }
@@ -61,7 +63,7 @@ export class Wire {
   readonly #defence = new Defence();
   readonly #ports = new Map<string, Port>();
   #routers = new Map<string, WireVirtualRouter>();
-  #vips = new Map<number, Vip>();
+  #vips = new Map<VipKey, Vip>();
   #vipsOf = new Map<string, Vip[]>();
   readonly #owned = new Set<string>();
 
@@ -80,6 +82,7 @@ export class Wire {
     );
     // Yielding a virtual router that is gone needs its table: the old specifications stay until the election has let go of them.
     this.#routers = new Map([...this.#routers, ...routers.map((router) => [router.name, router] as const)]);
+    for (const port of this.#ports.values()) this.#listen(port);
     this.#parts.election.configure(routers);
     const wanted = new Set(routers.map((router) => router.name));
     for (const name of [...this.#routers.keys()]) if (!wanted.has(name)) this.#routers.delete(name);
@@ -112,17 +115,9 @@ export class Wire {
   }
 
   frame(port: Port, bytes: Buffer): void {
-    const packet = decodeArpFrame(bytes);
-    if (packet === undefined) return;
-    const reaction = reactToArp(packet, port.mac, {
-      isVip: (ip) => this.#vips.has(ip),
-      mayAnswer: (ip) => {
-        const vip = this.#vips.get(ip);
-        return vip !== undefined && vip.uplink === port.name && this.#mayAnswer(vip.virtualRouter);
-      },
-    });
-    if (reaction.kind === 'reply') this.#guarded('answer an ARP request', () => port.send([reaction.frame]));
-    if (reaction.kind === 'rival') this.#rival(port, reaction.ip, reaction.mac);
+    const reaction = this.#react(port, bytes);
+    if (reaction?.kind === 'reply') this.#guarded('answer a neighbour', () => port.send([reaction.frame]));
+    if (reaction?.kind === 'rival') this.#rival(port, reaction.ip, reaction.mac);
   }
 
   /** Sends the announcements whose time has come, and asks to be woken for the next ones. */
@@ -157,11 +152,32 @@ export class Wire {
     this.#parts.wakeAt(undefined);
   }
 
+  #react(port: Port, bytes: Buffer): Reaction | undefined {
+    const claims: Claims = {
+      isVip: (ip) => this.#vips.has(ip),
+      mayAnswer: (ip) => {
+        const vip = this.#vips.get(ip);
+        return vip !== undefined && vip.uplink === port.name && this.#mayAnswer(vip.virtualRouter);
+      },
+    };
+    const arp = decodeArpFrame(bytes);
+    if (arp !== undefined) return reactToArp(arp, port.mac, claims);
+    const ndp = decodeNdpFrame(bytes);
+    return ndp && reactToNdp(ndp, port.mac, claims);
+  }
+
+  #listen(port: Port): void {
+    const ips = [...this.#vips.values()].flatMap(({ ip, uplink }) =>
+      typeof ip === 'string' && uplink === port.name ? [ip] : [],
+    );
+    this.#guarded(`listen for neighbour solicitations on ${port.name}`, () => port.listenFor(ips));
+  }
+
   #mayAnswer(name: string): boolean {
     return this.#owned.has(name) && this.#parts.election.mayAnswer(name);
   }
 
-  #rival(port: Port, ip: number, mac: Buffer): void {
+  #rival(port: Port, ip: VipKey, mac: Buffer): void {
     const vip = this.#vips.get(ip)!;
     if (!this.#owned.has(vip.virtualRouter)) return; // a new owner announcing: business as usual
     // What was announced on one interface comes in by another that is on the same LAN.
@@ -174,7 +190,7 @@ export class Wire {
   }
 
   /** Only while the election says so: who has yielded to the rival just now is silent. */
-  #defend(ip: number): void {
+  #defend(ip: VipKey): void {
     const vip = this.#vips.get(ip);
     if (vip !== undefined && this.#mayAnswer(vip.virtualRouter)) this.#announce([vip]);
   }
@@ -196,7 +212,7 @@ export class Wire {
     }
     for (const uplink of uplinks) {
       if (this.#ports.has(uplink.name)) continue;
-      this.#guarded(`listen for ARP on ${uplink.name}`, () => {
+      this.#guarded(`listen to neighbours on ${uplink.name}`, () => {
         this.#ports.set(uplink.name, this.#parts.openPort(uplink));
         opened.add(uplink.name);
       });
@@ -214,7 +230,7 @@ export class Wire {
 
   #announce(vips: readonly Vip[]): void {
     for (const port of this.#ports.values()) {
-      const frames = vips.filter((vip) => vip.uplink === port.name).flatMap((vip) => gratuitousArp(vip.ip, port.mac));
+      const frames = vips.filter((vip) => vip.uplink === port.name).flatMap(({ ip }) => announcements(ip, port.mac));
       for (let start = 0; start < frames.length; start += BATCH) {
         this.#guarded(`announce on ${port.name}`, () => port.send(frames.slice(start, start + BATCH)));
       }
@@ -242,9 +258,15 @@ export class Wire {
   }
 }
 
+function announcements(ip: VipKey, mac: Buffer): Buffer[] {
+  return typeof ip === 'number' ? gratuitousArp(ip, mac) : [unsolicitedAdvertisement(ip, mac)];
+}
+
 function toVips(router: WireVirtualRouter): Vip[] {
-  return router.vips.flatMap(({ address, uplink }) => {
-    const parsed = parseAddress(address);
-    return parsed.family === 'ipv4' ? [{ address, ip: parsed.value, uplink, virtualRouter: router.name }] : [];
-  });
+  return router.vips.map(({ address, uplink }) => ({
+    address,
+    ip: vipKey(address),
+    uplink,
+    virtualRouter: router.name,
+  }));
 }

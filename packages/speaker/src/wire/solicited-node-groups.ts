@@ -1,0 +1,81 @@
+/**
+ * Membership in the solicited-node groups of VIPs (RFC 4291 §2.7.1) on one interface. Joining as a host does, rather than on the
+ * AF_PACKET socket, makes the kernel send the MLD reports without which a snooping switch would withhold the solicitations.
+ *
+ * A socket is charged for its memberships (net.core.optmem_max, 20 KiB and more), hence one for every hundred.
+ */
+
+import { constants, RawSocket } from '@fairlead/raw-socket';
+import { solicitedNodeGroup } from './ndp.js';
+
+const GROUPS_PER_SOCKET = 100;
+
+export class SolicitedNodeGroups {
+  readonly #ifindex: number;
+  readonly #joined = new Map<string, Member>();
+  readonly #members: Member[] = [];
+
+  constructor(ifindex: number) {
+    this.#ifindex = ifindex;
+  }
+
+  /** Is in the groups of exactly these addresses (32 hexadecimal digits each). Throws a SystemError; then it is in some of them. */
+  follow(ips: readonly string[]): void {
+    const wanted = new Set(ips.map(solicitedNodeGroup));
+    for (const [group, member] of this.#joined) {
+      if (wanted.has(group)) continue;
+      this.#joined.delete(group);
+      member.leave(group);
+    }
+    for (const group of wanted) {
+      if (this.#joined.has(group)) continue;
+      const member = this.#vacant();
+      member.join(group);
+      this.#joined.set(group, member);
+    }
+  }
+
+  close(): void {
+    for (const member of this.#members) member.close();
+  }
+
+  #vacant(): Member {
+    const vacant = this.#members.find(({ count }) => count < GROUPS_PER_SOCKET);
+    if (vacant) return vacant;
+    const member = new Member(this.#ifindex);
+    this.#members.push(member);
+    return member;
+  }
+}
+
+class Member {
+  count = 0;
+  readonly #ifindex: number;
+  readonly #socket = new RawSocket({ domain: constants.AF_INET6, type: constants.SOCK_DGRAM, protocol: 0 });
+
+  constructor(ifindex: number) {
+    this.#ifindex = ifindex;
+  }
+
+  join(group: string): void {
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_JOIN_GROUP, this.#request(group));
+    this.count++;
+  }
+
+  leave(group: string): void {
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_LEAVE_GROUP, this.#request(group));
+    this.count--;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  /** struct ipv6_mreq: address, index of the interface. */
+  #request(group: string): Buffer {
+    const request = Buffer.alloc(20);
+    request.write(group, 0, 'hex');
+    new Int32Array(request.buffer, request.byteOffset + 16, 1)[0] = this.#ifindex;
+    return request;
+  }
+}
