@@ -244,6 +244,9 @@ describe('director', function () {
     host.setLink(index, { mtu: 1400 });
     expect(director.audit()).to.deep.equal({ repaired: 2 });
     expect(mtus()).to.deep.equal([1400, 1400]);
+    host.setLink(index, { mtu: 1500 });
+    expect(director.sync({ vips: [], virtualServers: [] })).to.deep.equal({ operations: 2 });
+    expect(mtus()).to.deep.equal([1500, 1500]);
   });
 
   it('counts, for each rule and for connection tracking', () => {

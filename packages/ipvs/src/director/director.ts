@@ -30,7 +30,14 @@ import {
   serviceElement,
 } from './elements.js';
 import { Firewall, type FirewallCounters } from './firewall.js';
-import { checkInterfaceFree, ensureNetwork, LOOPBACK_INDEX, type NetworkOptions, ownNode } from './network.js';
+import {
+  checkInterfaceFree,
+  ensureMtu,
+  ensureNetwork,
+  LOOPBACK_INDEX,
+  type NetworkOptions,
+  ownNode,
+} from './network.js';
 import type { OwnNode } from './source-ranges.js';
 import { conntrackSysctls, ensureSysctls, ipvsSysctls, readSysctl } from './sysctls.js';
 
@@ -107,13 +114,14 @@ export class Director {
   /**
    * Makes the director answer for exactly these VIPs, and let through exactly these virtual servers. To be done before
    * a Forwarder's sync, because a connection that is forwarded before its SNAT stands cannot be mended. The first call
-   * compares with the kernel, so that a restarted process adopts what it finds.
+   * compares with the kernel, so that a restarted process adopts what it finds. The pair follows the uplink's MTU.
    */
   sync({ vips, virtualServers }: Pick<DesiredState, 'vips' | 'virtualServers'>): SyncResult {
     this.#node = ownNode(this.#options, this.#host);
+    const widened = ensureMtu(this.#options, this.#host, this.#inside, this.#log);
     const servers = new Map(virtualServers.map((server) => [serviceElement(server), guarded(server)]));
     const access = accessOf(vips, servers.values(), this.#node);
-    return this.#become({ servers, access });
+    return { operations: widened + this.#become({ servers, access }).operations };
   }
 
   /** Only what changed, by as much work as that is. Throws FL_NOT_SYNCED before the first `sync`. */

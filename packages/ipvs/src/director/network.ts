@@ -41,7 +41,7 @@ export function checkInterfaceFree(options: NetworkOptions, host: Rtnetlink): vo
 export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: Rtnetlink, log: Log): number {
   const { name, hostNetns } = options;
   const link = directorLink(options.hostInterface);
-  const mtu = options.mtu ?? pairMtu(host.links(), host.addresses(), link.host.name);
+  const mtu = wantedMtu(options, host);
   let changes = 0;
   const changed = (what: string) => {
     log.info({ netns: name, interface: link.host.name }, what);
@@ -69,13 +69,8 @@ export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: 
     { rtnetlink: host, end: hostEnd, own: link.host, other: link.director },
     { rtnetlink: inside, end: directorEnd, own: link.director, other: link.host },
   ];
-  for (const { rtnetlink, end } of ends) {
-    if (end.mtu !== mtu) {
-      rtnetlink.setLink(end.index, { mtu });
-      changed(`MTU of ${end.name} set to ${mtu}`);
-    }
-    up(rtnetlink, end);
-  }
+  changes += ensureMtu(options, host, inside, log);
+  for (const { rtnetlink, end } of ends) up(rtnetlink, end);
   changes += ensureSysctls(hostNetns, hostInterfaceSysctls(link.host.name), log);
   changes += ensureSysctls(name, directorSysctls, log);
 
@@ -92,6 +87,29 @@ export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: 
     if (ensureDefaultRoute(inside, directorEnd.index, link.host, family)) changed(`${family} default route set`);
   }
   return changes;
+}
+
+/** Makes both ends as wide as they are to be now; returns how many were not. */
+export function ensureMtu(options: NetworkOptions, host: Rtnetlink, inside: Rtnetlink, log: Log): number {
+  const mtu = wantedMtu(options, host);
+  const link = directorLink(options.hostInterface);
+  const ends = [
+    { rtnetlink: host, end: host.link(link.host.name) },
+    { rtnetlink: inside, end: inside.link(link.director.name) },
+  ];
+  let changes = 0;
+  for (const { rtnetlink, end } of ends) {
+    if (!end || end.mtu === mtu) continue;
+    rtnetlink.setLink(end.index, { mtu });
+    log.info({ netns: options.name, interface: end.name, before: end.mtu, mtu }, 'MTU set');
+    changes++;
+  }
+  return changes;
+}
+
+function wantedMtu(options: NetworkOptions, host: Rtnetlink): number {
+  const { host: end } = directorLink(options.hostInterface);
+  return options.mtu ?? pairMtu(host.links(), host.addresses(), end.name);
 }
 
 /** Who this node is to its own director. */

@@ -12,7 +12,7 @@ export interface FitnessInput {
   nodes: readonly { name: string; ready: boolean; excluded: boolean }[];
   /** What this speaker's probes say about a node's kube-proxy. */
   healthy: (node: string) => boolean;
-  /** Why this node has no way into its director; undefined while it has one. */
+  /** Why nothing could pass this node: no way into its director, or an obstacle on the host; undefined while all can. */
   broken?: string;
 }
 

@@ -10,7 +10,9 @@ import {
   DEFAULT_HOST_INTERFACE,
   Director,
   type Forwarder,
+  familyOf,
   HostRoutes,
+  hostObstacles,
   NodeHealth,
   type NodeHealthOptions,
   type NodeObject,
@@ -44,6 +46,7 @@ import { keepInput, type WatchedSlice } from './endpoint-slices.js';
 import { fitness, Patience } from './fitness.js';
 import { hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
+import { ObstacleWatch } from './obstacle-watch.js';
 import { Reporter } from './reporter.js';
 import { Suspects } from './suspects.js';
 import { TableSlots } from './tables.js';
@@ -116,6 +119,7 @@ class Agent implements Speaker {
   readonly #suspects = new Suspects();
   readonly #patience = new Patience();
   readonly #reporter: Reporter;
+  readonly #obstacles: ObstacleWatch;
   readonly #wire: WireThread;
   readonly #work = new Coalesced(() => this.#reconcile());
   #fail!: (error: Error) => void;
@@ -131,6 +135,8 @@ class Agent implements Speaker {
    */
   #kernel: 'known' | 'doubted' | 'gone' = 'known';
   #broken: string | undefined;
+  /** Why nothing could pass this host, though everything of ours is in place. */
+  #obstacle: string | undefined;
   /** The last failure to bring the kernel in line that was logged; undefined when it is in line. */
   #failure: string | undefined;
   #inspections: NodeJS.Timeout | undefined;
@@ -148,10 +154,19 @@ class Agent implements Speaker {
     this.#nodes = new Informer({ client: kube, resource: nodes });
     this.#pools = new Informer({ client: kube, resource: addressPools });
     this.#slices = new Informer<WatchedSlice>({ client: kube, resource: endpointSlices, transform: keepInput });
+    const events = new EventRecorder({ client: kube, component: 'fairlead-speaker', instance: options.node });
+    this.#obstacles = new ObstacleWatch({
+      find: hostObstacles,
+      log: options.log,
+      event: (type, reason, message) => {
+        const self = this.#nodes.list().find(({ metadata }) => metadata?.name === options.node);
+        if (self) events.event(self, type, reason, message);
+      },
+    });
     this.#reporter = new Reporter({
       node: options.node,
       log: options.log,
-      events: new EventRecorder({ client: kube, component: 'fairlead-speaker', instance: options.node }),
+      events,
       services: () => this.#services.list(),
     });
     this.failed = new Promise((_, reject) => {
@@ -319,17 +334,23 @@ class Agent implements Speaker {
     const uplinks = interfaces
       .filter(({ name }) => used.has(name))
       .map(({ name, index, mac }) => ({ name, index, mac }));
+    const families = [...new Set(desired.vips.map(familyOf))].sort();
+    this.#obstacle = this.#obstacles.look(
+      { uplinks: [...used], families, virtualRouters: [...slots.values()] },
+      performance.now(),
+    );
     this.#wire.send({ kind: 'configure', virtualRouters, uplinks });
     this.#stand();
   }
 
   /** Not reached before the kernel was in line once: a node that has never forwarded does not stand. */
   #stand(): void {
+    const broken = this.#broken ?? this.#obstacle;
     const result = fitness({
       self: this.#options.node,
       nodes: this.#nodes.list().map(nodeInput),
       healthy: (node) => this.#health.healthy(node),
-      ...(this.#broken === undefined ? {} : { broken: this.#broken }),
+      ...(broken === undefined ? {} : { broken }),
     });
     const { stand, askAgainAt } = this.#patience.next(result, performance.now());
     clearTimeout(this.#askAgain);
