@@ -93,6 +93,14 @@ const methods: { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Pr
     socket.write(`${text}\n`);
     return line(socket, timeoutMs);
   },
+
+  async end(connection) {
+    const socket = held.get(connection)!;
+    held.delete(connection);
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    socket.end();
+    await closed;
+  },
 };
 
 parentPort!.on('message', ({ id, method, args }: Call) => {

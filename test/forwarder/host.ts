@@ -19,6 +19,7 @@ export interface Calls {
   udp(target: Target): string;
   hold(target: Target): { connection: number; greeting: string };
   echo(connection: number, text: string, timeoutMs: number): string;
+  end(connection: number): void;
 }
 
 export interface Call {
@@ -41,6 +42,8 @@ export interface Answer {
 /** A connection that stays open. `echo`: what comes back; rejects with 'ETIMEDOUT' when nothing does. */
 export interface Held extends Answer {
   echo(text: string, timeoutMs?: number): Promise<string>;
+  /** Resolves when both sides have closed it. */
+  close(): Promise<void>;
 }
 
 const IPPROTO_ICMPV6 = 58;
@@ -116,7 +119,12 @@ export class Host {
   async hold(address: string, port: number, options: { localPort?: number } = {}): Promise<Held> {
     const { connection, greeting } = await this.#call('hold', { address, port, timeoutMs: ANSWER_MS, ...options });
     const [server = '', seen = ''] = greeting.split(' ');
-    return { server, seen, echo: (text, timeoutMs = ANSWER_MS) => this.#call('echo', connection, text, timeoutMs) };
+    return {
+      server,
+      seen,
+      echo: (text, timeoutMs = ANSWER_MS) => this.#call('echo', connection, text, timeoutMs),
+      close: () => this.#call('end', connection),
+    };
   }
 
   /** Whether an ICMP echo request is answered. */

@@ -6,6 +6,10 @@
  *   client 10.77.0.100 ─┐                        pods 10.244.N.2: TCP and UDP on 8080
  *                      lan (bridge)              NodePort 30080 of a node: its kube-proxy's pod, by default its own
  *   n1..n3 10.77.0.1N ──┘                        NodePort 30081 of a node: a server on the node itself
+ *
+ * and, where asked for, a client that is three links away:
+ *
+ *   lan ── router 10.77.0.1 ══ 10.79.1.0/24, narrower ══ far ── 10.79.0.0/24 ── outside 10.79.0.100
  */
 import { writeFileSync } from 'node:fs';
 import { NftCommand } from '@fairlead/ipvs';
@@ -53,10 +57,13 @@ export class Topology {
   readonly #prefix: string;
   readonly #hosts: Host[] = [];
   readonly #macs = new Map<string, string>();
+  readonly #lanMtu: number;
+  #hasRouter = false;
 
-  /** Namespaces are named `<prefix>-...`. */
-  constructor(prefix: string) {
+  /** Namespaces are named `<prefix>-...`. `lanMtu`: of the LAN and everything on it, 1500 by default. */
+  constructor(prefix: string, { lanMtu = 1500 }: { lanMtu?: number } = {}) {
     this.#prefix = prefix;
+    this.#lanMtu = lanMtu;
   }
 
   async start(): Promise<void> {
@@ -72,6 +79,45 @@ export class Topology {
     for (let number = 1; number <= count; number++) await this.#startNode(number);
   }
 
+  /**
+   * A client beyond a router, on the way to whom no packet may be longer than `narrowMtu`, which neither end of a
+   * connection can see: it has to be found out from what routers say.
+   */
+  async addOutside(narrowMtu: number): Promise<Host> {
+    const lan = this.#rtnetlink('lan');
+    this.#attach(lan, 'router', routerAddresses);
+    lan.close();
+    this.#namespace('far');
+    this.#namespace('outside');
+    for (const name of ['router', 'far']) {
+      this.#sysctl(name, 'ipv4/ip_forward', '1');
+      this.#sysctl(name, 'ipv6/conf/all/forwarding', '1');
+    }
+    this.#cable(
+      ['router', 'far0', ['10.79.1.1', 'fd00:79:1::1']],
+      ['far', 'lan0', ['10.79.1.2', 'fd00:79:1::2']],
+      narrowMtu,
+    );
+    this.#cable(
+      ['far', 'out0', ['10.79.0.1', 'fd00:79::1']],
+      ['outside', 'eth0', ['10.79.0.100', 'fd00:79::100']],
+      1500,
+    );
+    this.#defaultRoutes('outside', ['10.79.0.1', 'fd00:79::1']);
+    this.#defaultRoutes('far', ['10.79.1.1', 'fd00:79:1::1']);
+    this.#route('router', '10.79.0.0', 24, '10.79.1.2');
+    this.#route('router', 'fd00:79::', 64, 'fd00:79:1::2');
+    for (const name of ['client', ...this.nodes.map((node) => node.name)]) this.#defaultRoutes(name, routerAddresses);
+    this.#hasRouter = true;
+    const outside = new Host('outside', this.#name('outside'));
+    this.#hosts.push(outside);
+    return outside;
+  }
+
+  get routerNetns(): string {
+    return this.#name('router');
+  }
+
   /** Also after a start that failed. */
   async stop(): Promise<void> {
     for (const host of this.#hosts.splice(0)) await host.close();
@@ -79,9 +125,9 @@ export class Topology {
   }
 
   /** What a speaker's ARP and gratuitous ARP do: everyone else on the LAN (or `only` these) finds the VIP at this node. */
-  announce(vip: string, owner: Node, only: Host[] = [this.client, ...this.nodes]): void {
+  announce(vip: string, owner: Node, only: { netns: string }[] = this.#stations()): void {
     for (const host of only) {
-      if (host === owner) continue;
+      if (host.netns === owner.netns) continue;
       const rtnetlink = new Rtnetlink({ netns: host.netns });
       const { index } = rtnetlink.link('eth0')!;
       rtnetlink.replaceNeighbour({
@@ -92,6 +138,10 @@ export class Topology {
       });
       rtnetlink.close();
     }
+  }
+
+  #stations(): { netns: string }[] {
+    return [this.client, ...this.nodes, ...(this.#hasRouter ? [{ netns: this.routerNetns }] : [])];
   }
 
   async #startNode(number: number): Promise<void> {
@@ -138,7 +188,7 @@ export class Topology {
 
   #attach(lan: Rtnetlink, name: string, addresses: string[]): void {
     this.#namespace(name);
-    const port = lan.addVeth({ name, peer: { name: 'eth0', netns: this.#name(name) } });
+    const port = lan.addVeth({ name, mtu: this.#lanMtu, peer: { name: 'eth0', netns: this.#name(name) } });
     lan.setLink(port.index, { up: true, master: lan.link('br0')!.index });
     const host = this.#rtnetlink(name);
     const eth0 = host.link('eth0')!;
@@ -148,6 +198,34 @@ export class Topology {
     }
     this.#macs.set(name, eth0.address);
     host.close();
+  }
+
+  /** Each end: the namespace, the name of the interface there, and its addresses. */
+  #cable(near: CableEnd, far: CableEnd, mtu: number): void {
+    const [nearNetns, nearName] = near;
+    const [farNetns, farName] = far;
+    const rtnetlink = this.#rtnetlink(nearNetns);
+    rtnetlink.addVeth({ name: nearName, mtu, peer: { name: farName, netns: this.#name(farNetns) } });
+    rtnetlink.close();
+    for (const [netns, name, addresses] of [near, far]) {
+      const end = this.#rtnetlink(netns);
+      const { index } = end.link(name)!;
+      end.setLink(index, { up: true });
+      for (const address of addresses) {
+        end.addAddress({ index, address, prefixLength: address.includes(':') ? 64 : 24, noDad: true });
+      }
+      end.close();
+    }
+  }
+
+  #defaultRoutes(name: string, gateways: readonly string[]): void {
+    for (const gateway of gateways) this.#route(name, gateway.includes(':') ? '::' : '0.0.0.0', 0, gateway);
+  }
+
+  #route(name: string, destination: string, prefixLength: number, gateway: string): void {
+    const rtnetlink = this.#rtnetlink(name);
+    rtnetlink.addRoute({ family: gateway.includes(':') ? 'ipv6' : 'ipv4', destination, prefixLength, gateway });
+    rtnetlink.close();
   }
 
   #namespace(name: string): void {
@@ -170,6 +248,10 @@ export class Topology {
   }
 }
 
+type CableEnd = [netns: string, interfaceName: string, addresses: readonly string[]];
+
+const routerAddresses = ['10.77.0.1', 'fd00:77::1'];
+
 const families = [
   { family: 'ipv4', pods: (n: number) => `10.244.${n}.`, prefixLength: 24, node: (n: number) => `10.77.0.${10 + n}` },
   {
@@ -182,7 +264,7 @@ const families = [
 
 /** kube-proxy's marks: everything that comes to a NodePort from outside is masqueraded on its way to the pod. */
 function kubeProxyScript(pod: number): string {
-  const nodePorts = ['tcp', 'udp'].flatMap((protocol) => [
+  const nodePorts = ['tcp', 'udp', 'sctp'].flatMap((protocol) => [
     `meta nfproto ipv4 fib daddr type local ${protocol} dport ${NODE_PORT} meta mark set 0x4000 dnat ip to 10.244.${pod}.2:${POD_PORT}`,
     `meta nfproto ipv6 fib daddr type local ${protocol} dport ${NODE_PORT} meta mark set 0x4000 dnat ip6 to [fd00:244:${pod}::2]:${POD_PORT}`,
   ]);
