@@ -11,6 +11,9 @@ export interface Bench {
   run(context: BenchContext): Promise<Row[]>;
 }
 
+/** The command line asks for what this benchmark does not have: told in one line, exit code 2. */
+export class UsageError extends Error {}
+
 export interface BenchContext {
   /** What followed the name on the command line, without `--json FILE`. */
   readonly args: readonly string[];

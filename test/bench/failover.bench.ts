@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { steady, stopWhenSteady } from '@fairlead/cli';
 import { startProbe } from '@fairlead/lab';
 import { Cluster, PORT } from '../e2e/cluster.js';
-import type { Bench, BenchContext } from './bench.js';
+import { type Bench, type BenchContext, UsageError } from './bench.js';
 import { judge, type Row } from './row.js';
 import { percentile } from './statistics.js';
 
@@ -76,6 +76,6 @@ async function crash(cluster: Cluster, vip: string): Promise<{ owner: string; ou
 function trialsFrom(args: readonly string[]): number {
   const index = args.indexOf('--trials');
   const trials = index < 0 ? DEFAULT_TRIALS : Number(args[index + 1]);
-  if (!Number.isInteger(trials) || trials < 1) throw new TypeError('--trials takes a whole number from 1 on');
+  if (!Number.isInteger(trials) || trials < 1) throw new UsageError('--trials takes a whole number from 1 on');
   return trials;
 }

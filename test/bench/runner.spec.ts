@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Bench, BenchContext } from './bench.js';
+import { type Bench, type BenchContext, UsageError } from './bench.js';
 import { judge, type Row } from './row.js';
 import { runBench } from './runner.js';
 
@@ -17,6 +17,7 @@ describe('npm run bench', () => {
       title: 'measures nothing',
       needs: 'root',
       run: async (context) => {
+        if (context.args.includes('--wrong')) throw new UsageError('--wrong is no option');
         contexts.push(context);
         context.step('measuring');
         return rows;
@@ -33,6 +34,12 @@ describe('npm run bench', () => {
       });
     return { run, contexts, printed, said, files };
   }
+
+  it('tells of a wrong option in one line, and ends with 2', async () => {
+    const { run, said } = scene([kept]);
+    expect(await run('sample', '--wrong')).to.equal(2);
+    expect(said.at(-1)).to.equal('sample: --wrong is no option');
+  });
 
   it('lists the benchmarks when none is named', async () => {
     const { run, printed, contexts } = scene([kept]);

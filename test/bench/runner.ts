@@ -1,5 +1,5 @@
 /** Runs one benchmark, or lists them: everything of the command but the process around it. */
-import type { Bench, BenchContext } from './bench.js';
+import { type Bench, type BenchContext, UsageError } from './bench.js';
 import type { Row } from './row.js';
 import { formatTable } from './table.js';
 
@@ -18,7 +18,7 @@ export interface Surroundings {
 
 /**
  * `` lists; `--needs NAME` tells what a benchmark needs; `NAME [--json FILE] [OPTIONS]` runs it.
- * @returns exit code: 0, 1 when a row missed its limit, 2 when there is no such benchmark
+ * @returns exit code: 0, 1 when a row missed its limit, 2 when there is no such benchmark or option
  */
 export async function runBench(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const { benches, print, say } = surroundings;
@@ -40,7 +40,14 @@ export async function runBench(args: readonly string[], surroundings: Surroundin
   const { options, json } = parse(rest);
   const context: BenchContext = { args: options, step: (text) => say(`▸ ${text}`), signal: surroundings.signal };
   say(`${bench.name}: ${bench.title}`);
-  const rows = await bench.run(context);
+  let rows: Row[];
+  try {
+    rows = await bench.run(context);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    say(`${bench.name}: ${error.message}`);
+    return 2;
+  }
   if (rows.length === 0) throw new Error(`The benchmark ${bench.name} gave no rows`);
   print(formatTable(rows, surroundings.colors));
   if (json !== undefined) await surroundings.writeFile(json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -42,13 +42,16 @@ export function leaseLabels(pool: string, n: number): Record<string, string> {
  */
 export function rankNodes(virtualRouter: string, nodes: readonly string[]): string[] {
   return nodes
-    .map((node) => ({ node, score: hash(`${virtualRouter}\0${node}`) }))
+    .map((node) => ({ node, score: stableHash(`${virtualRouter}\0${node}`) }))
     .sort((a, b) => b.score - a.score || (a.node < b.node ? -1 : a.node > b.node ? 1 : 0))
     .map((entry) => entry.node);
 }
 
-/** FNV-1a (32 bits), then MurmurHash3's finalizer: FNV alone leaves the high bits of similar names alike. */
-function hash(text: string): number {
+/**
+ * 32 bits, the same on every node and in every version: FNV-1a, then MurmurHash3's finalizer, as FNV alone leaves the high bits of
+ * similar names alike.
+ */
+export function stableHash(text: string): number {
   let h = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) h = Math.imul(h ^ text.charCodeAt(index), 0x01000193);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

@@ -3,6 +3,8 @@
  * process arrives at the same numbers (as far as names do not collide), so that it finds the rules of its predecessor. Pure.
  */
 
+import { stableHash } from '@fairlead/api';
+
 /** How many virtual routers a host can have; packages/ipvs, routes/tables.ts, says where in the kernel's numbers they lie. */
 export const TABLES = 1024;
 
@@ -27,16 +29,9 @@ export class TableSlots {
   }
 
   #give(name: string): void {
-    let slot = hash(name) % TABLES;
+    let slot = stableHash(name) % TABLES;
     while (this.#taken.has(slot)) slot = (slot + 1) % TABLES;
     this.#byName.set(name, slot);
     this.#taken.add(slot);
   }
-}
-
-/** FNV-1a, 32 bits. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  return value >>> 0;
 }
