@@ -83,7 +83,6 @@ export class Allocator {
   readonly #shared = { ipv4: new SharedAddresses(), ipv6: new SharedAddresses() };
   /** In order of use. */
   #pools = new Map<string, PoolState>();
-  #given: readonly AllocatorPool[] = [];
   #withheld: readonly Withheld[] = [];
   #withheldRanges: readonly AddressRange[] = [];
 
@@ -92,9 +91,13 @@ export class Allocator {
     this.#now = now;
   }
 
-  /** Replaces all pools; among equals of priority the order given counts. Users keep their addresses. */
-  setPools(pools: readonly AllocatorPool[]): void {
-    this.#given = pools;
+  /**
+   * Replaces all pools (among equals of priority the order given counts) and what is withheld from them because something
+   * else has it. Users keep their addresses.
+   */
+  setPools(pools: readonly AllocatorPool[], withheld: readonly Withheld[] = this.#withheld): void {
+    this.#withheld = withheld;
+    this.#withheldRanges = mergeRanges(withheld.map(({ range }) => range));
     const before = this.#pools;
     const isTaken = (family: Family, value: bigint) => this.#isTaken(family, value);
     this.#pools = new Map(
@@ -110,13 +113,6 @@ export class Allocator {
       }
       for (const [value] of this.#cooling[family].entries()) this.#countCooling(family, value, 1);
     }
-  }
-
-  /** Replaces what is withheld from all pools because something else has it. Users keep their addresses. */
-  setWithheld(withheld: readonly Withheld[]): void {
-    this.#withheld = withheld;
-    this.#withheldRanges = mergeRanges(withheld.map(({ range }) => range));
-    this.setPools(this.#given);
   }
 
   /**

@@ -34,6 +34,9 @@ export interface ControllerOptions {
   metrics?: ControllerMetrics;
   /** Serve Services without loadBalancerClass, too. Default false. */
   defaultClass?: boolean;
+  /** The cluster's Pod and Service networks (CIDRs), as far as Nodes and ServiceCIDRs do not tell: no pool gets addresses of them. */
+  podCidrs?: readonly string[];
+  serviceCidrs?: readonly string[];
   /** Timing of the leader election, and its parts that tests replace; the defaults are lease-lock's (15 s). */
   lease?: Omit<Partial<LeaseLockOptions>, 'client' | 'namespace' | 'name' | 'identity' | 'labels'>;
 }
@@ -161,7 +164,7 @@ class RunningController implements Controller {
 
   #begin(): void {
     if (this.#stopping) return;
-    const { kube, log, lease, defaultClass = false } = this.#options;
+    const { kube, log, lease, defaultClass = false, podCidrs, serviceCidrs } = this.#options;
     const clock = lease?.clock ?? (() => performance.now());
     const term = new Term({
       kube,
@@ -169,6 +172,8 @@ class RunningController implements Controller {
       recorder: this.#recorder,
       defaultClass,
       metrics: this.#metrics,
+      ...(podCidrs && { podCidrs }),
+      ...(serviceCidrs && { serviceCidrs }),
       leadershipMs: () => (this.#lock.isLeader() ? this.#lock.deadline - clock() : 0),
       now: Date.now,
     });

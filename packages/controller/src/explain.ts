@@ -7,6 +7,8 @@ import type { Wish } from './waiting-list.js';
 
 const familyNames: Record<Family, string> = { ipv4: 'IPv4', ipv6: 'IPv6' };
 
+const NO_USAGE = { capacity: 0n, free: 0n, coolingDown: 0, withheld: 0n };
+
 /** Pools named in one message at most. */
 const MAX_NAMED = 5;
 
@@ -67,10 +69,14 @@ function explainAny(allocator: Allocator, family: Family): Problem | undefined {
 }
 
 function freeOf(allocator: Allocator, pool: AllocatorPool, family: Family): string {
-  const { capacity, free } = allocator.usage(pool.name, family) ?? { capacity: 0n, free: 0n };
+  const { capacity, free, coolingDown, withheld } = allocator.usage(pool.name, family) ?? NO_USAGE;
+  const notes = [
+    ...(coolingDown > 0 ? [`${coolingDown} freed a short while ago`] : []),
+    ...(withheld > 0n ? [`${withheld} withheld, see its condition Conflict`] : []),
+  ];
   return capacity === 0n
     ? `no ${familyNames[family]} addresses at all`
-    : `${free} of ${capacity} ${familyNames[family]} addresses free`;
+    : `${free} of ${capacity} ${familyNames[family]} addresses free${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
 }
 
 function named(pools: AllocatorPool[], text: (pool: AllocatorPool) => string): string {

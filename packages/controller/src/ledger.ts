@@ -13,8 +13,8 @@
  *    (load) and allocates after that.
  */
 
-import { compareAddresses, formatAddress, type IpAddress } from '@fairlead/api';
-import { type Allocation, Allocator, type AllocatorPool } from './allocator.js';
+import { type AddressRange, compareAddresses, type Family, formatAddress, type IpAddress } from '@fairlead/api';
+import { type Allocation, Allocator, type AllocatorPool, type Withheld } from './allocator.js';
 import { explain } from './explain.js';
 import type { Observation, Problem } from './service-observation.js';
 import { WaitingList } from './waiting-list.js';
@@ -33,6 +33,13 @@ export type Verdict =
       problem: Problem | undefined;
       conflict: Conflict | undefined;
     };
+
+/** What the cluster remembers or knows besides pools and Services. */
+export interface KnownAtLoad {
+  withheld?: readonly Withheld[];
+  /** Freed before this process began. */
+  cooling?: readonly { range: AddressRange; untilMs: number }[];
+}
 
 /** An address shown by two Services at once (written by hand, or by two controllers); the other one keeps it. */
 export interface Conflict {
@@ -68,12 +75,13 @@ export class Ledger {
   }
 
   /** The first observation of everything: addresses in use are all adopted before any is given out. */
-  load(pools: readonly AllocatorPool[], services: readonly Observation[]): void {
-    this.#allocator.setPools(pools);
+  load(pools: readonly AllocatorPool[], services: readonly Observation[], known: KnownAtLoad = {}): void {
+    this.#allocator.setPools(pools, known.withheld);
     const byAge = [...services].sort(
       (a, b) => a.sinceMs - b.sinceMs || a.createdMs - b.createdMs || (a.key < b.key ? -1 : 1),
     );
     for (const seen of byAge) this.#adopt(this.#open(seen, seen.sinceMs));
+    this.#allocator.restoreCooling(known.cooling ?? []);
     const changed = new Set<string>();
     for (const seen of byAge) this.#settle(seen.key, changed);
   }
@@ -109,14 +117,26 @@ export class Ledger {
     return changed;
   }
 
-  /** The pools have changed. Returns the keys of all Services whose verdict may have. */
-  setPools(pools: readonly AllocatorPool[]): Set<string> {
-    this.#allocator.setPools(pools);
+  /** The pools, or what is withheld from them, have changed. Returns the keys of all Services whose verdict may have. */
+  setPools(pools: readonly AllocatorPool[], withheld?: readonly Withheld[]): Set<string> {
+    this.#allocator.setPools(pools, withheld);
     const changed = new Set(this.#accounts.keys());
     for (const account of this.#accounts.values()) this.#adopt(account);
     for (const key of this.#waiting.keys()) this.#settle(key, changed);
     for (const key of this.#accounts.keys()) this.#settle(key, changed);
     return changed;
+  }
+
+  /** Ends cool-downs; to be called at wakeAtMs. Returns the keys of those that got an address by it. */
+  wake(): Set<string> {
+    const changed = new Set<string>();
+    if (this.#allocator.wake()) for (const family of ['ipv4', 'ipv6'] as const) this.#serve(family, changed);
+    return changed;
+  }
+
+  /** When an address may be free though nobody does anything, ms since the epoch. */
+  get wakeAtMs(): number | undefined {
+    return this.#allocator.wakeAtMs;
   }
 
   verdict(key: string): Verdict {
@@ -194,6 +214,7 @@ export class Ledger {
     if (!desired) return false;
     // A refused request never moves a Service away from what it has.
     if (seen.refusal) return true;
+    if (this.#allocator.isReclaimed(desired)) return false;
     const { family, pool } = seen.wish!;
     return desired.family === family && (pool === undefined || pool === this.#allocator.poolOf(desired));
   }
@@ -246,7 +267,11 @@ export class Ledger {
 
   #free(owner: string, address: IpAddress, changed: Set<string>): void {
     this.#allocator.release(owner, address);
-    const { family } = address;
+    this.#serve(address.family, changed);
+  }
+
+  /** Gives what is free to those who have waited longest. */
+  #serve(family: Family, changed: Set<string>): void {
     for (const pool of this.#allocator.pools()) {
       if (pool.mode !== 'open') continue;
       for (let key = this.#waiting.next(family, pool); key !== undefined; key = this.#waiting.next(family, pool)) {

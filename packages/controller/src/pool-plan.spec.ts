@@ -45,8 +45,7 @@ function settle(start: AddressPool, { others = [], use = [], occupants = [] }: S
   for (let writes = 0; ; writes++) {
     expect(writes, 'the plan comes to rest').to.be.lessThan(6);
     const pools = [...others, object];
-    allocator.setPools(pools.map(allocatorPoolOf));
-    allocator.setWithheld(withheldFrom(pools.map(spaceInEffect), occupants));
+    allocator.setPools(pools.map(allocatorPoolOf), withheldFrom(pools.map(spaceInEffect), occupants));
     const judgement = judgePools(pools, occupants).get(object.metadata.name)!;
     const plan = planPool(object, judgement, allocator, NOW, occupants);
     if (!plan) return { object, events, writes };

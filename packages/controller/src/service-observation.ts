@@ -7,6 +7,7 @@ import {
   type IpAddress,
   isAddress,
   isOurs,
+  type Labels,
   LOAD_BALANCER_CLASS,
   parseAddress,
   reasons,
@@ -44,7 +45,13 @@ export interface Observation {
   createdMs: number;
 }
 
-export function observeService(service: V1Service, options: { defaultClass: boolean }): Observation {
+export interface ObserveOptions {
+  defaultClass: boolean;
+  /** Of the Service's namespace; undefined when they are not known. */
+  namespaceLabels?: Labels | undefined;
+}
+
+export function observeService(service: V1Service, options: ObserveOptions): Observation {
   const condition = service.status?.conditions?.find((each) => each.type === conditions.allocated);
   const guarded = service.metadata?.finalizers?.includes(finalizers.loadBalancerCleanup) ?? false;
   const classless = service.spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
@@ -60,7 +67,7 @@ export function observeService(service: V1Service, options: { defaultClass: bool
     holder: {
       key,
       namespace: service.metadata?.namespace ?? '',
-      namespaceLabels: undefined,
+      namespaceLabels: options.namespaceLabels,
       labels: service.metadata?.labels,
     },
     uid: service.metadata?.uid ?? '',

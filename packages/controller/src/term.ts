@@ -8,6 +8,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AddressPool } from '@fairlead/api';
 import {
   addressPools,
@@ -22,11 +23,15 @@ import {
 } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
+import type { AllocatorPool, Withheld } from './allocator.js';
 import { brief } from './brief.js';
+import { ClusterFacts } from './cluster-facts.js';
 import { FreshCache } from './fresh-cache.js';
 import { Ledger } from './ledger.js';
 import type { ControllerMetrics, ControllerView } from './metrics.js';
+import { coolingOf } from './pool-cooling.js';
 import { judgePools } from './pool-judgement.js';
+import { withheldFrom } from './pool-occupants.js';
 import { planPool } from './pool-plan.js';
 import { allocatorPoolOf, byAge } from './pool-view.js';
 import { observeService } from './service-observation.js';
@@ -37,6 +42,10 @@ import { NotLeaderError, Writer } from './writer.js';
 const CONCURRENT_WRITES = 16;
 /** The counters of a pool follow its use at most this often; acceptance is written at once. */
 const USAGE_INTERVAL_MS = 500;
+/** How long a term waits for what else there is in the cluster before it begins without. */
+const FACTS_WAIT_MS = 5_000;
+/** Timers take 31 bits; whoever wakes early sleeps again. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** All pools are judged together, so their queue has one key. */
 const ALL_POOLS = 'pools';
 const FAMILIES = ['ipv4', 'ipv6'] as const;
@@ -46,6 +55,9 @@ export interface TermOptions {
   log: Logger;
   recorder: Pick<EventRecorder, 'event'>;
   defaultClass: boolean;
+  /** The cluster's networks, where the API does not tell. */
+  podCidrs?: readonly string[];
+  serviceCidrs?: readonly string[];
   /** ms for which nobody else can be the leader. */
   leadershipMs: () => number;
   metrics: ControllerMetrics;
@@ -65,7 +77,9 @@ export class Term {
   readonly #poolQueue: WorkQueue;
   /** Aborts writes that are under way. */
   readonly #abort = new AbortController();
+  readonly #facts: ClusterFacts;
   #poolsInLedger = '';
+  #wakeTimer: NodeJS.Timeout | undefined;
 
   constructor(options: TermOptions) {
     const { kube, recorder, leadershipMs, metrics, now } = options;
@@ -77,6 +91,12 @@ export class Term {
       onWrite: () => metrics.writes.inc(),
       leadershipMs,
       emit: (object, { type, reason, message }) => recorder.event(object, type, reason, message),
+    });
+    this.#facts = new ClusterFacts({
+      kube,
+      ...(options.podCidrs && { podCidrs: options.podCidrs }),
+      ...(options.serviceCidrs && { serviceCidrs: options.serviceCidrs }),
+      onError: (error, what) => options.log.warn(brief(error), `watching ${what} failed, trying again`),
     });
     this.#serviceInformer = this.#informer<V1Service>(services);
     this.#poolInformer = this.#informer<AddressPool>(addressPools);
@@ -97,19 +117,31 @@ export class Term {
   async start(): Promise<void> {
     this.#serviceInformer.start();
     this.#poolInformer.start();
+    const known = this.#facts.start().catch(() => {}); // rejects only when stopped before
     await Promise.all([this.#serviceInformer.synced, this.#poolInformer.synced]);
+    // Facts that cannot be had (an older rbac.yaml) keep nobody from getting an address; they are taken in when they come.
+    await Promise.race([known, sleep(FACTS_WAIT_MS, undefined, { signal: this.#abort.signal }).catch(() => {})]);
+    this.#abort.signal.throwIfAborted();
+    this.#facts.setKubernetesIps(this.#services.get('default/kubernetes')?.spec?.clusterIPs ?? []);
     // From here to listen() nothing is awaited, so no change falls between the lists and the listeners.
     const pools = this.#allocatorPools();
-    this.#poolsInLedger = fingerprint(pools);
+    const withheld = this.#withheld(pools);
+    this.#poolsInLedger = fingerprint([pools, withheld]);
     this.#ledger.load(
       pools,
       this.#services.list().map((service) => this.#observation(service)),
+      { withheld, cooling: this.#pools.list().flatMap(coolingOf) },
     );
     this.#services.listen({
       onChange: (service) => this.#enqueue(this.#ledger.observe(this.#observation(service))),
       onDelete: (key) => this.#enqueue(this.#ledger.remove(key)),
     });
     this.#pools.listen({ onChange: () => this.#poolsChanged(), onDelete: () => this.#poolsChanged() });
+    this.#facts.listen({
+      onOccupants: () => this.#poolsChanged(),
+      onNamespace: (name) => this.#namespaceChanged(name),
+    });
+    this.#armWake();
     this.#poolQueue.add(ALL_POOLS);
     for (const service of this.#services.list()) this.#serviceQueue.add(this.#observation(service).key);
     this.#options.log.info(
@@ -121,11 +153,13 @@ export class Term {
   /** Resolves when no write is under way any more. */
   async stop(): Promise<void> {
     this.#abort.abort();
+    clearTimeout(this.#wakeTimer);
     await Promise.all([
       this.#serviceQueue.stop(),
       this.#poolQueue.stop(),
       this.#serviceInformer.stop(),
       this.#poolInformer.stop(),
+      this.#facts.stop(),
     ]);
   }
 
@@ -160,7 +194,8 @@ export class Term {
   }
 
   #observation(service: V1Service) {
-    return observeService(service, { defaultClass: this.#options.defaultClass });
+    const namespaceLabels = this.#facts.namespaceLabels(service.metadata?.namespace ?? '');
+    return observeService(service, { defaultClass: this.#options.defaultClass, namespaceLabels });
   }
 
   #allocatorPools() {
@@ -170,14 +205,36 @@ export class Term {
   #enqueue(keys: Iterable<string>): void {
     for (const key of keys) this.#serviceQueue.add(key);
     this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
+    this.#armWake();
+  }
+
+  /** An address whose cool-down ends is free without any event from the cluster. */
+  #armWake(): void {
+    clearTimeout(this.#wakeTimer);
+    const { wakeAtMs } = this.#ledger;
+    if (wakeAtMs === undefined || this.#abort.signal.aborted) return;
+    const delayMs = Math.min(Math.max(wakeAtMs - this.#options.now(), 0), MAX_TIMER_MS);
+    this.#wakeTimer = setTimeout(() => this.#enqueue(this.#ledger.wake()), delayMs);
+  }
+
+  /** Its labels decide which pools its Services may use. */
+  #namespaceChanged(name: string): void {
+    for (const service of this.#services.list()) {
+      if (service.metadata?.namespace === name) this.#enqueue(this.#ledger.observe(this.#observation(service)));
+    }
+  }
+
+  #withheld(pools: readonly AllocatorPool[]): Withheld[] {
+    return withheldFrom(pools, this.#facts.occupants);
   }
 
   #poolsChanged(): void {
     const pools = this.#allocatorPools();
-    const print = fingerprint(pools);
+    const withheld = this.#withheld(pools);
+    const print = fingerprint([pools, withheld]);
     if (print !== this.#poolsInLedger) {
       this.#poolsInLedger = print;
-      this.#enqueue(this.#ledger.setPools(pools));
+      this.#enqueue(this.#ledger.setPools(pools, withheld));
     }
     this.#poolQueue.add(ALL_POOLS);
   }
@@ -193,8 +250,9 @@ export class Term {
     const errors: unknown[] = [];
     for (const { metadata } of this.#pools.list().sort(byAge)) {
       const plan = (pool: AddressPool) => {
-        const judgement = judgePools(this.#pools.list()).get(metadata.name);
-        return judgement && planPool(pool, judgement, this.#ledger.allocator, this.#options.now());
+        const { occupants } = this.#facts;
+        const judgement = judgePools(this.#pools.list(), occupants).get(metadata.name);
+        return judgement && planPool(pool, judgement, this.#ledger.allocator, this.#options.now(), occupants);
       };
       try {
         await this.#writer.settle(addressPools, this.#pools, metadata.name, plan, signal);

@@ -32,6 +32,8 @@ export const customResourceDefinitions = define(
   'CustomResourceDefinition',
   false,
 );
+/** Kubernetes 1.33 and later. */
+export const serviceCidrs = define('networking.k8s.io', 'v1', 'servicecidrs', 'ServiceCIDR', false);
 export const addressPools = define('fairlead.dev', 'v1alpha1', 'addresspools', 'AddressPool', false);
 
 /** `v1`, `coordination.k8s.io/v1`: what stands in an object's `apiVersion`. */

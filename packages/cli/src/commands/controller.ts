@@ -8,13 +8,15 @@ import { createLogger } from '../logging.js';
 import type { ListenAddress } from '../metrics/listen-address.js';
 import { runDaemon } from './daemon.js';
 import { startMetrics } from './metrics.js';
-import { type CommonOptions, parseDuration, withCommonOptions, withMetricsAddress } from './options.js';
+import { type CommonOptions, parseCidrs, parseDuration, withCommonOptions, withMetricsAddress } from './options.js';
 
 interface ControllerOptions extends CommonOptions {
   metricsAddress: ListenAddress | undefined;
   identity: string;
   defaultClass: boolean;
   leaseDuration: number;
+  podCidr: string[];
+  serviceCidr: string[];
 }
 
 export function controllerCommand(parent: Command): void {
@@ -27,6 +29,8 @@ export function controllerCommand(parent: Command): void {
     )
     .option('--default-class', 'serve Services without a loadBalancerClass too', false)
     .option('--lease-duration <time>', 'how long a silent leader is waited for', parseDuration, 15_000)
+    .option('--pod-cidr <cidr>', 'a Pod network that Nodes do not tell of; repeatable', parseCidrs, [])
+    .option('--service-cidr <cidr>', 'a Service network, for Kubernetes before 1.33; repeatable', parseCidrs, [])
     .action((options: ControllerOptions) => {
       const log = createLogger('controller', options.logLevel);
       return runDaemon(log, async () => {
@@ -46,6 +50,8 @@ export function controllerCommand(parent: Command): void {
           metrics,
           identity: options.identity,
           defaultClass: options.defaultClass,
+          podCidrs: options.podCidr,
+          serviceCidrs: options.serviceCidr,
           lease: { leaseDurationMs: options.leaseDuration },
         });
         return {

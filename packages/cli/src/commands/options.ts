@@ -1,6 +1,7 @@
 /** Options that the daemons share. */
 
 import { hostname } from 'node:os';
+import { parseRange } from '@fairlead/api';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseListenAddress } from '../metrics/listen-address.js';
 
@@ -41,6 +42,19 @@ export function parseDuration(text: string): number {
   const milliseconds = Number(match[1]) * { ms: 1, s: 1_000, m: 60_000 }[match[2] ?? 's']!;
   if (milliseconds <= 0) throw new InvalidArgumentError('a duration longer than nothing is expected.');
   return Math.round(milliseconds);
+}
+
+/** A CIDR, or several with commas between them, added to what was given before. */
+export function parseCidrs(text: string, before: string[]): string[] {
+  const cidrs = text.split(',').map((part) => part.trim());
+  for (const cidr of cidrs) {
+    try {
+      parseRange(cidr);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  }
+  return [...before, ...cidrs];
 }
 
 /** A whole number from 1 to `max`. */

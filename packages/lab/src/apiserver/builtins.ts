@@ -117,6 +117,7 @@ const TABLE: Record<string, Row[]> = {
       view: { collection: '/events', conversion: eventConversion },
     },
   ],
+  'networking.k8s.io/v1': [{ plural: 'servicecidrs', kind: 'ServiceCIDR', status: true }],
   'rbac.authorization.k8s.io/v1': [
     { plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
     { plural: 'clusterroles', kind: 'ClusterRole' },

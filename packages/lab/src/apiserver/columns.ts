@@ -233,6 +233,7 @@ const COLUMNS: Record<string, readonly Column[]> = {
     text('Endpoints', sliceEndpoints),
     ageColumn,
   ],
+  'networking.k8s.io/servicecidrs': [nameColumn, text('CIDRs', ({ spec }) => joined(spec?.cidrs)), ageColumn],
   'coordination.k8s.io/leases': [nameColumn, text('Holder', ({ spec }) => spec?.holderIdentity ?? ''), ageColumn],
   'apps/deployments': [
     nameColumn,

@@ -30,6 +30,7 @@ const ROOTS = [
   'V1Secret',
   'V1Service',
   'V1ServiceAccount',
+  'V1ServiceCIDR',
 ];
 
 /** Maps of quantities, which may be written as numbers; the models say only that they are text. */

@@ -254,6 +254,9 @@ export const BUILTIN_TYPES: Record<string, string> = {
   ServiceAccount:
     'apiVersion:string automountServiceAccountToken:boolean imagePullSecrets:[]LocalObjectReference kind:string metadata:ObjectMeta secrets:[]ObjectReference',
   ServiceAccountTokenProjection: 'audience:string expirationSeconds:int64 path!:string',
+  ServiceCIDR: 'apiVersion:string kind:string metadata:ObjectMeta spec:ServiceCIDRSpec status:ServiceCIDRStatus',
+  ServiceCIDRSpec: 'cidrs:[]string',
+  ServiceCIDRStatus: 'conditions:[]Condition',
   ServicePort: 'appProtocol:string name:string nodePort:int32 port!:int32 protocol:string targetPort:intOrString',
   ServiceSpec:
     'allocateLoadBalancerNodePorts:boolean clusterIP:string clusterIPs:[]string externalIPs:[]string externalName:string externalTrafficPolicy:string healthCheckNodePort:int32 internalTrafficPolicy:string ipFamilies:[]string ipFamilyPolicy:string loadBalancerClass:string loadBalancerIP:string loadBalancerSourceRanges:[]string ports:[]ServicePort publishNotReadyAddresses:boolean selector:{}string sessionAffinity:string sessionAffinityConfig:SessionAffinityConfig trafficDistribution:string type:string',

@@ -1,0 +1,169 @@
+/**
+ * What the controller knows of the cluster besides Services and pools: who else has addresses (nodes, Pod and Service
+ * networks, stations on the LAN), and the labels of namespaces. It never keeps the controller from working: what cannot be
+ * read is unknown, said so in the log, and taken in when it comes.
+ */
+
+import type { Labels } from '@fairlead/api';
+import {
+  Informer,
+  isKubeError,
+  type KubeClient,
+  type KubeObject,
+  namespaces,
+  nodes,
+  type Resource,
+  serviceCidrs,
+} from '@fairlead/kube';
+import { sameJson } from './merge-diff.js';
+import {
+  type Occupant,
+  type OccupantNode,
+  type OccupantServiceCidr,
+  occupantsOf,
+  type Station,
+} from './pool-occupants.js';
+
+export interface ClusterFactsOptions {
+  kube: KubeClient;
+  /** Networks given on the command line. */
+  podCidrs?: readonly string[];
+  serviceCidrs?: readonly string[];
+  onError: (error: Error, what: string) => void;
+}
+
+export interface ClusterFactsListener {
+  onOccupants(): void;
+  onNamespace(name: string): void;
+}
+
+/** Only what is read here is kept: nodes are large, and change with every heartbeat. */
+type NodeFact = KubeObject & OccupantNode;
+type ServiceCidrFact = KubeObject & OccupantServiceCidr;
+
+export class ClusterFacts {
+  readonly #options: ClusterFactsOptions;
+  readonly #nodes: Informer<NodeFact>;
+  readonly #namespaces: Informer<KubeObject>;
+  #serviceCidrs: Informer<ServiceCidrFact> | undefined;
+  #kubernetesIps: readonly string[] = [];
+  #stations: readonly Station[] = [];
+  #occupants: readonly Occupant[] = [];
+  #print = '';
+  #listener: ClusterFactsListener | undefined;
+  #stopped = false;
+
+  constructor(options: ClusterFactsOptions) {
+    this.#options = options;
+    this.#nodes = this.#watching(this.#informer<NodeFact>(nodes, reduceNode));
+    this.#namespaces = this.#informer<KubeObject>(namespaces, reduceNamespace);
+    const relabelled = ({ metadata }: KubeObject) => this.#listener?.onNamespace(metadata?.name ?? '');
+    this.#namespaces.on('add', relabelled).on('delete', relabelled);
+    this.#namespaces.on('update', (object, old) => {
+      if (!sameJson(object.metadata?.labels, old.metadata?.labels)) relabelled(object);
+    });
+  }
+
+  /** Resolves when everything that can be read has been. */
+  async start(): Promise<void> {
+    this.#nodes.start();
+    this.#namespaces.start();
+    await Promise.all([this.#nodes.synced, this.#namespaces.synced, this.#startServiceCidrs()]);
+    this.#refresh();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([this.#nodes.stop(), this.#namespaces.stop(), this.#serviceCidrs?.stop()]);
+  }
+
+  listen(listener: ClusterFactsListener): void {
+    this.#listener = listener;
+  }
+
+  /** Cluster addresses of the Service default/kubernetes. */
+  setKubernetesIps(ips: readonly string[]): void {
+    this.#kubernetesIps = ips;
+    this.#refresh();
+  }
+
+  /** Stations that speakers have heard to answer for addresses; all of them, each time. */
+  setStations(stations: readonly Station[]): void {
+    this.#stations = stations;
+    this.#refresh();
+  }
+
+  get occupants(): readonly Occupant[] {
+    return this.#occupants;
+  }
+
+  /** Undefined while the namespace is not known. */
+  namespaceLabels(name: string): Labels | undefined {
+    const namespace = this.#namespaces.get(name);
+    return namespace && (namespace.metadata?.labels ?? {});
+  }
+
+  /** Kubernetes before 1.33 has no such objects. */
+  async #startServiceCidrs(): Promise<void> {
+    try {
+      await this.#options.kube.list(serviceCidrs, { limit: 1 });
+    } catch (error) {
+      if (isKubeError(error, 'FL_KUBE_NOT_FOUND')) return;
+      this.#options.onError(error as Error, serviceCidrs.plural);
+    }
+    if (this.#stopped) return;
+    this.#serviceCidrs = this.#watching(this.#informer<ServiceCidrFact>(serviceCidrs));
+    this.#serviceCidrs.start();
+    await this.#serviceCidrs.synced;
+  }
+
+  #informer<T extends KubeObject>(resource: Resource, transform?: (object: T) => T): Informer<T> {
+    const informer = new Informer<T>({ client: this.#options.kube, resource, ...(transform && { transform }) });
+    return informer.on('error', (error) => this.#options.onError(error, resource.plural));
+  }
+
+  #watching<T extends KubeObject>(informer: Informer<T>): Informer<T> {
+    for (const event of ['add', 'delete'] as const) informer.on(event, () => informer.hasSynced && this.#refresh());
+    return informer.on('update', (object, old) => {
+      // Heartbeats of nodes change nothing that is kept but the version.
+      const same = (part: 'spec' | 'status') => sameJson((object as NodeFact)[part], (old as NodeFact)[part]);
+      if (!same('spec') || !same('status')) this.#refresh();
+    });
+  }
+
+  #refresh(): void {
+    const { podCidrs = [], serviceCidrs: serviceNetworks = [] } = this.#options;
+    const occupants = occupantsOf({
+      nodes: this.#nodes.list(),
+      serviceCidrs: this.#serviceCidrs?.list() ?? [],
+      kubernetesIps: this.#kubernetesIps,
+      podCidrs,
+      serviceNetworks,
+      stations: this.#stations,
+    });
+    const print = JSON.stringify(occupants, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+    if (print === this.#print) return;
+    this.#print = print;
+    this.#occupants = occupants;
+    this.#listener?.onOccupants();
+  }
+}
+
+function reduceNode({ apiVersion, kind, metadata, spec, status }: NodeFact): NodeFact {
+  const { podCIDR, podCIDRs } = spec ?? {};
+  return {
+    ...(apiVersion && { apiVersion }),
+    ...(kind && { kind }),
+    metadata: reduceMetadata(metadata),
+    spec: { ...(podCIDR && { podCIDR }), ...(podCIDRs && { podCIDRs }) },
+    status: { addresses: status?.addresses ?? [] },
+  } as NodeFact;
+}
+
+function reduceNamespace({ metadata }: KubeObject): KubeObject {
+  return { metadata: { ...reduceMetadata(metadata), labels: metadata?.labels } } as KubeObject;
+}
+
+function reduceMetadata(metadata: KubeObject['metadata']) {
+  return { name: metadata?.name, uid: metadata?.uid, resourceVersion: metadata?.resourceVersion };
+}
