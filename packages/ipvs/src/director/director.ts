@@ -138,6 +138,11 @@ export class Director {
     return this.#write(after, { addresses: before.vips, elements: elementsOf(before) });
   }
 
+  /** Has the pair follow the uplink's MTU, when this host's interfaces have changed. */
+  follow(): SyncResult {
+    return { operations: ensureMtu(this.#options, this.#host, this.#inside, this.#log) };
+  }
+
   /**
    * Compares everything with the kernel, and repairs what others changed: interfaces, routes, settings, rules, VIPs and
    * elements. Tells how many things that were. Throws FL_NO_DIRECTOR when the namespace itself was removed.

@@ -2,6 +2,10 @@
 export class Counted {
   readonly #counts = new Map<string, number>();
 
+  get size(): number {
+    return this.#counts.size;
+  }
+
   has(member: string): boolean {
     return this.#counts.has(member);
   }

@@ -81,6 +81,8 @@ export class Planner {
   readonly #changedNodes = new Set<string>();
   #view: NodeView;
   #deadChanged = false;
+  #realServerCount = 0;
+  #virtualServerCount = 0;
 
   /** Throws ForwardingError FL_BAD_SCHEDULER. */
   constructor({ scheduler = DEFAULT_SCHEDULER, panicShare }: PlannerOptions = {}) {
@@ -115,6 +117,7 @@ export class Planner {
     this.#dirty.delete(name);
     this.#claim(name, known.wish, undefined);
     for (const key of known.servers.keys()) this.#changes.touch(key);
+    this.#count(known.servers, new Map());
     this.#dependents.change(name, known.nodes, NONE);
     this.#countDead(known.dead, []);
     this.#problems.set(name, []);
@@ -212,6 +215,12 @@ export class Planner {
     return this.#view.panic;
   }
 
+  /** How many there are of each, without looking at them all. */
+  get counts(): { vips: number; virtualServers: number; realServers: number } {
+    this.#plan();
+    return { vips: this.#vips.size, virtualServers: this.#virtualServerCount, realServers: this.#realServerCount };
+  }
+
   #withDead<T extends object>(state: T): T & { dead?: ReadonlySet<string> } {
     return this.#dead.size > 0 ? { ...state, dead: this.#dead } : state;
   }
@@ -274,6 +283,7 @@ export class Planner {
     });
     for (const key of planned.servers.keys()) if (!servers.has(key)) this.#changes.touch(key);
     for (const [key, server] of servers) if (planned.servers.get(key) !== server) this.#changes.touch(key);
+    this.#count(planned.servers, servers);
     planned.servers = servers;
     this.#problems.set(name, problems);
     this.#watchNodes(name, planned);
@@ -296,6 +306,12 @@ export class Planner {
     const dead = deadNodes.length > 0 ? this.#endpoints.addressesOn(name, new Set(deadNodes)) : [];
     this.#countDead(planned.dead, dead);
     planned.dead = dead;
+  }
+
+  #count(before: ReadonlyMap<string, VirtualServer>, after: ReadonlyMap<string, VirtualServer>): void {
+    this.#virtualServerCount += after.size - before.size;
+    for (const { realServers } of after.values()) this.#realServerCount += realServers.length;
+    for (const { realServers } of before.values()) this.#realServerCount -= realServers.length;
   }
 
   #countDead(before: readonly string[], after: readonly string[]): void {

@@ -1,57 +1,152 @@
-/** Tells users, by Events on their Services, where a VIP is announced and why one is not; each thing once, when it changes. */
+/**
+ * Tells users, by Events, where a VIP is announced, why one is not, and what of a Service cannot be done as it wishes; each thing once,
+ * when it changes. What every speaker would say alike, only the owner of one of the Service's VIPs says.
+ */
 
 import { formatAddress, vipsOf } from '@fairlead/api';
 import type { PlanProblem } from '@fairlead/ipvs';
 import type { EventRecorder } from '@fairlead/kube';
 import type { Logger } from 'pino';
 import type { AssignedService, Unannounceable } from './assignment.js';
+import type { WatchedNode, WatchedService } from './feed.js';
 
 export interface ReporterOptions {
   node: string;
   log: Logger;
   events: Pick<EventRecorder, 'event'>;
-  services: () => readonly AssignedService[];
+  services: { get(key: string): WatchedService | undefined; list(): readonly WatchedService[] };
+  /** This speaker's own Node, when it is known. */
+  ownNode: () => WatchedNode | undefined;
 }
 
 export class Reporter {
   readonly #options: ReporterOptions;
+  /** VIPs that this node owns, by virtual router. */
+  readonly #owned = new Map<string, ReadonlySet<string>>();
+  #unannounceable: readonly Unannounceable[] = [];
+  #problems: readonly PlanProblem[] = [];
   #told = new Set<string>();
+  /** Services with externalTrafficPolicy Local that were told what it does not do. */
+  readonly #toldOfAddresses = new Set<string>();
+  #panic = false;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
   }
 
+  owns(virtualRouter: string): boolean {
+    return this.#owned.has(virtualRouter);
+  }
+
   /** This node owns these VIPs from now on. */
   took(virtualRouter: string, vips: readonly string[]): void {
-    const { node, events, services } = this.#options;
-    const taken = new Set(vips);
-    for (const service of services()) {
-      for (const vip of vipsOf(service).map(formatAddress)) {
-        if (!taken.has(vip)) continue;
-        const message = `${vip} is announced by node ${node} (virtual router ${virtualRouter})`;
-        events.event(service, 'Normal', 'Announced', message);
-      }
+    this.#owned.set(virtualRouter, new Set(vips));
+    this.#announced(virtualRouter, new Set(vips));
+    this.#tellProblems();
+  }
+
+  /** These are the VIPs of a virtual router from now on, whoever owns it. */
+  reassigned(virtualRouter: string, vips: readonly string[]): void {
+    const before = this.#owned.get(virtualRouter);
+    if (!before) return;
+    this.#owned.set(virtualRouter, new Set(vips));
+    const added = vips.filter((vip) => !before.has(vip));
+    if (added.length > 0) this.#announced(virtualRouter, new Set(added));
+  }
+
+  lost(virtualRouter: string): void {
+    this.#owned.delete(virtualRouter);
+  }
+
+  /** A Service is new, or another version of it. */
+  service(service: WatchedService): void {
+    const key = keyOf(service);
+    if (service.spec?.externalTrafficPolicy !== 'Local') this.#toldOfAddresses.delete(key);
+    else if (!this.#toldOfAddresses.has(key) && this.#isOwner(service)) {
+      this.#toldOfAddresses.add(key);
+      this.#options.events.event(
+        service,
+        'Normal',
+        'ClientAddressNotKept',
+        'externalTrafficPolicy is Local, so only nodes with ready Pods of the Service get its connections, but Pods see the VIP as their ' +
+          'client: Fairlead rewrites the source address. Use loadBalancerSourceRanges to choose who may connect',
+      );
     }
+  }
+
+  serviceGone(service: WatchedService): void {
+    this.#toldOfAddresses.delete(keyOf(service));
   }
 
   /** What is wrong now. What was told before and still holds is not told again. */
   problems(unannounceable: readonly Unannounceable[], problems: readonly PlanProblem[]): void {
+    const same =
+      problems.length === this.#problems.length && problems.every((it, index) => it === this.#problems[index]);
+    if (same && unannounceable === this.#unannounceable) return;
+    this.#unannounceable = unannounceable;
+    this.#problems = problems;
+    this.#tellProblems();
+  }
+
+  /** Whether all nodes look unusable to this speaker. Returns whether they just began to. */
+  panic(panic: boolean): boolean {
+    if (panic === this.#panic) return false;
+    this.#panic = panic;
+    const { log, events, ownNode, node } = this.#options;
+    const own = ownNode();
+    if (panic) {
+      const message =
+        `to the speaker on ${node} not one node looks usable (Ready, not excluded, and its kube-proxy healthy), so it goes on ` +
+        "forwarding to all of them: look at this node's own network, at kube-proxy's health port, and at the control plane";
+      log.error({ reason: 'AllNodesUnhealthy' }, message);
+      if (own) events.event(own, 'Warning', 'AllNodesUnhealthy', message);
+    } else {
+      const message = `the speaker on ${node} sees usable nodes again, and forwards to those only`;
+      log.info({ reason: 'NodesHealthy' }, message);
+      if (own) events.event(own, 'Normal', 'NodesHealthy', message);
+    }
+    return panic;
+  }
+
+  #announced(virtualRouter: string, vips: ReadonlySet<string>): void {
+    const { node, events, services } = this.#options;
+    for (const service of services.list()) {
+      const announced = vipsOf(service)
+        .map(formatAddress)
+        .filter((vip) => vips.has(vip));
+      for (const vip of announced) {
+        const message = `${vip} is announced by node ${node} (virtual router ${virtualRouter})`;
+        events.event(service, 'Normal', 'Announced', message);
+      }
+      if (announced.length > 0) this.service(service);
+    }
+  }
+
+  #tellProblems(): void {
     const { node, log, events, services } = this.#options;
     const now = new Set<string>();
-    const tell = (service: AssignedService | undefined, reason: string, message: string) => {
-      const key = `${service?.metadata?.namespace}/${service?.metadata?.name} ${message}`;
+    const tell = (service: AssignedService, reason: string, message: string) => {
+      const key = `${keyOf(service)} ${message}`;
       now.add(key);
       if (this.#told.has(key)) return;
       log.warn({ reason }, message);
-      if (service) events.event(service, 'Warning', reason, message);
+      events.event(service, 'Warning', reason, message);
     };
-    for (const { service, why } of unannounceable) tell(service, 'AnnounceFailed', `node ${node}: ${why}`);
-    if (problems.length > 0) {
-      const byName = new Map(
-        services().map((service) => [`${service.metadata?.namespace}/${service.metadata?.name}`, service]),
-      );
-      for (const { service, message } of problems) tell(byName.get(service), 'ForwardFailed', message);
+    for (const { service, why } of this.#unannounceable) tell(service, 'AnnounceFailed', `node ${node}: ${why}`);
+    for (const { service: name, message } of this.#problems) {
+      const service = services.get(name);
+      if (service && this.#isOwner(service)) tell(service, 'ForwardFailed', message);
     }
     this.#told = now;
   }
+
+  #isOwner(service: WatchedService): boolean {
+    return vipsOf(service)
+      .map(formatAddress)
+      .some((vip) => [...this.#owned.values()].some((vips) => vips.has(vip)));
+  }
+}
+
+function keyOf({ metadata }: AssignedService): string {
+  return `${metadata?.namespace}/${metadata?.name}`;
 }

@@ -1,56 +1,40 @@
 /**
  * The main thread of a speaker: watches the cluster, plans, programs the director, and tells the wire thread what to contest.
- * Every change leads through one path, `#reconcile`, which compares whole states and writes only differences; whatever order the
- * watches deliver in, it ends at the same kernel.
+ *
+ * What is watched goes to the planner one object at a time (feed.ts); `#reconcile` takes from it what changed and writes that. Only what
+ * may give VIPs other places (pools, nodes, a Service's addresses, this host's interfaces) has virtual routers assigned anew. When
+ * the kernel is not known, it is told everything, and when others may have changed it, it is audited.
  */
-
-import { type AddressPool, poolInEffect } from '@fairlead/api';
 import {
-  createForwarder,
+  Checks,
   DEFAULT_HOST_INTERFACE,
-  Director,
-  type Forwarder,
-  familyOf,
-  HostRoutes,
   hostObstacles,
   NodeHealth,
   type NodeHealthOptions,
-  type NodeObject,
   nodeInput,
-  type Plan,
-  plan,
-  type ServiceObject,
-  serviceInput,
+  Planner,
   type VirtualServerStats,
 } from '@fairlead/ipvs';
-import {
-  addressPools,
-  EventRecorder,
-  endpointSlices,
-  Informer,
-  KubeClient,
-  type KubeObject,
-  nodes,
-  resolveConfig,
-  services,
-} from '@fairlead/kube';
+import { EventRecorder, KubeClient, resolveConfig } from '@fairlead/kube';
 import { type LinkEvent, LinkMonitor, Rtnetlink } from '@fairlead/netlink';
 import type { Logger } from 'pino';
-import { SpeakerMetrics } from '../metrics/metrics.js';
+import { type KernelPart, SpeakerMetrics } from '../metrics/metrics.js';
+import type { SpeakerView } from '../metrics/view.js';
 import { lingeringMs } from '../wire/hold.js';
-import type { FromWire, LeaseTimings, WireVirtualRouter } from '../wire/messages.js';
-import { type AssignedRouter, assign } from './assignment.js';
+import type { FromWire, LeaseTimings } from '../wire/messages.js';
+import { assign } from './assignment.js';
 import { Coalesced } from './coalesced.js';
-import { contestable } from './contestable.js';
-import { keepInput, type WatchedSlice } from './endpoint-slices.js';
-import { fitness, Patience } from './fitness.js';
+import { Feed, type WatchedNode } from './feed.js';
 import { hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
+import { Kernel, type Operations } from './kernel.js';
 import { ObstacleWatch } from './obstacle-watch.js';
 import { Reporter } from './reporter.js';
+import { Routers } from './routers.js';
+import { ServiceChecks } from './service-checks.js';
+import { Standing } from './standing.js';
 import { Suspects } from './suspects.js';
-import { TableSlots } from './tables.js';
-import type { HostInterface } from './uplinks.js';
+import { Watches } from './watches.js';
 import { WireThread } from './wire-thread.js';
 
 export interface SpeakerOptions {
@@ -61,6 +45,8 @@ export interface SpeakerOptions {
   /** Name of the director's network namespace. */
   director: string;
   forwarder: 'auto' | 'ipvs' | 'nftables';
+  /** For Services that name no scheduler, as in their annotation; default `wrr`. */
+  scheduler?: string;
   /** Announce on this interface only. */
   uplink?: string;
   /** Namespace of the Leases. */
@@ -91,10 +77,16 @@ const RETRY_MS = 1_000;
  * How often the kernel is compared with what it was told, ms: others on the host (network managers, firewalls, people) may remove what
  * is ours, and most of that nobody is told of.
  */
-const INSPECT_EVERY_MS = 30_000;
+const AUDIT_EVERY_MS = 30_000;
 
-type WatchedService = ServiceObject & KubeObject;
-type WatchedNode = NodeObject & KubeObject;
+/** How often real servers that drain are looked at, ms. */
+const TEND_EVERY_MS = 1_000;
+
+/**
+ * What is known of the kernel. `untold`: it is there, and was not told anything. `known`: it was told everything so far. `doubted`: so it
+ * was, but others may have changed it. `unknown`: it may have missed something. `gone`: there is no way into the director for certain.
+ */
+type State = 'untold' | 'known' | 'doubted' | 'unknown' | 'gone';
 
 /** Resolves when this node forwards and stands for election. */
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
@@ -109,92 +101,129 @@ class Agent implements Speaker {
   readonly #log: Logger;
   readonly #metrics: SpeakerMetrics;
   readonly #kube: KubeClient;
-  readonly #services: Informer<WatchedService>;
-  readonly #nodes: Informer<WatchedNode>;
-  readonly #slices: Informer<WatchedSlice>;
-  readonly #pools: Informer<AddressPool & KubeObject>;
+  readonly #watches: Watches;
+  readonly #planner: Planner;
+  readonly #feed: Feed;
   readonly #health: NodeHealth;
-  readonly #rtnetlink = new Rtnetlink();
-  readonly #slots = new TableSlots();
-  readonly #suspects = new Suspects();
-  readonly #patience = new Patience();
-  readonly #reporter: Reporter;
+  readonly #checks: Checks;
+  readonly #serviceChecks: ServiceChecks;
+  readonly #suspects: Suspects;
   readonly #obstacles: ObstacleWatch;
+  readonly #kernel: Kernel;
+  readonly #rtnetlink = new Rtnetlink();
+  readonly #routers = new Routers();
+  readonly #reporter: Reporter;
+  readonly #standing: Standing;
   readonly #wire: WireThread;
   readonly #work = new Coalesced(() => this.#reconcile());
   #fail!: (error: Error) => void;
   #links: LinkMonitor | undefined;
-  #director: Director | undefined;
-  #routes: HostRoutes | undefined;
-  #forwarder: Forwarder | undefined;
-  #routers = new Map<string, WireVirtualRouter>();
   #retry: NodeJS.Timeout | undefined;
-  /**
-   * `doubted`: the kernel may not hold what it was told, so it has to be read before anything else. `gone`: there is no way into the
-   * director for certain.
-   */
-  #kernel: 'known' | 'doubted' | 'gone' = 'known';
-  #broken: string | undefined;
-  /** Why nothing could pass this host, though everything of ours is in place. */
-  #obstacle: string | undefined;
+  #audits: NodeJS.Timeout | undefined;
+  #tending: NodeJS.Timeout | undefined;
+  #state: State = 'unknown';
+  /** This host's interfaces changed, so VIPs may belong to other ones. */
+  #interfacesChanged = true;
+  /** The planner knows the whole cluster. Before that its plan would be to forward nothing. */
+  #fed = false;
   /** The last failure to bring the kernel in line that was logged; undefined when it is in line. */
   #failure: string | undefined;
-  #inspections: NodeJS.Timeout | undefined;
-  /** undefined until it was first decided, so that a node that does not stand from the beginning says why. */
-  #standing: boolean | undefined;
-  #askAgain: NodeJS.Timeout | undefined;
 
   constructor(options: SpeakerOptions, kube: KubeClient) {
+    const { node, namespace, timings, log } = options;
     this.#options = options;
-    this.#log = options.log;
+    this.#log = log;
     this.#metrics = options.metrics ?? new SpeakerMetrics();
     this.#kube = kube;
+    this.#planner = new Planner(options.scheduler === undefined ? {} : { scheduler: options.scheduler });
+    this.#watches = new Watches(kube);
     this.#health = new NodeHealth(options.probes);
-    this.#services = new Informer({ client: kube, resource: services });
-    this.#nodes = new Informer({ client: kube, resource: nodes });
-    this.#pools = new Informer({ client: kube, resource: addressPools });
-    this.#slices = new Informer<WatchedSlice>({ client: kube, resource: endpointSlices, transform: keepInput });
-    const events = new EventRecorder({ client: kube, component: 'fairlead-speaker', instance: options.node });
+    const { port: _, ...timing } = options.probes ?? {};
+    this.#checks = new Checks({ ...timing, nodeAlive: (name) => this.#health.healthy(name) });
+    this.#serviceChecks = new ServiceChecks({
+      checks: this.#checks,
+      planner: this.#planner,
+      onVerdict: (service, subject, healthy, reason) => {
+        const message = `${subject} of Service ${service} ${healthy ? 'passes its check' : `fails its check: ${reason}`}`;
+        log.info({ service, subject, healthy, reason }, message);
+        this.#work.request();
+      },
+    });
+    this.#feed = new Feed(this.#planner, this.#serviceChecks);
+    this.#kernel = new Kernel(options);
+    this.#suspects = new Suspects({
+      forMs: lingeringMs(timings),
+      onChange: (name, suspect) => {
+        this.#planner.setNodeSuspect(name, suspect);
+        this.#work.request();
+      },
+    });
+    const events = new EventRecorder({ client: kube, component: 'fairlead-speaker', instance: node });
+    const ownNode = () => this.#watches.nodes.get(node);
+    this.#reporter = new Reporter({ node, log, events, services: this.#watches.services, ownNode });
     this.#obstacles = new ObstacleWatch({
       find: hostObstacles,
-      log: options.log,
+      log,
       event: (type, reason, message) => {
-        const self = this.#nodes.list().find(({ metadata }) => metadata?.name === options.node);
+        const self = ownNode();
         if (self) events.event(self, type, reason, message);
       },
     });
-    this.#reporter = new Reporter({
-      node: options.node,
-      log: options.log,
-      events,
-      services: () => this.#services.list(),
+    this.#standing = new Standing({
+      node,
+      log,
+      nodes: () => this.#feed.nodes,
+      healthy: (name) => this.#health.healthy(name),
+      onChange: (fit) => this.#wire.send({ kind: 'fit', fit }),
     });
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
     this.failed.catch(() => {}); // whoever holds the speaker decides what a failure means
-    const { node, namespace, timings } = options;
     this.#wire = new WireThread({ node, namespace, timings, kube: options.kube });
     this.#wire.on('message', (message) => this.#heard(message));
     this.#wire.on('died', (error) => this.#fail(new Error(`the wire thread died: ${error.message}`, { cause: error })));
   }
 
   async start(): Promise<void> {
-    for (const informer of this.#informers()) {
-      informer.on('error', (error) => this.#log.warn({ err: error }, error.message));
-      informer.start();
-    }
-    this.#setUpKernel();
-    await Promise.all(this.#informers().map(({ synced }) => synced));
-    this.#watchHealth();
+    const watching = this.#watches.start((error, resource) => {
+      this.#metrics.apiErrors.inc({ resource });
+      this.#log.warn({ err: error, resource }, error.message);
+    });
+    this.#kernel.setUp();
+    this.#state = 'untold';
+    await watching;
+    // Nothing is planned before all of the cluster is known, and every node was probed: the kernel may hold what a predecessor knew.
+    this.#probeNodes();
+    this.#health.start();
     await this.#health.firstRound();
-    for (const informer of this.#informers()) {
-      for (const change of ['add', 'update', 'delete'] as const) informer.on(change, () => this.#work.request());
-    }
+    this.#watches.feed(this.#feed, {
+      changed: () => this.#work.request(),
+      service: (service) => this.#reporter.service(service),
+      serviceGone: (service) => this.#reporter.serviceGone(service),
+      node: (node) => this.#nodeChanged(node),
+    });
+    for (const { name } of this.#feed.nodes) this.#planner.setNodeHealth(name, this.#health.healthy(name));
+    this.#serviceChecks.nodesChanged(this.#feed.nodes);
+    this.#serviceChecks.settle();
+    this.#checks.start();
+    await this.#checks.firstRound();
+    this.#health.on('change', ({ node, healthy, reason }) => {
+      const message = `node ${node} is ${healthy ? 'healthy' : `unhealthy: ${reason}`}`;
+      this.#log.info({ peer: node, healthy, reason }, message);
+      this.#planner.setNodeHealth(node, healthy);
+      this.#serviceChecks.nodesChanged(this.#feed.nodes);
+      this.#work.request();
+    });
     this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });
-    this.#inspections = setInterval(() => this.#inspect('doubted'), INSPECT_EVERY_MS);
+    this.#audits = setInterval(() => this.#doubt('doubted'), AUDIT_EVERY_MS);
+    this.#fed = true;
     this.#reconcile();
-    this.#log.info({ forwarder: this.#forwarder!.kind, director: this.#options.director }, 'ready');
+    this.#metrics.observe(
+      () => this.#view(),
+      (error) => this.#log.warn({ err: error }, `a scrape could not read everything: ${error.message}`),
+    );
+    this.#log.info({ forwarder: this.#kernel.forwarderKind, director: this.#options.director }, 'ready');
   }
 
   notReady(): string | undefined {
@@ -202,177 +231,167 @@ class Agent implements Speaker {
   }
 
   virtualServers(): VirtualServerStats[] {
-    return this.#forwarder?.stats() ?? [];
+    return this.#kernel.stats();
   }
 
   async stop(): Promise<void> {
     this.#work.stop();
-    clearTimeout(this.#retry);
-    clearTimeout(this.#askAgain);
-    clearInterval(this.#inspections);
+    for (const timer of [this.#retry, this.#audits, this.#tending]) clearTimeout(timer);
+    this.#standing.stop();
+    this.#suspects.stop();
     this.#links?.close();
     this.#health.stop();
+    this.#checks.stop();
     await this.#wire.stop({ release: true });
-    for (const informer of this.#informers()) informer.stop();
-    this.#closeKernel();
+    this.#watches.stop();
+    this.#kernel.close();
     this.#rtnetlink.close();
     await this.#kube.close();
   }
 
-  #informers(): Informer<KubeObject>[] {
-    return [this.#services, this.#nodes, this.#pools, this.#slices] as Informer<KubeObject>[];
+  #probeNodes(): void {
+    this.#health.setNodes(
+      this.#watches.nodes.list().flatMap((node) => {
+        const { name, internalIPs } = nodeInput(node);
+        return internalIPs[0] === undefined ? [] : [{ name, address: internalIPs[0] }];
+      }),
+    );
   }
 
-  /** Makes what is missing and adopts what is there; the next `#reconcile` compares with the kernel itself. */
-  #setUpKernel(): void {
-    const { director, forwarder, log } = this.#options;
-    this.#closeKernel();
-    this.#director = Director.ensure({ name: director, log });
-    // What was chosen once stays: both engines at once would fight.
-    this.#forwarder = createForwarder({ kind: this.#forwarder?.kind ?? forwarder, director, log });
-    this.#routes = new HostRoutes({ log });
-    this.#kernel = 'known';
-    this.#broken = undefined;
+  #nodeChanged(node: WatchedNode): void {
+    this.#probeNodes();
+    // One that has another address, or was away, starts anew there.
+    const { name } = nodeInput(node);
+    this.#planner.setNodeHealth(name, this.#health.healthy(name));
+    this.#serviceChecks.nodesChanged(this.#feed.nodes);
   }
 
-  #inspect(finding: 'doubted' | 'gone'): void {
-    if (this.#kernel !== 'gone') this.#kernel = finding;
+  #doubt(state: 'doubted' | 'gone'): void {
+    if (this.#state === 'known' || state === 'gone') this.#state = state; // worse than that is mended anyway
     this.#work.request();
   }
 
   #hostChanged(event: LinkEvent): void {
     const name = DEFAULT_HOST_INTERFACE;
     const change = hostChange(event, { name, index: this.#rtnetlink.link(name)?.index });
-    if (change === 'inspect') this.#inspect('doubted');
-    else if (change === 'plan') this.#work.request();
-  }
-
-  #closeKernel(): void {
-    this.#forwarder?.close();
-    this.#director?.close();
-    this.#routes?.close();
-  }
-
-  #watchHealth(): void {
-    const retarget = () => {
-      this.#health.setNodes(
-        this.#nodes.list().flatMap((node) => {
-          const { name, internalIPs } = nodeInput(node);
-          return internalIPs[0] === undefined ? [] : [{ name, address: internalIPs[0] }];
-        }),
-      );
-    };
-    retarget();
-    this.#nodes.on('add', retarget);
-    this.#nodes.on('update', retarget);
-    this.#nodes.on('delete', retarget);
-    this.#health.on('change', ({ node, healthy, reason }) => {
-      this.#log.info(
-        { peer: node, healthy, reason },
-        `node ${node} is ${healthy ? 'healthy' : `unhealthy: ${reason}`}`,
-      );
-      this.#work.request();
-    });
-    this.#health.start();
+    if (change === 'nothing') return;
+    this.#interfacesChanged = true;
+    if (change === 'inspect') this.#doubt('doubted');
+    else this.#work.request();
   }
 
   #reconcile(): void {
+    if (!this.#fed) return;
     clearTimeout(this.#retry);
+    const state = this.#state;
+    const end = this.#metrics.programming.startTimer();
     try {
-      if (this.#kernel !== 'known') this.#setUpKernel();
-      const interfaces = hostInterfaces(this.#rtnetlink, {
-        ownInterface: DEFAULT_HOST_INTERFACE,
-        only: this.#options.uplink,
-      });
-      const objects = this.#services.list();
-      const assignment = assign({
-        services: objects,
-        pools: this.#pools.list().flatMap((pool) => poolInEffect(pool) ?? []),
-        nodes: this.#nodes.list().map((node) => node.metadata?.name ?? ''),
-        interfaces,
-      });
-      const known = new Set(assignment.routers.flatMap(({ vips }) => vips.map(({ address }) => address)));
-      const desired = plan({
-        services: objects.flatMap((service) => serviceInput(service, (vip) => known.has(vip)) ?? []),
-        nodes: this.#nodes.list().map(nodeInput),
-        endpoints: this.#slices.list().flatMap(({ input }) => input ?? []),
-        health: (node) => this.#health.healthy(node) && !this.#suspects.has(node, performance.now()),
-      });
-      this.#program(desired, assignment.routers, interfaces);
-      this.#reporter.problems(assignment.unannounceable, desired.problems);
+      this.#bringInLine();
+      end();
       if (this.#failure !== undefined) this.#log.info('the kernel is in line again');
       this.#failure = undefined;
+      this.#standing.decide(this.#obstacles.look(this.#routers.passage, performance.now()));
     } catch (error) {
-      const { message } = error as Error;
-      if (message !== this.#failure) this.#log.error({ err: error }, `could not bring the kernel in line: ${message}`);
-      this.#failure = message;
-      // The kernel keeps what it has, and so do the elections, unless there is no way into the director.
-      if (this.#kernel === 'gone') {
-        this.#broken = message;
-        this.#stand();
-      }
-      if (this.#kernel === 'known') this.#kernel = 'doubted';
-      this.#retry = setTimeout(() => this.#work.request(), RETRY_MS);
+      this.#failed(error as Error, state);
+    }
+    this.#reporter.problems(this.#routers.unannounceable, [...this.#planner.problems, ...this.#serviceChecks.problems]);
+    if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();
+    if (this.#kernel.draining > 0) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
+  }
+
+  #bringInLine(): void {
+    const state = this.#state;
+    const reassign = this.#feed.takeReassign() || this.#interfacesChanged;
+    this.#serviceChecks.settle();
+    const change = this.#planner.take();
+    if (state !== 'gone') this.#state = 'unknown'; // until the kernel has taken it
+    if (reassign) this.#assign();
+    if (state === 'known' || state === 'doubted') {
+      if (reassign) this.#wrote(this.#kernel.follow());
+      this.#wrote(this.#kernel.update(change));
+    } else {
+      if (state !== 'untold') this.#kernel.setUp();
+      this.#state = 'unknown';
+      this.#wrote(this.#kernel.sync(this.#planner.desired()));
+    }
+    if (state === 'doubted') this.#repaired(this.#kernel.audit(this.#routers.tables));
+    else if (state !== 'known' || reassign) this.#wrote(this.#kernel.route(this.#routers.tables));
+    this.#state = 'known';
+    if (state !== 'known' || reassign) this.#wire.send({ kind: 'configure', ...this.#routers.wire });
+  }
+
+  #assign(): void {
+    this.#interfacesChanged = true; // in case this fails
+    const interfaces = hostInterfaces(this.#rtnetlink, {
+      ownInterface: DEFAULT_HOST_INTERFACE,
+      only: this.#options.uplink,
+    });
+    const assignment = assign({
+      services: this.#watches.services.list(),
+      pools: this.#feed.pools,
+      nodes: this.#feed.nodes.map(({ name }) => name),
+      interfaces,
+    });
+    this.#routers.assign(assignment, interfaces);
+    for (const { name } of this.#routers.sizes) this.#reporter.reassigned(name, this.#routers.vipsOf(name));
+    this.#interfacesChanged = false;
+  }
+
+  /** The kernel keeps what it has, and so do the elections, unless there is no way into the director. */
+  #failed(error: Error, state: State): void {
+    const { message } = error;
+    this.#metrics.kernelErrors.inc();
+    if (message !== this.#failure) this.#log.error({ err: error }, `could not bring the kernel in line: ${message}`);
+    this.#failure = message;
+    this.#interfacesChanged = true; // what was to be said to the wire thread is still to be said
+    if (this.#state === 'gone') this.#standing.decide(message);
+    // What an audit cannot repair can be made anew at once.
+    this.#retry = setTimeout(() => this.#work.request(), state === 'doubted' ? 0 : RETRY_MS);
+  }
+
+  #wrote(operations: Operations): void {
+    const written = Object.entries(operations).filter(([, count]) => count > 0);
+    for (const [part, count] of written) this.#metrics.kernelOperations.inc({ part: part as KernelPart }, count);
+    if (written.length > 0) this.#log.info({ operations: Object.fromEntries(written) }, 'kernel brought in line');
+  }
+
+  #repaired(operations: Operations): void {
+    for (const [part, count] of Object.entries(operations)) {
+      if (count === 0) continue;
+      this.#metrics.repairs.inc({ part: part as KernelPart }, count);
+      this.#log.warn({ part, repaired: count }, `${count} things of the ${part} were not as they were left: repaired`);
     }
   }
 
-  #program(desired: Plan, routers: readonly AssignedRouter[], interfaces: readonly HostInterface[]): void {
-    const slots = this.#slots.assign(routers.map(({ name }) => name));
-    const operations =
-      this.#director!.sync(desired).operations +
-      this.#forwarder!.sync(desired).operations +
-      this.#routes!.sync(
-        routers.map(({ name, vips }) => ({ index: slots.get(name)!, vips: vips.map(({ address }) => address) })),
-      ).operations;
-    if (operations > 0) this.#log.info({ operations, vips: desired.vips.length }, 'kernel brought in line');
-    const virtualRouters = contestable(routers, interfaces).map((router) => ({
-      ...router,
-      table: slots.get(router.name)!,
-    }));
-    this.#routers = new Map(virtualRouters.map((router) => [router.name, router]));
-    const used = new Set(virtualRouters.flatMap(({ vips }) => vips.map(({ uplink }) => uplink)));
-    const uplinks = interfaces
-      .filter(({ name }) => used.has(name))
-      .map(({ name, index, mac }) => ({ name, index, mac }));
-    const families = [...new Set(desired.vips.map(familyOf))].sort();
-    this.#obstacle = this.#obstacles.look(
-      { uplinks: [...used], families, virtualRouters: [...slots.values()] },
-      performance.now(),
-    );
-    this.#wire.send({ kind: 'configure', virtualRouters, uplinks });
-    this.#stand();
+  #tend(): void {
+    this.#tending = undefined;
+    try {
+      this.#kernel.tend(performance.now());
+    } catch (error) {
+      this.#log.warn({ err: error }, `could not end what drains: ${(error as Error).message}`);
+      this.#doubt('doubted');
+    }
+    if (this.#kernel.draining > 0) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
   }
 
-  /** Not reached before the kernel was in line once: a node that has never forwarded does not stand. */
-  #stand(): void {
-    const broken = this.#broken ?? this.#obstacle;
-    const result = fitness({
-      self: this.#options.node,
-      nodes: this.#nodes.list().map(nodeInput),
-      healthy: (node) => this.#health.healthy(node),
-      ...(broken === undefined ? {} : { broken }),
-    });
-    const { stand, askAgainAt } = this.#patience.next(result, performance.now());
-    clearTimeout(this.#askAgain);
-    if (askAgainAt !== undefined) this.#askAgain = setTimeout(() => this.#stand(), askAgainAt - performance.now());
-    if (stand === this.#standing) return;
-    this.#standing = stand;
-    const why = result.fit ? '' : result.why;
-    this.#log.info({ stand, why }, stand ? 'standing for election' : `not standing for election: ${why}`);
-    this.#wire.send({ kind: 'fit', fit: stand });
-  }
-
-  #suspect(node: string): void {
-    const forMs = lingeringMs(this.#options.timings);
-    this.#suspects.suspect(node, performance.now() + forMs);
-    this.#work.request();
-    setTimeout(() => this.#work.request(), forMs).unref();
+  #view(): SpeakerView {
+    return {
+      forwarder: this.#kernel.forwarderKind,
+      standing: this.#standing.standing,
+      inSync: this.#failure === undefined && this.#state === 'known',
+      panic: this.#planner.panic,
+      virtualRouters: this.#routers.sizes.map((router) => ({ ...router, owner: this.#reporter.owns(router.name) })),
+      ...this.#planner.counts,
+      draining: this.#kernel.draining,
+      probes: { node: this.#health.counters(), service: this.#checks.counters() },
+      kernel: this.#kernel.view(),
+    };
   }
 
   #heard(message: FromWire): void {
     switch (message.kind) {
       case 'own': {
-        const vips = this.#routers.get(message.virtualRouter)?.vips.map(({ address }) => address) ?? [];
+        const vips = this.#routers.vipsOf(message.virtualRouter);
         this.#log.info(
           { virtualRouter: message.virtualRouter, vips: vips.length },
           `owner of ${message.virtualRouter}`,
@@ -382,11 +401,12 @@ class Agent implements Speaker {
           cause: message.lapsed === undefined ? 'free' : 'lapsed',
         });
         this.#reporter.took(message.virtualRouter, vips);
-        if (message.lapsed !== undefined) this.#suspect(message.lapsed);
+        if (message.lapsed !== undefined) this.#suspects.suspect(message.lapsed);
         break;
       }
       case 'yield':
         this.#metrics.handovers.inc({ virtual_router: message.virtualRouter });
+        this.#reporter.lost(message.virtualRouter);
         this.#log.info(message, `no longer owner of ${message.virtualRouter}: ${message.reason}`);
         break;
       case 'holder':
@@ -397,12 +417,12 @@ class Agent implements Speaker {
         this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
         break;
       case 'lapsed':
-        if (this.#kernel !== 'gone') {
+        if (this.#state !== 'gone') {
           this.#log.warn(
             'the way into the director is gone: this process stood still for too long, or somebody removed it; making it anew',
           );
         }
-        this.#inspect('gone');
+        this.#doubt('gone');
         break;
       case 'error':
         this.#log.error({ code: message.code }, message.message);

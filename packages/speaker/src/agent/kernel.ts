@@ -1,0 +1,135 @@
+/**
+ * What this node has in its kernel: director, forwarder, and the host's routes into the director. It is told whole states where nothing
+ * is known, and changes from then on; an audit compares everything with the kernel.
+ */
+import {
+  createForwarder,
+  type DesiredChange,
+  type DesiredState,
+  Director,
+  type Forwarder,
+  HostRoutes,
+  type VirtualRouterVips,
+  type VirtualServerStats,
+} from '@fairlead/ipvs';
+import type { Logger } from 'pino';
+import type { KernelPart } from '../metrics/metrics.js';
+import type { KernelView } from '../metrics/view.js';
+
+export interface KernelOptions {
+  /** Name of the director's network namespace. */
+  director: string;
+  forwarder: 'auto' | 'ipvs' | 'nftables';
+  log: Logger;
+}
+
+/** How many things were written, by where. */
+export type Operations = Partial<Record<KernelPart, number>>;
+
+interface Parts {
+  director: Director;
+  forwarder: Forwarder;
+  routes: HostRoutes;
+}
+
+export class Kernel {
+  readonly #options: KernelOptions;
+  #parts: Parts | undefined;
+  #forwarderKind: Forwarder['kind'] | undefined;
+
+  constructor(options: KernelOptions) {
+    this.#options = options;
+  }
+
+  get forwarderKind(): Forwarder['kind'] | undefined {
+    return this.#forwarderKind;
+  }
+
+  /** How many real servers still have connections that are waited for. */
+  get draining(): number {
+    return this.#parts?.forwarder.draining ?? 0;
+  }
+
+  /** Makes what is missing and adopts what is there. Everything else comes after it; `sync` and `route` first. */
+  setUp(): void {
+    const { director: name, forwarder: kind, log } = this.#options;
+    this.close();
+    const director = Director.ensure({ name, log });
+    let forwarder: Forwarder | undefined;
+    try {
+      // What was chosen once stays: both engines at once would fight.
+      forwarder = createForwarder({ kind: this.#forwarderKind ?? kind, director: name, log });
+      this.#parts = { director, forwarder, routes: new HostRoutes({ log }) };
+      this.#forwarderKind = forwarder.kind;
+    } catch (error) {
+      forwarder?.close();
+      director.close();
+      throw error;
+    }
+  }
+
+  sync(desired: DesiredState): Operations {
+    const { director, forwarder } = this.#must();
+    // First the director: a connection that is forwarded before its SNAT stands cannot be mended.
+    return { director: director.sync(desired).operations, forwarder: forwarder.sync(desired).operations };
+  }
+
+  update(change: DesiredChange): Operations {
+    const { director, forwarder } = this.#must();
+    const { changed, removed, addedVips, removedVips } = change;
+    const concernsDirector = changed.length + removed.length + addedVips.length + removedVips.length > 0;
+    return {
+      ...(concernsDirector ? { director: director.update(change).operations } : {}),
+      forwarder: forwarder.update(change).operations,
+    };
+  }
+
+  route(virtualRouters: readonly VirtualRouterVips[]): Operations {
+    return { routes: this.#must().routes.sync(virtualRouters).operations };
+  }
+
+  /** To be called when this host's interfaces have changed. */
+  follow(): Operations {
+    return { director: this.#must().director.follow().operations };
+  }
+
+  /** Repairs what others changed; says how much that was. */
+  audit(virtualRouters: readonly VirtualRouterVips[]): Operations {
+    const { director, forwarder, routes } = this.#must();
+    const repaired = { director: director.audit().repaired, forwarder: forwarder.audit().repaired };
+    routes.read(); // the next sync compares with that
+    return { ...repaired, routes: routes.sync(virtualRouters).operations };
+  }
+
+  /** What every virtual server has done: as much work as there are virtual servers. */
+  stats(): VirtualServerStats[] {
+    return this.#parts?.forwarder.stats() ?? [];
+  }
+
+  /** What the director's kernel counts; undefined while there is no director. */
+  view(): KernelView | undefined {
+    const counters = this.#parts?.director.counters();
+    if (!counters) return undefined;
+    const { entries, insertFailed, dropped } = counters.connections;
+    return { firewall: counters.rules, conntrack: { entries, insertFailed, drop: dropped } };
+  }
+
+  /** Ends the drains that are over; to be called about every second while there are any. `nowMs`: monotonic. */
+  tend(nowMs: number): void {
+    this.#must().forwarder.tend(nowMs);
+  }
+
+  /** Gives up the sockets. What is programmed keeps forwarding. */
+  close(): void {
+    const parts = this.#parts;
+    this.#parts = undefined;
+    parts?.forwarder.close();
+    parts?.director.close();
+    parts?.routes.close();
+  }
+
+  #must(): Parts {
+    if (!this.#parts) throw new Error('there is no way into the director: it has to be made first');
+    return this.#parts;
+  }
+}

@@ -1,0 +1,48 @@
+/** Whether this node stands for election: asked again whenever something it depends on may have changed. */
+import type { NodeInput } from '@fairlead/ipvs';
+import type { Logger } from 'pino';
+import { fitness, Patience } from './fitness.js';
+
+export interface StandingOptions {
+  node: string;
+  nodes: () => readonly NodeInput[];
+  healthy: (node: string) => boolean;
+  onChange: (stand: boolean) => void;
+  log: Logger;
+}
+
+export class Standing {
+  readonly #options: StandingOptions;
+  readonly #patience = new Patience();
+  /** undefined until it was first decided, so that a node that does not stand from the beginning says why. */
+  #standing: boolean | undefined;
+  #askAgain: NodeJS.Timeout | undefined;
+
+  constructor(options: StandingOptions) {
+    this.#options = options;
+  }
+
+  /** What was decided last. */
+  get standing(): boolean {
+    return this.#standing ?? false;
+  }
+
+  /** @param broken why nothing can pass this host, or into its director; undefined: it can */
+  decide(broken: string | undefined): void {
+    const { node, nodes, healthy, onChange, log } = this.#options;
+    const result = fitness({ self: node, nodes: nodes(), healthy, ...(broken === undefined ? {} : { broken }) });
+    const { stand, askAgainAt } = this.#patience.next(result, performance.now());
+    clearTimeout(this.#askAgain);
+    if (askAgainAt !== undefined)
+      this.#askAgain = setTimeout(() => this.decide(broken), askAgainAt - performance.now());
+    if (stand === this.#standing) return;
+    this.#standing = stand;
+    const why = result.fit ? '' : result.why;
+    log.info({ stand, why }, stand ? 'standing for election' : `not standing for election: ${why}`);
+    onChange(stand);
+  }
+
+  stop(): void {
+    clearTimeout(this.#askAgain);
+  }
+}
