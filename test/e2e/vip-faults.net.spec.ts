@@ -4,8 +4,9 @@
  */
 
 import { parseAddress } from '@fairlead/api';
-import { startSpeaker, steady, stopWhenSteady } from '@fairlead/cli';
+import { startSpeaker, steady, stopWhenSteady, until } from '@fairlead/cli';
 import { OwnerRules } from '@fairlead/ipvs';
+import { events, Informer, type KubeObject } from '@fairlead/kube';
 import { type LabNode, startProbe } from '@fairlead/lab';
 import { gratuitousArp, parseMac } from '@fairlead/speaker';
 import { expect } from 'chai';
@@ -175,6 +176,35 @@ describe('a VIP', function () {
     ghost.signal('SIGKILL');
     await ghost.exited;
     expect((await cluster.owner()).name).to.equal(owner.name);
+  });
+
+  it('is not contested by a node whose firewall drops what it forwards, until that is opened as the node says', async () => {
+    const owner = await cluster.owner();
+    const node = cluster.lab.nodes.find((candidate) => candidate !== owner)!;
+    cluster.speakers.get(node.name)!.signal('SIGTERM');
+    await cluster.speakers.get(node.name)!.exited;
+    const nft = (...words: string[]) => node.exec(['nft', words.join(' ')]);
+    const heard = new Informer<KubeObject & { reason?: string; message?: string }>({
+      client: cluster.lab.kube,
+      resource: events,
+    });
+    heard.start();
+    await nft('add table inet guard');
+    await nft('add chain inet guard transit { type filter hook forward priority 0 ; policy drop ; }');
+    try {
+      const speaker = cluster.startSpeaker(node);
+      const message = 'not standing for election: the firewall of this host (inet guard transit) drops';
+      await speaker.waitFor('it said so', said(message), PATIENCE_MS);
+      const told = await until(heard, 'an Event', ({ reason, message }) =>
+        reason === 'HostObstacle' ? message : undefined,
+      );
+      const commands = told.slice(told.lastIndexOf(': ') + 2).split('; ');
+      for (const command of commands) expect((await node.exec(command.split(' '))).code, command).to.equal(0);
+      await speaker.waitFor('it stands', said('"standing for election"'), PATIENCE_MS);
+    } finally {
+      heard.stop();
+      await nft('delete table inet guard');
+    }
   });
 
   it('moves when the link of its owner is cut, though the speaker lives on', async () => {

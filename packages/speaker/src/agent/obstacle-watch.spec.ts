@@ -29,11 +29,17 @@ describe('watch for obstacles', () => {
   });
 
   it('looks now and then, and whenever it is asked about something else', () => {
-    for (const now of [0, 1_000, 29_999]) watch.look(input, now);
+    for (const now of [0, 1_000, 24_999]) watch.look(input, now);
     expect(looks).to.equal(1);
-    watch.look(input, 30_000);
+    watch.look(input, 25_000);
     expect(looks).to.equal(2);
-    watch.look({ ...input, uplinks: ['bond0'] }, 30_001);
+    watch.look({ ...input, uplinks: ['bond0'] }, 25_001);
+    expect(looks).to.equal(3);
+  });
+
+  it('looks more often while there is one', () => {
+    there = [firewall];
+    for (const now of [0, 2_999, 3_000, 5_999, 6_000]) watch.look(input, now);
     expect(looks).to.equal(3);
   });
 

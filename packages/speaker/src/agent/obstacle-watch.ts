@@ -6,8 +6,10 @@
 import type { HostObstacleOptions, Obstacle } from '@fairlead/ipvs';
 import type { Logger } from 'pino';
 
-/** ms */
-const LOOK_EVERY_MS = 30_000;
+/** A little less than how often everything is inspected. */
+const LOOK_EVERY_MS = 25_000;
+/** While there is one: whoever removes it waits for the node to notice. */
+export const LOOK_AGAIN_MS = 3_000;
 
 export type ObstacleInput = Pick<HostObstacleOptions, 'uplinks' | 'families' | 'virtualRouters'>;
 
@@ -34,8 +36,8 @@ export class ObstacleWatch {
     const asked = JSON.stringify(input);
     if (asked !== this.#asked || now >= this.#lookAgainAt) {
       this.#asked = asked;
-      this.#lookAgainAt = now + LOOK_EVERY_MS;
       this.#find(input);
+      this.#lookAgainAt = now + (this.#found.size > 0 ? LOOK_AGAIN_MS : LOOK_EVERY_MS);
     }
     const [first] = this.#found.values();
     return first?.message;

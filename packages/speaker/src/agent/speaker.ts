@@ -28,7 +28,7 @@ import { Feed, type WatchedNode } from './feed.js';
 import { hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
 import { Kernel, type Operations } from './kernel.js';
-import { ObstacleWatch } from './obstacle-watch.js';
+import { LOOK_AGAIN_MS, ObstacleWatch } from './obstacle-watch.js';
 import { Reporter } from './reporter.js';
 import { Routers } from './routers.js';
 import { ServiceChecks } from './service-checks.js';
@@ -290,7 +290,9 @@ class Agent implements Speaker {
       end();
       if (this.#failure !== undefined) this.#log.info('the kernel is in line again');
       this.#failure = undefined;
-      this.#standing.decide(this.#obstacles.look(this.#routers.passage, performance.now()));
+      const obstacle = this.#obstacles.look(this.#routers.passage, performance.now());
+      if (obstacle !== undefined) this.#retry = setTimeout(() => this.#work.request(), LOOK_AGAIN_MS);
+      this.#standing.decide(obstacle);
     } catch (error) {
       this.#failed(error as Error, state);
     }
