@@ -3,7 +3,7 @@
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
 import { type ForwarderChoice, installManifests, startController, startSpeaker, steady, until } from '@fairlead/cli';
 import { addressPools, Informer, type KubeObject, leases, services } from '@fairlead/kube';
-import { deployEcho, Lab, type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
+import { deployEcho, Lab, type LabHost, type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
 
 export const PORT = 80;
 
@@ -69,16 +69,23 @@ export class Cluster {
     });
   }
 
-  async createService(name: string, pool: string, port = PORT): Promise<void> {
+  /** @param wishes what its spec and annotations say beyond that, or instead */
+  async createService(
+    name: string,
+    pool: string,
+    port = PORT,
+    wishes: { spec?: object; annotations?: Record<string, string> } = {},
+  ): Promise<void> {
     await this.lab.kube.create(services, {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name, namespace: 'default', annotations: { [annotations.addressPool]: pool } },
+      metadata: { name, namespace: 'default', annotations: { [annotations.addressPool]: pool, ...wishes.annotations } },
       spec: {
         type: 'LoadBalancer',
         loadBalancerClass: LOAD_BALANCER_CLASS,
         selector: { app: 'web' },
         ports: [{ port, targetPort: PORT, protocol: 'TCP' }],
+        ...wishes.spec,
       },
     });
   }
@@ -97,9 +104,9 @@ export class Cluster {
     return this.lab.nodes.find((node) => node.name === holder)!;
   }
 
-  /** Resolves when the LAN client has been served for a second without a failure. */
-  async served(vip: string): Promise<void> {
-    const probe = startProbe(this.lab.client, { address: vip, port: PORT });
+  /** Resolves when the client has been served for a second without a failure. */
+  async served(vip: string, client: LabHost = this.lab.client): Promise<void> {
+    const probe = startProbe(client, { address: vip, port: PORT });
     try {
       await steady(probe);
     } finally {
