@@ -15,6 +15,7 @@ import {
 } from '@fairlead/ipvs';
 import { sockaddrIn } from '@fairlead/raw-socket';
 import { expect } from 'chai';
+import { drainingCompliance } from './draining.js';
 import { ANSWER_MS, SILENCE_MS } from './host.js';
 import { echoRequest, ICMP_ECHO_REQUEST, icmpSocket, icmpTypes, redirectsSent } from './icmp.js';
 import { NODE_PORT, type Node, PLAIN_NODE_PORT, Topology } from './topology.js';
@@ -306,5 +307,18 @@ export function forwarderCompliance(kind: Forwarder['kind'], open: (director: st
     expect(forwarder.sync(desiredState()).operations).to.be.greaterThan(0);
     expect(forwarder.read()).to.deep.equal(desiredState().virtualServers);
     expect(await topology.client.askMany(3, VIP, 80)).to.deep.equal({ pod1: 1, pod2: 1, pod3: 1 });
+  });
+
+  drainingCompliance({
+    vip: VIP,
+    client: () => topology.client,
+    forwarder: () => speakers[first]!.forwarder,
+    reopen: () => {
+      const speaker = speakers[first]!;
+      speaker.forwarder.close();
+      speaker.forwarder = open(speaker.director.name);
+    },
+    program: (desired) => program(speakers[first]!, desired),
+    desired: desiredState,
   });
 }

@@ -2,13 +2,14 @@
  * What runs on a host of the topology: a worker thread born into the host's network namespace, so that all sockets it
  * ever opens are there. Servers greet with their name and the address they see the client at, then echo.
  */
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, createServer, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Call, Calls, Target } from './host.js';
 
 const { name } = workerData as { name: string };
 const held = new Map<number, Socket>();
+const datagrams = new Map<number, DatagramSocket>();
 let nextHeld = 0;
 
 function greeting(address: string | undefined): string {
@@ -100,6 +101,32 @@ const methods: { [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Pr
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     socket.end();
     await closed;
+  },
+
+  async drop(connection) {
+    held.get(connection)!.resetAndDestroy();
+    held.delete(connection);
+  },
+
+  async openUdp(target) {
+    const socket = createSocket(target.address.includes(':') ? 'udp6' : 'udp4');
+    socket.on('error', () => {}); // whoever asks hears of it by silence
+    await new Promise<void>((resolve) => socket.connect(target.port, target.address, () => resolve()));
+    const id = ++nextHeld;
+    datagrams.set(id, socket);
+    return id;
+  },
+
+  askUdp(id, timeoutMs) {
+    const socket = datagrams.get(id)!;
+    return new Promise<string>((resolve, reject) => {
+      const timer = setTimeout(() => reject(coded('ETIMEDOUT')), timeoutMs);
+      socket.once('message', (data) => {
+        clearTimeout(timer);
+        resolve(data.toString());
+      });
+      socket.send('?');
+    });
   },
 };
 

@@ -20,6 +20,9 @@ export interface Calls {
   hold(target: Target): { connection: number; greeting: string };
   echo(connection: number, text: string, timeoutMs: number): string;
   end(connection: number): void;
+  drop(connection: number): void;
+  openUdp(target: Target): number;
+  askUdp(socket: number, timeoutMs: number): string;
 }
 
 export interface Call {
@@ -44,6 +47,8 @@ export interface Held extends Answer {
   echo(text: string, timeoutMs?: number): Promise<string>;
   /** Resolves when both sides have closed it. */
   close(): Promise<void>;
+  /** Ends it by a reset: no TIME_WAIT stays anywhere. */
+  drop(): Promise<void>;
 }
 
 const IPPROTO_ICMPV6 = 58;
@@ -124,7 +129,14 @@ export class Host {
       seen,
       echo: (text, timeoutMs = ANSWER_MS) => this.#call('echo', connection, text, timeoutMs),
       close: () => this.#call('end', connection),
+      drop: () => this.#call('drop', connection),
     };
+  }
+
+  /** A socket that sends all its datagrams from one port; each call says which server answers. */
+  async holdUdp(address: string, port: number): Promise<() => Promise<string>> {
+    const socket = await this.#call('openUdp', { address, port, timeoutMs: ANSWER_MS });
+    return async () => (await this.#call('askUdp', socket, ANSWER_MS)).split(' ')[0]!;
   }
 
   /** Whether an ICMP echo request is answered. */

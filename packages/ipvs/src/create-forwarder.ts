@@ -15,6 +15,8 @@ export interface ForwarderOptions extends KernelForwarderOptions {
   kind: Forwarder['kind'] | 'auto';
   /** Name of the director's network namespace. */
   director: string;
+  /** An open connection to the director's IPVS, in place of a new one; closed with the forwarder. */
+  ipvs?: Ipvs;
 }
 
 /**
@@ -22,13 +24,15 @@ export interface ForwarderOptions extends KernelForwarderOptions {
  * engine may have left in the director, or both would forward.
  * Throws IpvsError FL_NO_IPVS when `ipvs` is asked for and the kernel has none.
  */
-export function createForwarder({ kind, director, ...options }: ForwarderOptions): Forwarder {
+export function createForwarder({ kind, director, ipvs, ...options }: ForwarderOptions): Forwarder {
   const { log = silent } = options;
   const nft = new NftCommand(director);
   const flows = new TrackedFlows(director);
   if (kind !== 'nftables') {
     try {
-      return new SoleForwarder({ engine: IpvsEngine.open(director, log), flows }, options, () => retireNftables(nft));
+      return new SoleForwarder({ engine: IpvsEngine.open(director, log, ipvs), flows }, options, () =>
+        retireNftables(nft),
+      );
     } catch (error) {
       if (kind === 'ipvs' || !hasCode(error, 'FL_NO_IPVS')) throw error;
       log.info({ director }, 'this kernel has no ip_vs: forwarding by nftables');

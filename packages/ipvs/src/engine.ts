@@ -23,7 +23,8 @@ export interface Engine {
   canDrain(server: VirtualServer): boolean;
   /** Settings on which forwarding depends; returns how many had to be set. */
   prepare(): number;
-  read(): Reading;
+  /** `thorough`: whatever it costs; else what is needed to compare with what is desired. */
+  read(options: { thorough: boolean }): Reading;
   /**
    * Does all the operations in their order. `before` and `after` hold the virtual servers that they name, by name.
    * Throws if anything of it is refused; then it is unknown what the kernel holds.

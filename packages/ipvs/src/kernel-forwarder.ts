@@ -106,8 +106,7 @@ export class KernelForwarder implements Forwarder {
   audit(): { repaired: number } {
     this.#mustBeSynced('audit');
     this.#prepared = false;
-    this.#known = undefined;
-    const repaired = this.#prepare() + this.#bringInLine();
+    const repaired = this.#prepare() + this.#write(this.#readKernel({ thorough: true }));
     if (repaired > 0) this.#log.warn({ repaired }, 'the kernel had drifted from what is desired: repaired');
     return { repaired };
   }
@@ -170,8 +169,8 @@ export class KernelForwarder implements Forwarder {
     return changes;
   }
 
-  #readKernel(): Known {
-    const { virtualServers, repairs } = this.#engine.read();
+  #readKernel({ thorough = false } = {}): Known {
+    const { virtualServers, repairs } = this.#engine.read({ thorough });
     this.#known = { servers: new Map(virtualServers.map((server) => [virtualServerName(server), server])), repairs };
     return this.#known;
   }

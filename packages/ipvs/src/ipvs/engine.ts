@@ -16,7 +16,13 @@ import type { Operation } from '../diff.js';
 import { type Engine, keyOf, plainRealServer, type Reading } from '../engine.js';
 import { ForwardingError } from '../errors.js';
 import type { Flow, FlowCounts } from '../flows.js';
-import { endpoint, type VirtualServer, type VirtualServerStats, virtualServerName } from '../forwarder.js';
+import {
+  endpoint,
+  type RealServer,
+  type VirtualServer,
+  type VirtualServerStats,
+  virtualServerName,
+} from '../forwarder.js';
 import type { Log } from '../log.js';
 import { sortVirtualServers } from '../order.js';
 import { effectiveFlags, fromIpvsService, toIpvsKey, toIpvsService } from './service.js';
@@ -35,9 +41,8 @@ export class IpvsEngine implements Engine {
     this.#settings = settings;
   }
 
-  /** In a director. Throws IpvsError FL_NO_IPVS when the kernel has no ip_vs. */
-  static open(netns: string, log: Log): IpvsEngine {
-    const ipvs = new Ipvs({ netns });
+  /** In a director. `ipvs`: open already. Throws IpvsError FL_NO_IPVS when the kernel has no ip_vs. */
+  static open(netns: string, log: Log, ipvs: Ipvs = new Ipvs({ netns })): IpvsEngine {
     return new IpvsEngine(ipvs, new DirectorIpvsSettings(netns, ipvs, log));
   }
 
@@ -56,10 +61,11 @@ export class IpvsEngine implements Engine {
     return this.#settings.ensure();
   }
 
-  read(): Reading {
+  /** A thorough reading asks for each virtual server: only there are thresholds to be seen. */
+  read({ thorough }: { thorough: boolean }): Reading {
     const virtualServers: VirtualServer[] = [];
     this.#repairs = [];
-    for (const { service, destinations } of this.#list()) {
+    for (const { service, destinations } of thorough ? this.#list() : this.#ipvs.table()) {
       if (service.fwmark) {
         this.#repairs.push({ kind: 'delete-service', service });
         continue;
@@ -67,12 +73,15 @@ export class IpvsEngine implements Engine {
       const settings = fromIpvsService(service);
       const wanted = toIpvsService(settings);
       if (!sameServiceSettings(service, wanted)) this.#repairs.push({ kind: 'set-service', service: wanted });
+      const realServers: RealServer[] = [];
       for (const destination of destinations) {
+        const realServer = plainRealServer(destination);
+        realServers.push(realServer);
         if (isPlain(destination)) continue;
-        this.#repairs.push({ kind: 'set-destination', service: wanted, destination: plainRealServer(destination) });
+        this.#repairs.push({ kind: 'set-destination', service: wanted, destination: realServer });
       }
       // The kernel lists the newest first.
-      virtualServers.push({ ...settings, realServers: destinations.map(plainRealServer).reverse() });
+      virtualServers.push({ ...settings, realServers: realServers.reverse() });
     }
     return { virtualServers, repairs: this.#repairs.length };
   }
@@ -126,8 +135,12 @@ function connectionsOf({ activeConnections, inactiveConnections }: IpvsDestinati
   return activeConnections + inactiveConnections;
 }
 
-/** As we write it: NAT, without thresholds. */
-function isPlain({ forwarding, upperThreshold, lowerThreshold }: IpvsDestination): boolean {
+/** As we write it: NAT, and, as far as is known, without thresholds. */
+function isPlain({
+  forwarding,
+  upperThreshold = 0,
+  lowerThreshold = 0,
+}: Pick<IpvsDestination, 'forwarding'> & Partial<IpvsDestination>): boolean {
   return forwarding === 'masquerade' && upperThreshold === 0 && lowerThreshold === 0;
 }
 

@@ -1,12 +1,20 @@
+import { spawnSync } from 'node:child_process';
 import { Ipvs, ipvsServiceFlags, Rtnetlink } from '@fairlead/netlink';
-import { createNetns, deleteNetns } from '@fairlead/raw-socket';
+import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { virtualServers } from '../arbitraries.spec.helpers.js';
 import { createForwarder } from '../create-forwarder.js';
 import { apply, diff } from '../diff.js';
 import { readSysctl } from '../director/sysctls.js';
-import { type Forwarder, type VirtualServer, type VirtualServerKey, virtualServerName } from '../forwarder.js';
+import {
+  endpoint,
+  type Forwarder,
+  type SchedulerFlag,
+  type VirtualServer,
+  type VirtualServerKey,
+  virtualServerName,
+} from '../forwarder.js';
 import { NftCommand } from '../nft.js';
 import { describeWithIpvs } from './require-ipvs.spec.helpers.js';
 
@@ -107,6 +115,74 @@ describeWithIpvs('ipvs forwarder and the kernel', function (this: Mocha.Suite) {
       expect(forwarder.read()).to.deep.equal([web]);
       expect(forwarder.sync(desired)).to.deep.equal({ operations: 0 });
       expect(ipvs.services()).to.have.length(1);
+    });
+  }
+
+  const schedulings: [scheduler: string, flags: SchedulerFlag[], shown: string][] = [
+    ['rr', [], 'rr'],
+    ['wrr', [], 'wrr'],
+    ['lc', [], 'lc'],
+    ['wlc', [], 'wlc'],
+    ['dh', [], 'dh'],
+    ['sed', [], 'sed'],
+    ['nq', [], 'nq'],
+    ['sh', [], 'sh (sh-fallback)'],
+    ['sh', ['sh-fallback', 'sh-port'], 'sh (sh-fallback,sh-port)'],
+    ['mh', [], 'mh (mh-fallback)'],
+    ['mh', ['mh-port'], 'mh (mh-fallback,mh-port)'],
+  ];
+
+  it('programs every scheduler and flag, persistence, protocol and family so that ipvsadm shows them', () => {
+    const servers = schedulings.flatMap(([scheduler, flags], index) =>
+      (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
+        ['10.77.0.200', 'fd00:77::200'].map((address): VirtualServer => {
+          const host = address.includes(':') ? 'fd00:77::11' : '10.77.0.11';
+          return {
+            ...{ address, port: 8000 + index, protocol, scheduler, flags },
+            ...(index % 2 === 0 ? { persistenceSeconds: 10_800 + index } : {}),
+            realServers: [{ address: host, port: 30080, weight: index + 1 }],
+          };
+        }),
+      ),
+    );
+    open().sync({ vips, virtualServers: servers });
+    const { stdout } = inNetns(director, () => spawnSync('ipvsadm', ['-Ln'], { encoding: 'utf8' }));
+    const shown = stdout.split('\n').map((line) => line.trim().split(/\s+/).join(' '));
+    const expected = servers.flatMap(({ address, port, protocol, persistenceSeconds, realServers: [real] }, index) => {
+      const name = endpoint(address, port);
+      const persistent = persistenceSeconds ? ` persistent ${persistenceSeconds}` : '';
+      return [
+        `${protocol.toUpperCase()} ${name} ${schedulings[Math.floor(index / 6)]![2]}${persistent}`,
+        `-> ${endpoint(real!.address, real!.port)} Masq ${real!.weight} 0 0`,
+      ];
+    });
+    expect(shown).to.include.members(expected);
+    expect(shown.filter((line) => /^(TCP|UDP|SCTP|FWM) /.test(line))).to.have.length(servers.length);
+    expect(open().sync({ vips, virtualServers: servers })).to.deep.equal({ operations: 0 });
+  });
+
+  for (const scheduler of ['mh', 'sh', 'dh']) {
+    it(`gives the kernel the list that ${scheduler} builds its table from in one order, whatever came first`, () => {
+      const hashed = (...nodes: number[]): VirtualServer => ({
+        ...web,
+        scheduler,
+        realServers: nodes.map((node) => ({ address: `10.77.0.${node}`, port: 30080, weight: 1 })),
+      });
+      const forwarder = open();
+      forwarder.sync({ vips, virtualServers: [hashed(13, 15)] });
+      for (const nodes of [
+        [12, 13, 15],
+        [12, 15],
+        [11, 12, 14, 15],
+        [11, 12, 13, 14, 15],
+      ]) {
+        forwarder.update({ changed: [hashed(...nodes)], removed: [], addedVips: [], removedVips: [] });
+        finishDrains(forwarder);
+      }
+      const newestFirst = ipvs.destinations(key).map(({ address }) => address);
+      expect(newestFirst).to.deep.equal([15, 14, 13, 12, 11].map((node) => `10.77.0.${node}`));
+      expect(readSysctl(director, 'net/ipv4/vs/expire_nodest_conn')).to.equal('1');
+      expect(open().sync({ vips, virtualServers: [hashed(11, 12, 13, 14, 15)] })).to.deep.equal({ operations: 0 });
     });
   }
 

@@ -7,7 +7,7 @@
 import type { Operation } from '../diff.js';
 import type { Engine, Reading } from '../engine.js';
 import type { Flow, FlowCounts, Flows } from '../flows.js';
-import type { VirtualServer, VirtualServerStats } from '../forwarder.js';
+import { type VirtualServer, type VirtualServerStats, virtualServerName } from '../forwarder.js';
 import type { Nft } from '../nft.js';
 import { sortVirtualServers } from '../order.js';
 import { type ParsedServer, parseListing } from './listing.js';
@@ -56,13 +56,15 @@ export class NftablesEngine implements Engine {
     before: ReadonlyMap<string, VirtualServer>,
     after: ReadonlyMap<string, VirtualServer>,
   ): void {
+    const [first = [], ...more] = transactions(operations);
     const script = [
       this.#table === 'damaged' ? deleteTableScript : '',
       this.#table === 'ours' ? '' : baseScript,
-      changeScript(operations, before, after),
+      changeScript(first, before, after),
     ];
     this.#nft.run(script.join(''));
     this.#table = 'ours';
+    for (const operations of more) this.#nft.run(changeScript(operations, before, after));
   }
 
   /** Translation is connection tracking's, and so is the knowledge of who is connected. */
@@ -83,4 +85,21 @@ export class NftablesEngine implements Engine {
     if (!servers) return { table: 'damaged', servers: [] };
     return { table: 'ours', servers: sortVirtualServers(servers) };
   }
+}
+
+/** What a transaction costs grows faster than it does, and nft has half a minute for it. */
+const MAX_SERVICES = 2_000;
+
+/** Parts of the operations; those of one virtual server stay together. */
+function transactions(operations: readonly Operation[]): Operation[][] {
+  const byService = new Map<string, Operation[]>();
+  for (const operation of operations) {
+    const name = virtualServerName(operation.service);
+    const list = byService.get(name);
+    if (list) list.push(operation);
+    else byService.set(name, [operation]);
+  }
+  const lists = [...byService.values()];
+  const count = Math.ceil(lists.length / MAX_SERVICES);
+  return Array.from({ length: count }, (_, n) => lists.slice(n * MAX_SERVICES, (n + 1) * MAX_SERVICES).flat());
 }
