@@ -1,7 +1,7 @@
 /** The sentence that answers "why is this Service pending?": what is wrong, and what to do about it. Pure. */
 
 import { annotations, type Family, reasons } from '@fairlead/api';
-import type { Allocator, AllocatorPool } from './allocator.js';
+import type { Allocator, AllocatorPool, Holder } from './allocator.js';
 import type { Problem } from './service-observation.js';
 import type { Wish } from './waiting-list.js';
 
@@ -13,11 +13,13 @@ const NO_USAGE = { capacity: 0n, free: 0n, coolingDown: 0, withheld: 0n };
 const MAX_NAMED = 5;
 
 /** Why the wish cannot be granted now; undefined while a pool that might grant it is still being looked at. */
-export function explain(allocator: Allocator, wish: Wish): Problem | undefined {
-  return wish.pool === undefined ? explainAny(allocator, wish.family) : explainNamed(allocator, wish.pool, wish.family);
+export function explain(allocator: Allocator, wish: Wish, holder: Holder): Problem | undefined {
+  return wish.pool === undefined
+    ? explainAny(allocator, wish.family, holder)
+    : explainNamed(allocator, wish.pool, wish.family, holder);
 }
 
-function explainNamed(allocator: Allocator, name: string, family: Family): Problem | undefined {
+function explainNamed(allocator: Allocator, name: string, family: Family, holder: Holder): Problem | undefined {
   const pool = allocator.pool(name);
   if (!pool) {
     return {
@@ -34,6 +36,13 @@ function explainNamed(allocator: Allocator, name: string, family: Family): Probl
         `or name another pool in the annotation ${annotations.addressPool}`,
     };
   }
+  const barrier = barrierOf(allocator, pool, holder);
+  if (barrier) {
+    return {
+      reason: reasons.poolNotAllowed,
+      message: `AddressPool "${name}" ${barrier}; change that, or name another pool in the annotation ${annotations.addressPool}`,
+    };
+  }
   return {
     reason: reasons.poolExhausted,
     message:
@@ -42,10 +51,10 @@ function explainNamed(allocator: Allocator, name: string, family: Family): Probl
   };
 }
 
-function explainAny(allocator: Allocator, family: Family): Problem | undefined {
+function explainAny(allocator: Allocator, family: Family, holder: Holder): Problem | undefined {
   const pools = allocator.pools();
   if (pools.some((pool) => pool.autoAssign && pool.mode === 'undecided')) return undefined;
-  const open = pools.filter((pool) => pool.autoAssign && pool.mode === 'open');
+  const open = pools.filter((pool) => !allocator.poolObstacle(pool, holder, {}));
   if (open.length > 0) {
     return {
       reason: reasons.poolExhausted,
@@ -58,14 +67,28 @@ function explainAny(allocator: Allocator, family: Family): Problem | undefined {
   if (pools.length === 0) {
     return { reason: reasons.noPool, message: 'there is no AddressPool; create one, see deploy/examples/pool.yaml' };
   }
-  const why = (pool: AllocatorPool) =>
-    pool.autoAssign ? `"${pool.name}" is not accepted (${pool.why})` : `"${pool.name}" has autoAssign: false`;
+  const why = (pool: AllocatorPool) => {
+    if (!pool.autoAssign) return `"${pool.name}" has autoAssign: false`;
+    return `"${pool.name}" ${barrierOf(allocator, pool, holder) ?? `is not accepted (${pool.why})`}`;
+  };
   return {
     reason: reasons.noPool,
     message:
-      `no AddressPool gives out addresses to Services that name none: ${named(pools, why)}; ` +
-      `name a pool in the annotation ${annotations.addressPool}, or create one with autoAssign: true`,
+      `no AddressPool gives out addresses to this Service while it names none: ${named(pools, why)}; ` +
+      `name a pool in the annotation ${annotations.addressPool}, or create one that is for it with autoAssign: true`,
   };
+}
+
+/** Whom the pool is for, where that is not this Service. */
+function barrierOf(allocator: Allocator, pool: AllocatorPool, holder: Holder): string | undefined {
+  switch (allocator.poolObstacle(pool, holder, { pool: pool.name })) {
+    case 'namespace':
+      return `is not for namespace "${holder.namespace}" (its spec.namespaces and spec.namespaceSelector say for which)`;
+    case 'service':
+      return 'is not for Services with these labels (its spec.serviceSelector says for which)';
+    default:
+      return undefined;
+  }
 }
 
 function freeOf(allocator: Allocator, pool: AllocatorPool, family: Family): string {

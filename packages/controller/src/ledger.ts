@@ -233,7 +233,7 @@ export class Ledger {
     }
     // One that has an address and wants another is no more urgent than a newcomer.
     this.#waiting.add(key, wish, account.desired ? this.#now() : account.wantsSinceMs);
-    account.problem = explain(this.#allocator, wish);
+    account.problem = explain(this.#allocator, wish, account.seen.holder);
     account.undecided = account.problem === undefined;
   }
 

@@ -1,0 +1,171 @@
+/** What pools keep back, and for whom: with a controller that runs against an API server. */
+
+import type { AddressPool } from '@fairlead/api';
+import { until } from '@fairlead/cli';
+import { addressPools, type KubeObject, namespaces, nodes, services } from '@fairlead/kube';
+import { expect } from 'chai';
+import { World } from './world.js';
+
+function nodeObject(name: string, address: string, podCIDR?: string): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    spec: { ...(podCIDR && { podCIDR, podCIDRs: [podCIDR] }) },
+    status: { addresses: [{ type: 'InternalIP', address }] },
+  } as KubeObject;
+}
+
+describe('controller: pools', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await World.start();
+  });
+  afterEach(() => world.stop());
+
+  /** Resolves when the pool's condition is as wanted; with its message. */
+  function condition(pool: string, type: string, status: string, text: RegExp): Promise<string> {
+    return until(world.pools, `${type} ${status} of pool ${pool}`, (each: AddressPool) => {
+      if (each.metadata.name !== pool) return undefined;
+      const found = each.status?.conditions?.find((now) => now.type === type);
+      return found?.status === status && text.test(found.message) ? found.message : undefined;
+    });
+  }
+
+  function cooling(pool: string, entries: number): Promise<true> {
+    return until(world.pools, `${entries} entries cooling down in ${pool}`, (each: AddressPool) =>
+      each.metadata.name === pool && (each.status?.coolingDown?.length ?? 0) === entries ? true : undefined,
+    );
+  }
+
+  const refused: [string, string, string, RegExp][] = [
+    [
+      'the Service network',
+      '10.96.128.0/24',
+      'OverlapsServiceNetwork',
+      /Service network 10\.96\.0\.0\/16 \(ServiceCIDR "kubernetes"\)/,
+    ],
+    [
+      'a Pod network',
+      '10.244.0.0/16',
+      'OverlapsPodNetwork',
+      /Pod network 10\.244\.3\.0\/24 of node "n1", which has 10\.244\.3\.0\/24/,
+    ],
+    [
+      'a network from the command line',
+      '10.200.1.0/24',
+      'OverlapsPodNetwork',
+      /Pod network 10\.200\.0\.0\/16 \(--pod-cidr\)/,
+    ],
+  ];
+  for (const [what, addresses, reason, culprit] of refused) {
+    it(`refuses addresses of ${what}, and names it`, async () => {
+      await world.kube.create(nodes, nodeObject('n1', '192.0.2.201', '10.244.3.0/24'));
+      await world.startController('c1', { podCidrs: ['10.200.0.0/16'] });
+      await world.createPool('public', [addresses]);
+      expect(await world.accepted('public', 'False', reason)).to.match(culprit);
+    });
+  }
+
+  it('never gives out the address of a node, and says which node has it', async () => {
+    await world.kube.create(nodes, nodeObject('n1', '192.0.2.0'));
+    await world.startController();
+    await world.createPool('public', ['192.0.2.0/30']);
+    await world.createService('web');
+    expect(await world.address('web')).to.equal('192.0.2.1');
+    expect(await condition('public', 'Conflict', 'True', /n1/)).to.match(/^not given out: node "n1" has 192\.0\.2\.0;/);
+    await world.kube.create(nodes, nodeObject('n2', '192.0.2.1'));
+    const message = await condition('public', 'Conflict', 'True', /n2/);
+    expect(message).to.match(/in use nevertheless: 192\.0\.2\.1\/32 by Service "default\/web"/);
+    expect(world.addresses(), 'what worked before keeps working').to.deep.equal({ web: '192.0.2.1' });
+    await world.kube.delete(nodes, { name: 'n1' });
+    await world.kube.delete(nodes, { name: 'n2' });
+    await condition('public', 'Conflict', 'False', /nothing else/);
+  });
+
+  it('gives addresses of a pool with a namespaceSelector to namespaces with these labels, from when they have them', async () => {
+    await world.startController();
+    await world.createPool('edge', ['192.0.2.0/30'], { namespaceSelector: { matchLabels: { team: 'edge' } } });
+    await world.accepted('edge', 'True', 'Accepted');
+    await world.createService('web');
+    await world.condition('web', 'False', 'NoPool');
+    await world.kube.patch(
+      namespaces,
+      { name: 'default' },
+      { metadata: { labels: { team: 'edge' } } },
+      { type: 'merge' },
+    );
+    expect(await world.address('web')).to.equal('192.0.2.0');
+  });
+
+  it('keeps a freed address from strangers for the cool-down, across a restart, and gives it back to its name', async () => {
+    const first = await world.startController('c1');
+    await world.createPool('public', ['192.0.2.0/31'], { coolDownSeconds: 3600 });
+    await world.createService('web');
+    await world.address('web');
+    await world.kube.delete(services, { namespace: 'default', name: 'web' });
+    await cooling('public', 1);
+    await world.createService('stranger');
+    expect(await world.address('stranger')).to.equal('192.0.2.1');
+    await world.createService('web');
+    expect(await world.address('web'), 'its former one').to.equal('192.0.2.0');
+    await world.kube.delete(services, { namespace: 'default', name: 'web' });
+    await world.gone(services, 'web', 'default');
+    await cooling('public', 1);
+    await first.stop();
+    await world.startController('c2');
+    await world.createService('late');
+    expect(await world.condition('late', 'False', 'PoolExhausted')).to.include('1 freed a short while ago');
+  });
+
+  it('gives an address that has cooled down to whoever waits, without any other event', async () => {
+    await world.startController();
+    await world.createPool('public', ['192.0.2.0/32'], { coolDownSeconds: 1 });
+    await world.createService('web');
+    await world.address('web');
+    await world.createService('late');
+    await world.condition('late', 'False', 'PoolExhausted');
+    await world.kube.delete(services, { namespace: 'default', name: 'web' });
+    expect(await world.address('late')).to.equal('192.0.2.0');
+    await cooling('public', 0);
+  });
+
+  it('keeps Services on addresses that the pool has lost and says so; with reclaim it gives them others', async () => {
+    await world.startController();
+    await world.createPool('public', ['192.0.2.0/30']);
+    await world.createService('web');
+    await world.address('web');
+    await world.editPool('public', { addresses: ['192.0.2.2/31'] });
+    const text = await condition('public', 'Draining', 'True', /192\.0\.2\.0\/32/);
+    expect(text).to.match(/^1 address in use that the pool no longer has.*set spec\.reclaim: true/);
+    expect(await world.event('public', 'Warning', 'PoolDraining')).to.include('192.0.2.0/32');
+    expect(world.addresses()).to.deep.equal({ web: '192.0.2.0' });
+    await world.editPool('public', { reclaim: true });
+    await until(world.services, 'another address for web', ({ metadata, status }) =>
+      metadata?.name === 'web' && status?.loadBalancer?.ingress?.[0]?.ip === '192.0.2.2' ? true : undefined,
+    );
+    await condition('public', 'Draining', 'False', /./);
+  });
+
+  it('moves Services to other pools before a pool with reclaim goes', async () => {
+    await world.startController();
+    await world.createPool('old', ['192.0.2.0/30'], { reclaim: true });
+    await world.createService('web');
+    await world.address('web');
+    await world.createPool('new', ['198.51.100.0/30']);
+    await world.accepted('new', 'True', 'Accepted');
+    await world.kube.delete(addressPools, { name: 'old' });
+    await world.gone(addressPools, 'old');
+    expect(world.addresses()).to.deep.equal({ web: '198.51.100.0' });
+  });
+
+  it('asks pools in the order of their priority', async () => {
+    await world.startController();
+    await world.createPool('a', ['192.0.2.0/30']);
+    await world.createPool('b', ['198.51.100.0/30'], { priority: 5 });
+    await world.accepted('a', 'True', 'Accepted');
+    await world.accepted('b', 'True', 'Accepted');
+    await world.createService('web');
+    expect(await world.address('web')).to.equal('198.51.100.0');
+  });
+});
