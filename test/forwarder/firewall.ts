@@ -2,6 +2,7 @@
  * Who and what gets through a director, with real packets: one suite, run with each engine, because requests and
  * replies pass different chains with each. n1 owns the VIPs; every node is a real server.
  */
+import { setTimeout } from 'node:timers/promises';
 import {
   type DesiredState,
   Director,
@@ -13,6 +14,7 @@ import {
 } from '@fairlead/ipvs';
 import { expect } from 'chai';
 import { SILENCE_MS } from './host.js';
+import { hasSctp, SctpEcho, sctpAsk } from './sctp.js';
 import { NODE_PORT, PLAIN_NODE_PORT, Topology } from './topology.js';
 
 const families = [
@@ -45,11 +47,11 @@ export function firewallCompliance(kind: Forwarder['kind'], open: (director: str
   let routes: HostRoutes;
   let rules: OwnerRules;
 
-  /** Ports 80 (through kube-proxy) and 81 (a server on each node), by TCP and UDP. */
+  /** Ports 80 (through kube-proxy) and 81 (a server on each node), by every protocol. */
   const desiredState = (sourceRanges?: readonly string[]): DesiredState => ({
     vips: families.map(({ vip }) => vip),
     virtualServers: families.flatMap(({ vip, nodes }) =>
-      (['tcp', 'udp'] as const).flatMap((protocol) =>
+      (['tcp', 'udp', 'sctp'] as const).flatMap((protocol) =>
         ([80, 81] as const).map(
           (port): VirtualServer => ({
             address: vip,
@@ -111,6 +113,24 @@ export function firewallCompliance(kind: Forwarder['kind'], open: (director: str
           expect(requests('source_refused')).to.be.greaterThan(before.refused);
         });
       }
+
+      it('lets in by sctp who is in the source ranges, and nobody else', async function () {
+        if (!hasSctp()) this.skip();
+        const servers: SctpEcho[] = [];
+        try {
+          for (const { pod } of topology.nodes) servers.push(await SctpEcho.start(pod));
+          allow([client]);
+          expect(await sctpAsk(topology.client.netns, vip, 80)).to.match(/^pod/);
+          const before = requests('source_refused');
+          // It would go on trying for minutes: what counts is that it was refused.
+          const refused = sctpAsk(topology.nodes[1]!.netns, vip, 80).catch(() => 'nothing');
+          while (requests('source_refused') === before) await setTimeout(20);
+          allow([client, other]);
+          expect(await refused, 'once it may').to.match(/^pod/);
+        } finally {
+          for (const server of servers) server.stop();
+        }
+      });
 
       it('lets in everyone again when the source ranges are taken away', async () => {
         allow([stranger]);

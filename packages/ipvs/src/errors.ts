@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'FL_FOREIGN_TABLE'
   /** No name for a network namespace. */
   | 'FL_BAD_NAME'
+  /** The kernel lacks a module or an expression that a director needs. */
+  | 'FL_KERNEL_FEATURE'
   /** This process may not do what making a director takes. */
   | 'FL_PRIVILEGES'
   /** A change was asked for before the first whole state. */

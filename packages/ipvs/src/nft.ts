@@ -10,7 +10,7 @@ const TIMEOUT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 512 * 1024 * 1024;
 
 export class NftError extends Error {
-  readonly code: 'FL_NFT_MISSING' | 'FL_NFT_FAILED';
+  readonly code: 'FL_NFT_MISSING' | 'FL_NO_NFTABLES' | 'FL_NFT_FAILED';
 
   constructor(code: NftError['code'], message: string, options?: ErrorOptions) {
     super(message, options);
@@ -96,6 +96,12 @@ export class NftCommand implements Nft {
 
   #failed(what: string, reason: string, cause?: Error): NftError {
     const text = reason.trim().split('\n').slice(0, 5).join('\n');
+    if (
+      /Unable to initialize Netlink socket|cache initialization failed: (Protocol|Operation) not supported/.test(text)
+    ) {
+      const message = `this kernel has no nf_tables (module nf_tables, CONFIG_NF_TABLES): nft could not ${what}: ${text}`;
+      return new NftError('FL_NO_NFTABLES', message, cause && { cause });
+    }
     const where = this.#netns === undefined ? 'on this host' : `in network namespace ${this.#netns}`;
     const message = `nft could not ${what} ${where}: ${text}`;
     return new NftError('FL_NFT_FAILED', message, cause && { cause });

@@ -249,6 +249,19 @@ describe('director', function () {
     expect(mtus()).to.deep.equal([1500, 1500]);
   });
 
+  it('lets its node in where one of the node’s addresses may, also when those change', () => {
+    const { index } = host.addVeth({ name: 'uplink', peer: { name: 'lan' } });
+    const director = ensure();
+    const [web] = desired.virtualServers;
+    director.sync({ ...desired, virtualServers: [{ ...web!, sourceRanges: ['10.77.0.0/24'] }] });
+    expect(director.follow()).to.deep.equal({ operations: 0 });
+    host.addAddress({ index, address: '10.77.0.11', prefixLength: 24 });
+    expect(director.follow()).to.deep.equal({ operations: 1 });
+    expect(director.follow()).to.deep.equal({ operations: 0 });
+    host.deleteAddress({ index, address: '10.77.0.11', prefixLength: 24 });
+    expect(director.audit()).to.deep.equal({ repaired: 1 });
+  });
+
   it('counts, for each rule and for connection tracking', () => {
     const { rules, connections } = ensure().counters();
     expect(rules.in_refused).to.deep.equal({ packets: 0n, bytes: 0n });

@@ -10,6 +10,7 @@
  * process. What is not ours is never touched: a namespace, interface or table of the same name is a clear error.
  */
 import { statSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { type BatchFailure, Conntrack, Nftables, Rtnetlink } from '@fairlead/netlink';
 import { createNetns, listNetns, netnsPath } from '@fairlead/raw-socket';
 import { ForwardingError } from '../errors.js';
@@ -138,9 +139,13 @@ export class Director {
     return this.#write(after, { addresses: before.vips, elements: elementsOf(before) });
   }
 
-  /** Has the pair follow the uplink's MTU, when this host's interfaces have changed. */
+  /**
+   * To be called when this host's interfaces have changed: the pair follows the uplink's MTU, and source ranges follow the
+   * node's addresses.
+   */
   follow(): SyncResult {
-    return { operations: ensureMtu(this.#options, this.#host, this.#inside, this.#log) };
+    const widened = ensureMtu(this.#options, this.#host, this.#inside, this.#log);
+    return { operations: widened + this.#followAddresses() };
   }
 
   /**
@@ -174,6 +179,14 @@ export class Director {
   /** Gives up the sockets. The director goes on forwarding. */
   close(): void {
     for (const socket of [this.#host, this.#inside, this.#nftables, this.#conntrack]) socket.close();
+  }
+
+  #followAddresses(): number {
+    const before = this.#node;
+    this.#node = ownNode(this.#options, this.#host);
+    if (!this.#desired || isDeepStrictEqual(this.#node, before)) return 0;
+    const { servers, access } = this.#desired;
+    return this.#become({ servers, access: accessOf(access.vips, servers.values(), this.#node) }).operations;
   }
 
   /** All that does not depend on Services. Returns how many things had to be made or set. */

@@ -52,7 +52,11 @@ export class Firewall {
     const listing = parseRules(this.#nft.listTable('inet', TABLE, { elements: false }));
     if (listing?.current) return undefined;
     if (listing) this.#mustBeOurs(listing);
-    this.#nft.run(rulesScript(listing));
+    try {
+      this.#nft.run(rulesScript(listing));
+    } catch (error) {
+      throw explained(error as Error);
+    }
     return listing ? 'brought up to date' : 'made';
   }
 
@@ -106,6 +110,20 @@ export class Firewall {
         `needs it, delete it (ip netns exec ${this.#director} nft delete table inet ${TABLE}), or choose another name for the director`,
     );
   }
+}
+
+/**
+ * Rules that are the same everywhere are refused where the kernel lacks what they are made of: nft then says "No such file or
+ * directory" of a rule, or "Operation not supported", and nothing of what it would take.
+ */
+function explained(error: Error): Error {
+  if (!/No such file or directory|not supported/.test(error.message)) return error;
+  return new ForwardingError(
+    'FL_KERNEL_FEATURE',
+    "this kernel cannot hold the director's firewall. It takes Linux 5.6 or later with nf_tables (inet family), its expressions " +
+      `ct, nat, counter and objref, and nf_conntrack: modules nf_tables nft_ct nft_chain_nat nft_nat nft_objref. ${error.message}`,
+    { cause: error },
+  );
 }
 
 /** What maps a VIP to anything but itself is no element of ours: it differs, and so it goes. */

@@ -1,7 +1,7 @@
 /** The wiring of a director: the veth pair, addresses, neighbours, routes and kernel settings at both of its ends. */
 import { existsSync } from 'node:fs';
 import { parseAddress } from '@fairlead/api';
-import { type Link, RT_SCOPE_UNIVERSE, type Rtnetlink } from '@fairlead/netlink';
+import { hasCode, type Link, RT_SCOPE_UNIVERSE, type Rtnetlink, type VethOptions } from '@fairlead/netlink';
 import { ForwardingError } from '../errors.js';
 import type { Log } from '../log.js';
 import { ROUTE_PROTOCOL } from '../routes/tables.js';
@@ -52,7 +52,7 @@ export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: 
   if (inspectPair(pair) === 'absent') {
     checkAddressFree(host, link);
     const peer = { name: link.director.name, address: link.director.mac, netns: name };
-    host.addVeth({ name: link.host.name, address: link.host.mac, mtu, peer });
+    addPair(host, { name: link.host.name, address: link.host.mac, mtu, peer });
     changed('interface to the director made');
   }
   const hostEnd = host.link(link.host.name)!;
@@ -87,6 +87,17 @@ export function ensureNetwork(options: NetworkOptions, host: Rtnetlink, inside: 
     if (ensureDefaultRoute(inside, directorEnd.index, link.host, family)) changed(`${family} default route set`);
   }
   return changes;
+}
+
+function addPair(host: Rtnetlink, pair: VethOptions): void {
+  try {
+    host.addVeth(pair);
+  } catch (error) {
+    if (!hasCode(error, 'EOPNOTSUPP')) throw error;
+    const message =
+      'this kernel has no veth interfaces, by which a director is joined to its host: it takes the module veth';
+    throw new ForwardingError('FL_KERNEL_FEATURE', message, { cause: error });
+  }
 }
 
 /** Makes both ends as wide as they are to be now; returns how many were not. */

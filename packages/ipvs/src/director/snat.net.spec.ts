@@ -89,9 +89,12 @@ describe('SNAT to a VIP', function () {
         return frame;
       });
       for (let sent = 0; sent < frames.length; ) {
-        const count = socket.sendBatch(frames.slice(sent, sent + 1024), to);
-        if (count === 0) socket.poll(1);
-        sent += count;
+        try {
+          sent += socket.sendBatch(frames.slice(sent, sent + 256), to);
+        } catch (error) {
+          if (!['ENOBUFS', 'EAGAIN'].includes((error as { code?: string }).code ?? '')) throw error;
+          socket.poll(1); // the cable is full
+        }
       }
     } finally {
       socket.close();
@@ -100,7 +103,10 @@ describe('SNAT to a VIP', function () {
 
   it('lasts for every port that an address has, says so when none is left, and goes on when some are free again', () => {
     const all = PORTS.last - PORTS.first + 1;
-    ask(FIRST, PORTS.first, PORTS.last);
+    // A slow machine loses some on the way; those that are there already stay.
+    for (let round = 0; round < 20 && director.counters().connections.entries < all; round++) {
+      ask(FIRST, PORTS.first, PORTS.last);
+    }
     const full = director.counters();
     expect(full.connections).to.include({ entries: all, insertFailed: 0, dropped: 0 });
     expect(Number(full.rules.snat_connections.packets)).to.equal(all);

@@ -50,6 +50,18 @@ export const conntrackSysctls: readonly Sysctl[] = [
     value: '8000',
     why: 'connections of clients that vanished give their ports back',
   },
+  // 60 s by default, for a connection of which one side has nothing more to say; kube-proxy sets the same on every node.
+  {
+    name: 'net/netfilter/nf_conntrack_tcp_timeout_close_wait',
+    value: '3600',
+    why: 'a half-closed connection may be quiet for long',
+  },
+  // 120 s by default; were it shorter than IPVS's, a flow would come from another port after a pause.
+  {
+    name: 'net/netfilter/nf_conntrack_udp_timeout_stream',
+    value: '300',
+    why: 'a flow of datagrams keeps its source port for as long as IPVS keeps its real server',
+  },
 ];
 
 /** In the director, once ip_vs is loaded. */
