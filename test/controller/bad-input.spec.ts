@@ -62,7 +62,8 @@ describe('controller: bad input', () => {
   it('an exhausted pool: the Service says so, and gets its address when the pool grows', async () => {
     await expectUnharmed();
     await world.createService('late', { pool: 'public' });
-    const text = /pool "public" has 0 of 2 IPv4 addresses free; delete a Service that has one, add addresses/;
+    const text =
+      /pool "public" has 0 of 2 IPv4 addresses free; 1 Service waits; delete a Service that has one, add addresses/;
     expect(await world.condition('late', 'False', 'PoolExhausted')).to.match(text);
     expect(await world.event('late', 'Warning', 'AllocationFailed')).to.match(text);
     await world.editPool('public', { addresses: ['192.0.2.0/30'] });

@@ -86,6 +86,7 @@ export const reasons = {
   ipAllocated: 'IPAllocated',
   allocationFailed: 'AllocationFailed',
   ipReleased: 'IPReleased',
+  statusContested: 'StatusContested',
   /** AddressPool Events. */
   poolAccepted: 'PoolAccepted',
   poolRejected: 'PoolRejected',

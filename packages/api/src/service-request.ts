@@ -124,7 +124,8 @@ function addressesOf(service: RequestingService, families: Family[]): AddressesR
   return { ok: true, addresses: found.map(({ address }) => address).sort((a, b) => order(a) - order(b)) };
 }
 
-function sharingOf(service: RequestingService): SharingRequest | undefined {
+/** With whom the Service wants to share, whatever else it asks for; undefined: with nobody. */
+export function sharingOf(service: RequestingService): SharingRequest | undefined {
   const key = annotation(service, annotations.sharingKey);
   if (key === undefined) return undefined;
   const { spec } = service;

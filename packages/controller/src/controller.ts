@@ -20,6 +20,8 @@ export const CONTROLLER_LEASE = 'fairlead-controller';
 
 /** Events kept in mind while they wait to be written: thousands of Services may get their addresses at once. */
 const MAX_EVENTS = 10_000;
+/** While statuses are being written, an Event waits at most so long for its turn. */
+const EVENT_PATIENCE_MS = 1_000;
 /** Lost Events are logged at most this often, with their number. */
 const LOST_EVENTS_MS = 10_000;
 /** Events that are still to be written when the controller stops get so long. */
@@ -91,6 +93,13 @@ class RunningController implements Controller {
       component: CONTROLLER_LEASE,
       instance: identity,
       maxEvents: MAX_EVENTS,
+      // Thousands of Services may get their addresses at once, and an Event costs as much as a status.
+      yieldTo: async () => {
+        const late = new AbortController();
+        const patience = sleep(EVENT_PATIENCE_MS, undefined, { signal: late.signal }).catch(() => {});
+        await Promise.race([this.#term?.idle(), patience]);
+        late.abort();
+      },
       onError: (error) => this.#eventLost(error),
     });
     this.#lock = new LeaseLock({

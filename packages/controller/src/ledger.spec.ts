@@ -53,12 +53,14 @@ describe('a Service', () => {
     cluster.create(service('typo', wants('publik')));
     cluster.create(service('late'));
     cluster.create(service('late-too', wants('public')));
-    cluster.create(service('six', { spec: { ipFamilies: ['IPv6', 'IPv4'] } }));
+    cluster.create(service('six', { spec: { ipFamilies: ['IPv6'] } }));
     controller.settle();
     expect(why(cluster, 'typo')).to.equal(
       `False PoolNotFound AddressPool "publik" does not exist; create it, or correct the annotation ${POOL}`,
     );
-    expect(why(cluster, 'late')).to.match(/^False PoolExhausted no IPv4 .* "public" has 0 of 2 IPv4 .* free; delete/);
+    expect(why(cluster, 'late')).to.match(
+      /^False PoolExhausted no IPv4 .* "public" has 0 of 2 IPv4 addresses free; 2 Services wait; delete/,
+    );
     expect(why(cluster, 'late-too')).to.match(/^False PoolExhausted pool "public" has 0 of 2 IPv4 addresses free/);
     expect(why(cluster, 'six')).to.match(/pool "public" has no IPv6 addresses at all/);
     const { writes, events } = controller;
@@ -96,16 +98,6 @@ describe('a Service', () => {
     controller.settle();
     expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0' });
     expect(controller.events).to.have.length(1);
-  });
-
-  it('that asks for a certain address is refused with a reason, and keeps what it has', () => {
-    const { cluster, controller } = start(['s1']);
-    cluster.edit('default/s1', { spec: { loadBalancerIP: '192.0.2.1' } });
-    cluster.create(service('s2', { spec: { loadBalancerIP: '192.0.2.1' } }));
-    controller.settle();
-    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0', s2: '' });
-    expect(why(cluster, 's1')).to.match(/^True InvalidRequest keeps 192\.0\.2\.0 .* asks for 192\.0\.2\.1/);
-    expect(why(cluster, 's2')).to.match(/^False InvalidRequest spec\.loadBalancerIP asks for 192\.0\.2\.1/);
   });
 
   it('of another class, or without class when we are not the default, is left alone', () => {

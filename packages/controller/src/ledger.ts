@@ -13,10 +13,17 @@
  *    (load) and allocates after that.
  */
 
-import { type AddressRange, compareAddresses, type Family, formatAddress, type IpAddress } from '@fairlead/api';
-import { type Allocation, Allocator, type AllocatorPool, type Withheld } from './allocator.js';
+import { compareAddresses, type Family, formatAddress, type IpAddress, refusedBy } from '@fairlead/api';
+import {
+  type Allocation,
+  Allocator,
+  type AllocatorPool,
+  type SharingFault,
+  type Wish,
+  type Withheld,
+} from './allocator.js';
 import { explain } from './explain.js';
-import type { Observation, Problem } from './service-observation.js';
+import { type Observation, type Problem, wishOf } from './service-observation.js';
 import { WaitingList } from './waiting-list.js';
 
 /** What should become of a Service's status. */
@@ -29,22 +36,25 @@ export type Verdict =
   | { kind: 'undecided' }
   | {
       kind: 'decided';
-      allocation: Allocation | undefined;
+      /** At most one per family, in the order of the Service's families. */
+      allocations: Allocation[];
       problem: Problem | undefined;
+      /** It has what it needs, but not all that it would like. */
+      note: string | undefined;
       conflict: Conflict | undefined;
     };
+
+/** An address that the Service cannot have together with another one that has it, too; the other one keeps it. */
+export interface Conflict {
+  address: IpAddress;
+  fault: SharingFault;
+}
 
 /** What the cluster remembers or knows besides pools and Services. */
 export interface KnownAtLoad {
   withheld?: readonly Withheld[];
   /** Freed before this process began. */
-  cooling?: readonly { range: AddressRange; untilMs: number }[];
-}
-
-/** An address shown by two Services at once (written by hand, or by two controllers); the other one keeps it. */
-export interface Conflict {
-  address: IpAddress;
-  owner: string;
+  cooling?: Parameters<Allocator['restoreCooling']>[0];
 }
 
 interface Account {
@@ -55,10 +65,10 @@ interface Account {
   wantsSinceMs: number;
   /** Every address that nobody else may get because of this Service. */
   held: IpAddress[];
-  /** The one of `held` that its status should show. */
-  desired: IpAddress | undefined;
-  problem: Problem | undefined;
-  undecided: boolean;
+  /** Those of `held` that it cannot have any longer: it has changed what it says of sharing. */
+  faulty: IpAddress[];
+  /** Those of `held` that its status should show, at most one per family. */
+  desired: IpAddress[];
   conflict: Conflict | undefined;
 }
 
@@ -67,8 +77,10 @@ export class Ledger {
   readonly #waiting = new WaitingList();
   readonly #accounts = new Map<string, Account>();
   readonly #now: () => number;
+  /** Whether something has become free, or open to be shared, since those who wait were last looked at. */
+  #stirred = false;
 
-  /** `now`: ms since the epoch. It only decides who has waited longer. */
+  /** `now`: ms since the epoch. It decides who has waited longer, and ends cool-downs. */
   constructor(now: () => number) {
     this.#now = now;
     this.#allocator = new Allocator(now);
@@ -82,8 +94,8 @@ export class Ledger {
     );
     for (const seen of byAge) this.#adopt(this.#open(seen, seen.sinceMs));
     this.#allocator.restoreCooling(known.cooling ?? []);
-    const changed = new Set<string>();
-    for (const seen of byAge) this.#settle(seen.key, changed);
+    for (const seen of byAge) this.#settle(seen.key);
+    this.#serve(new Set());
   }
 
   /** A Service was added or has changed. Returns the keys of all Services (this one included) to look at again. */
@@ -91,20 +103,23 @@ export class Ledger {
     const changed = new Set<string>([seen.key]);
     let account = this.#accounts.get(seen.key);
     if (account && account.seen.uid !== seen.uid) {
-      this.#close(account, changed);
+      this.#close(account);
       account = undefined;
     }
     if (!account) {
       // Whoever comes while we look on has waited from now: finer than the API server's whole seconds.
       account = this.#open(seen, this.#now());
     } else {
-      if (!account.seen.wish && seen.wish) account.wantsSinceMs = this.#now();
+      if (!account.seen.request && seen.request) account.wantsSinceMs = this.#now();
       // Somebody who replaces the whole status takes our condition away with it; the finalizer is still ours to remove.
       account.touched = seen.touched || (account.touched && seen.guarded);
+      // What it says of sharing may let others in.
+      if (account.seen.holder.sharing || seen.holder.sharing) this.#stirred = true;
       account.seen = seen;
     }
     this.#adopt(account);
-    this.#settle(seen.key, changed);
+    this.#settle(seen.key);
+    this.#serve(changed);
     return changed;
   }
 
@@ -112,49 +127,63 @@ export class Ledger {
   remove(key: string): Set<string> {
     const changed = new Set<string>();
     const account = this.#accounts.get(key);
-    if (account) this.#close(account, changed);
-    changed.delete(key);
+    if (account) this.#close(account);
+    this.#serve(changed);
     return changed;
   }
 
-  /** The pools, or what is withheld from them, have changed. Returns the keys of all Services whose verdict may have. */
+  /**
+   * The pools have changed, or what of them is used by something else. Returns the keys of all Services whose verdict may
+   * have changed.
+   */
   setPools(pools: readonly AllocatorPool[], withheld?: readonly Withheld[]): Set<string> {
     this.#allocator.setPools(pools, withheld);
     const changed = new Set(this.#accounts.keys());
     for (const account of this.#accounts.values()) this.#adopt(account);
-    for (const key of this.#waiting.keys()) this.#settle(key, changed);
-    for (const key of this.#accounts.keys()) this.#settle(key, changed);
+    // Who waits first, in the order of waiting; then who has something, and may have to move.
+    for (const key of this.#waiting.keys()) this.#settle(key);
+    for (const key of this.#accounts.keys()) this.#settle(key);
+    this.#serve(changed);
     return changed;
   }
 
-  /** Ends cool-downs; to be called at wakeAtMs. Returns the keys of those that got an address by it. */
-  wake(): Set<string> {
-    const changed = new Set<string>();
-    if (this.#allocator.wake()) for (const family of ['ipv4', 'ipv6'] as const) this.#serve(family, changed);
-    return changed;
-  }
-
-  /** When an address may be free though nobody does anything, ms since the epoch. */
+  /** When `wake` has something to do, ms since the epoch; undefined: nothing cools down. */
   get wakeAtMs(): number | undefined {
     return this.#allocator.wakeAtMs;
+  }
+
+  /** Ends cool-downs whose time is over. Returns the keys of those that got an address by that. */
+  wake(): Set<string> {
+    const changed = new Set<string>();
+    if (this.#allocator.wake()) this.#stirred = true;
+    this.#serve(changed);
+    return changed;
   }
 
   verdict(key: string): Verdict {
     const account = this.#accounts.get(key);
     if (!account || this.#isForeign(account)) return { kind: 'ignore' };
-    const { seen, held, desired, problem, undecided, conflict } = account;
-    if (!seen.wish) return account.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
-    if (undecided) return { kind: 'undecided' };
-    const allocation = desired && { address: desired, pool: this.#allocator.poolOf(desired) };
-    return { kind: 'decided', allocation, problem, conflict };
+    const { seen, held, desired, conflict } = account;
+    const { request } = seen;
+    if (!request) return account.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
+    const allocations = desired.map((address) => ({ address, pool: this.#allocator.poolOf(address) }));
+    const decided = { kind: 'decided' as const, allocations, problem: undefined, note: undefined, conflict };
+    if (!request.ok) {
+      return { ...decided, problem: { reason: request.reason, message: request.message } };
+    }
+    const { missing, kept } = this.#compare(account, request.request);
+    if (missing.length === 0) return decided;
+    const why = explain(this.#allocator, seen.holder, { ...request.request, families: missing }, this.#waiting);
+    if (request.request.need === 'any' && kept.length > 0) return { ...decided, note: why?.message };
+    return why ? { ...decided, problem: why } : { kind: 'undecided' };
   }
 
   /** Read-only: who has what. */
-  get allocator(): Omit<Allocator, 'adopt' | 'allocate' | 'release' | 'setPools'> {
+  get allocator(): Omit<Allocator, 'adopt' | 'allocate' | 'release' | 'setPools' | 'wake'> {
     return this.#allocator;
   }
 
-  /** Services that wait for an address. */
+  /** Services that wait for an address, or for another one than they have. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -165,9 +194,8 @@ export class Ledger {
       touched: seen.touched,
       wantsSinceMs,
       held: [],
-      desired: undefined,
-      problem: undefined,
-      undecided: false,
+      faulty: [],
+      desired: [],
       conflict: undefined,
     };
     this.#accounts.set(seen.key, account);
@@ -175,15 +203,22 @@ export class Ledger {
   }
 
   #adopt(account: Account): void {
-    const { seen } = account;
+    const { seen, held } = account;
     account.conflict = undefined;
+    account.faulty = [];
+    for (const address of held) {
+      const fault = this.#allocator.adopt(seen.holder, address);
+      if (!fault) continue;
+      account.faulty.push(address);
+      account.conflict = { address, fault };
+    }
     for (const address of seen.shown) {
-      if (isAmong(account.held, address)) continue;
+      if (isAmong(held, address)) continue;
       // What no pool has is kept only where we know that it was ours once.
       if (!seen.touched && !this.#allocator.isPooled(address)) continue;
       const fault = this.#allocator.adopt(seen.holder, address);
-      if (fault) account.conflict = { address, owner: fault.by };
-      else account.held.push(address);
+      if (fault) account.conflict = { address, fault };
+      else held.push(address);
     }
   }
 
@@ -192,95 +227,128 @@ export class Ledger {
     return seen.maybeForeign && !seen.shown.some((address) => isAmong(held, address));
   }
 
-  /** Brings the account to rest: gives it what it wants if that is possible, and frees what it has left. */
-  #settle(key: string, changed: Set<string>): void {
+  /**
+   * Brings the account to rest: gives it what it wants as far as that is possible, and frees what it has left. Whether it
+   * got something.
+   */
+  #settle(key: string): boolean {
     const account = this.#accounts.get(key)!;
     const { seen } = account;
-    account.problem = undefined;
-    account.undecided = false;
-    if (!seen.wish || this.#isForeign(account)) {
-      account.desired = undefined;
+    let granted = false;
+    if (!seen.request || this.#isForeign(account)) {
+      account.desired = [];
       this.#waiting.delete(key);
     } else {
-      account.desired ??= account.held.find((address) => address.family === seen.wish!.family) ?? account.held[0];
-      if (!this.#isContent(account)) this.#allocateOrWait(account);
-      else this.#waiting.delete(key);
-      account.problem ??= seen.refusal;
+      const wish = wishOf(seen);
+      if (wish) {
+        granted = this.#satisfy(account, wish);
+      } else {
+        // A request that cannot be read never moves a Service away from what it has.
+        account.desired = this.#present(account);
+        this.#waiting.delete(key);
+      }
     }
-    this.#freeLeft(account, changed);
+    this.#freeLeft(account);
+    return granted;
   }
 
-  #isContent({ seen, desired }: Account): boolean {
-    if (!desired) return false;
-    // A refused request never moves a Service away from what it has.
-    if (seen.refusal) return true;
-    if (this.#allocator.isReclaimed(desired)) return false;
-    const { family, pool } = seen.wish!;
-    return desired.family === family && (pool === undefined || pool === this.#allocator.poolOf(desired));
+  #satisfy(account: Account, wish: Wish): boolean {
+    const { kept, present, missing } = this.#compare(account, wish);
+    const got = missing.length > 0 ? this.#allocate(account, { ...wish, families: missing }, kept) : undefined;
+    const given = (got ?? []).map(({ address }) => address);
+    account.held.push(...given);
+    const having = [...kept, ...given];
+    // What it has though it wants another one stays until there is another one.
+    const former = got ? [] : present.filter(({ family }) => missing.includes(family));
+    const desired = wish.families.flatMap(
+      (family) => [...having, ...former].find((each) => each.family === family) ?? [],
+    );
+    account.desired = desired.length > 0 ? desired : present;
+    const unmet = wish.families.some((family) => !having.some((address) => address.family === family));
+    if (unmet) this.#wait(account, wish, having);
+    else this.#waiting.delete(account.seen.key);
+    return given.length > 0;
   }
 
-  #allocateOrWait(account: Account): void {
-    const { key, refusal } = account.seen;
-    const wish = account.seen.wish!;
-    if (refusal) {
-      this.#waiting.delete(key);
-      return;
+  /** What the account has now, at most one address per family; what it cannot keep is left out. */
+  #present({ desired, held, seen, faulty }: Account): IpAddress[] {
+    const candidates = [...desired, ...seen.shown.filter((address) => isAmong(held, address))];
+    const usable = candidates.filter((address) => !isAmong(faulty, address));
+    return usable.filter(({ family }, index) => usable.findIndex((each) => each.family === family) === index);
+  }
+
+  /** Which of its addresses are as wished, and which families lack one. */
+  #compare(account: Account, wish: Wish): { present: IpAddress[]; kept: IpAddress[]; missing: Family[] } {
+    const present = this.#present(account);
+    const kept = present.filter((address) => wish.families.includes(address.family) && this.#suits(address, wish));
+    const missing = wish.families.filter((family) => !kept.some((address) => address.family === family));
+    return { present, kept, missing };
+  }
+
+  #suits(address: IpAddress, { pool, addresses = [] }: Wish): boolean {
+    const asked = addresses.find(({ family }) => family === address.family);
+    if (asked && asked.value !== address.value) return false;
+    if (pool !== undefined && pool !== this.#allocator.poolOf(address)) return false;
+    return !this.#allocator.isReclaimed(address);
+  }
+
+  /** Addresses of one pool if possible: of the one that the other family's address is from. */
+  #allocate({ seen: { holder } }: Account, wish: Wish, kept: readonly IpAddress[]): Allocation[] | undefined {
+    const pool = kept[0] && this.#allocator.poolOf(kept[0]);
+    if (wish.pool === undefined && pool !== undefined && this.#allocator.pool(pool)?.autoAssign) {
+      const beside = this.#allocator.allocate(holder, { ...wish, pool });
+      if (beside) return beside;
     }
-    const [allocation] = this.#allocate(account, wish.pool) ?? [];
-    if (allocation) {
-      this.#grant(account, allocation);
-      return;
-    }
+    return this.#allocator.allocate(holder, wish);
+  }
+
+  #wait({ seen: { key, holder }, wantsSinceMs, desired }: Account, wish: Wish, having: readonly IpAddress[]): void {
+    const missing = wish.families.filter((family) => !having.some((address) => address.family === family));
+    const admitting = this.#allocator.pools().filter((pool) => !refusedBy(pool, holder));
+    const pending = desired.length === 0;
+    const kind = JSON.stringify([
+      missing,
+      wish.need,
+      wish.pool,
+      wish.addresses?.map(formatAddress),
+      admitting.map(({ name }) => name),
+      // Its ports are its own, and so is what it may share.
+      holder.sharing && key,
+    ]);
     // One that has an address and wants another is no more urgent than a newcomer.
-    this.#waiting.add(key, wish, account.desired ? this.#now() : account.wantsSinceMs);
-    account.problem = explain(this.#allocator, wish, account.seen.holder);
-    account.undecided = account.problem === undefined;
+    const { pool } = wish;
+    this.#waiting.add({ key, kind, pool, families: missing, sinceMs: pending ? wantsSinceMs : this.#now(), pending });
   }
 
-  #allocate({ seen }: Account, pool: string | undefined): Allocation[] | undefined {
-    return this.#allocator.allocate(seen.holder, { families: [seen.wish!.family], pool });
-  }
-
-  #grant(account: Account, { address }: Allocation): void {
-    account.held.push(address);
-    account.desired = address;
-    account.problem = undefined;
-    account.undecided = false;
-    this.#waiting.delete(account.seen.key);
-  }
-
-  /** Rule 1: what is neither shown nor desired is free; then the longest-waiting ones get it. */
-  #freeLeft(account: Account, changed: Set<string>): void {
+  /** Rule 1: what is neither shown nor desired is free. */
+  #freeLeft(account: Account): void {
     const { key, shown } = account.seen;
-    const stays = (address: IpAddress) => isAmong(shown, address) || address === account.desired;
+    const stays = (address: IpAddress) => isAmong(shown, address) || isAmong(account.desired, address);
     const left = account.held.filter((address) => !stays(address));
+    if (left.length === 0) return;
     account.held = account.held.filter(stays);
-    for (const address of left) this.#free(key, address, changed);
+    for (const address of left) this.#free(key, address);
   }
 
-  #close(account: Account, changed: Set<string>): void {
-    const { key } = account.seen;
+  #close({ seen: { key }, held }: Account): void {
     this.#accounts.delete(key);
     this.#waiting.delete(key);
-    for (const address of account.held) this.#free(key, address, changed);
+    for (const address of held) this.#free(key, address);
   }
 
-  #free(owner: string, address: IpAddress, changed: Set<string>): void {
-    this.#allocator.release(owner, address);
-    this.#serve(address.family, changed);
+  #free(key: string, address: IpAddress): void {
+    this.#allocator.release(key, address);
+    this.#stirred = true;
   }
 
-  /** Gives what is free to those who have waited longest. */
-  #serve(family: Family, changed: Set<string>): void {
-    for (const pool of this.#allocator.pools()) {
-      if (pool.mode !== 'open') continue;
-      for (let key = this.#waiting.next(family, pool); key !== undefined; key = this.#waiting.next(family, pool)) {
-        const account = this.#accounts.get(key)!;
-        const [allocation] = this.#allocate(account, pool.name) ?? [];
-        if (!allocation) break;
-        this.#grant(account, allocation);
+  /** What has become free goes to those who have waited longest. */
+  #serve(changed: Set<string>): void {
+    while (this.#stirred) {
+      this.#stirred = false;
+      for (const key of this.#waiting.heads()) {
+        if (!this.#settle(key)) continue;
         changed.add(key);
-        this.#freeLeft(account, changed);
+        this.#stirred = true;
       }
     }
   }
@@ -291,8 +359,28 @@ function isAmong(addresses: readonly IpAddress[], address: IpAddress): boolean {
 }
 
 /** For messages. */
-export function describeAllocation({ address, pool }: Allocation): string {
-  return pool === undefined
-    ? `${formatAddress(address)}, which no AddressPool has any more`
-    : `${formatAddress(address)} from pool "${pool}"`;
+export function describeAllocations(allocations: readonly Allocation[]): string {
+  const pools = new Set(allocations.map(({ pool }) => pool));
+  const from = (pool: string | undefined) =>
+    pool === undefined ? 'which no AddressPool has any more' : `from pool "${pool}"`;
+  const text = ({ address, pool }: Allocation) =>
+    `${formatAddress(address)}${pool === undefined ? ', ' : ' '}${from(pool)}`;
+  if (pools.size > 1) return allocations.map(text).join(' and ');
+  const [pool] = pools;
+  const addresses = allocations.map(({ address }) => formatAddress(address)).join(' and ');
+  return `${addresses}${pool === undefined ? ', ' : ' '}${from(pool)}`;
+}
+
+/** For messages: which two things disagree. */
+export function describeConflict({ address, fault }: Conflict): string {
+  const what = `${formatAddress(address)} in the status belongs to Service ${fault.by}, which keeps it`;
+  const why = {
+    unshared: '',
+    key: ': the two have different sharing keys',
+    backend: ': the two differ in externalTrafficPolicy or, where that is Local, in their selectors',
+    port: `: both have port ${fault.port}`,
+    namespace: ': they are in different namespaces',
+    never: ': the pool allows no sharing',
+  }[fault.why];
+  return what + why;
 }

@@ -1,7 +1,6 @@
 /** What a Service, as read from the API server, says to the ledger. Pure. */
 
 import {
-  annotations,
   conditions,
   finalizers,
   type IpAddress,
@@ -10,11 +9,13 @@ import {
   type Labels,
   LOAD_BALANCER_CLASS,
   parseAddress,
-  reasons,
+  parseRequest,
+  type RequestResult,
+  type ServiceLike,
+  sharingOf,
 } from '@fairlead/api';
 import type { V1Service } from '@kubernetes/client-node';
-import type { Holder } from './allocator.js';
-import type { Wish } from './waiting-list.js';
+import type { Holder, Wish } from './allocator.js';
 
 /** Why a Service does not get what it asks for: a stable reason, and a text that says what is wrong and what to do. */
 export interface Problem {
@@ -28,10 +29,8 @@ export interface Observation {
   /** As one that has addresses. */
   holder: Holder;
   uid: string;
-  /** undefined: it is not (or no longer) ours, or about to go. */
-  wish: Wish | undefined;
-  /** Ours, but it asks for what cannot be given. What it has, it keeps. */
-  refusal: Problem | undefined;
+  /** undefined: it is not (or no longer) ours, or about to go; else what it asks for, or why that cannot be told. */
+  request: RequestResult | undefined;
   /** Whether this controller has left something on it before, as far as can be told from the object alone. */
   touched: boolean;
   /** Has the finalizer by which all load balancers go. */
@@ -45,59 +44,48 @@ export interface Observation {
   createdMs: number;
 }
 
-export interface ObserveOptions {
+export interface ObservationOptions {
+  /** Whether Services without a class are ours. */
   defaultClass: boolean;
   /** Of the Service's namespace; undefined when they are not known. */
   namespaceLabels?: Labels | undefined;
 }
 
-export function observeService(service: V1Service, options: ObserveOptions): Observation {
-  const condition = service.status?.conditions?.find((each) => each.type === conditions.allocated);
-  const guarded = service.metadata?.finalizers?.includes(finalizers.loadBalancerCleanup) ?? false;
-  const classless = service.spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
+/** The wish of a request that can be read. */
+export function wishOf({ request }: Observation): Wish | undefined {
+  return request?.ok ? request.request : undefined;
+}
+
+export function observeService(service: V1Service, options: ObservationOptions): Observation {
+  const { metadata, spec, status } = service;
+  const condition = status?.conditions?.find((each) => each.type === conditions.allocated);
+  const guarded = metadata?.finalizers?.includes(finalizers.loadBalancerCleanup) ?? false;
+  const classless = spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
   const touched = condition !== undefined || (guarded && !classless);
   // A class-less Service that has an address of ours keeps it when we cease to be the default class.
   const ours =
-    isOurs(service, { defaultClass: options.defaultClass || touched }) && !service.metadata?.deletionTimestamp;
-  const ingress = service.status?.loadBalancer?.ingress ?? [];
-  const createdMs = wireTime(service.metadata?.creationTimestamp) ?? 0;
-  const key = `${service.metadata?.namespace}/${service.metadata?.name}`;
+    isOurs(service as ServiceLike, { defaultClass: options.defaultClass || touched }) && !metadata?.deletionTimestamp;
+  const ingress = status?.loadBalancer?.ingress ?? [];
+  const createdMs = wireTime(metadata?.creationTimestamp) ?? 0;
+  const namespace = metadata?.namespace ?? '';
+  const key = `${namespace}/${metadata?.name}`;
   return {
     key,
     holder: {
       key,
-      namespace: service.metadata?.namespace ?? '',
+      namespace,
       namespaceLabels: options.namespaceLabels,
-      labels: service.metadata?.labels,
+      labels: metadata?.labels,
+      sharing: sharingOf(service),
     },
-    uid: service.metadata?.uid ?? '',
-    wish: ours ? wishOf(service) : undefined,
-    refusal: ours ? refusalOf(service) : undefined,
+    uid: metadata?.uid ?? '',
+    request: ours ? parseRequest(service) : undefined,
     touched,
     guarded,
     shown: ours || touched ? ingress.flatMap(({ ip }) => (ip && isAddress(ip) ? [parseAddress(ip)] : [])) : [],
     maybeForeign: ours && classless && !touched && ingress.length > 0,
     sinceMs: wireTime(condition?.lastTransitionTime) ?? createdMs,
     createdMs,
-  };
-}
-
-/** Single-stack: the first of its IP families. An empty annotation is what templates leave for "none". */
-function wishOf(service: V1Service): Wish {
-  return {
-    family: service.spec?.ipFamilies?.[0] === 'IPv6' ? 'ipv6' : 'ipv4',
-    pool: service.metadata?.annotations?.[annotations.addressPool] || undefined,
-  };
-}
-
-function refusalOf(service: V1Service): Problem | undefined {
-  const { loadBalancerIP } = service.spec ?? {};
-  if (!loadBalancerIP) return undefined;
-  return {
-    reason: reasons.invalidRequest,
-    message:
-      `spec.loadBalancerIP asks for ${loadBalancerIP}, and requests for a certain address are not supported; ` +
-      `remove it, and name a pool with the annotation ${annotations.addressPool} if need be`,
   };
 }
 

@@ -6,7 +6,8 @@
 import { conditions, finalizers, formatAddress, type IpAddress, reasons } from '@fairlead/api';
 import type { V1Condition, V1LoadBalancerIngress, V1Service } from '@kubernetes/client-node';
 import { type ConditionNow, withCondition } from './conditions.js';
-import { describeAllocation, type Verdict } from './ledger.js';
+import { withoutCounts } from './explain.js';
+import { describeAllocations, describeConflict, type Verdict } from './ledger.js';
 
 export interface PlannedEvent {
   type: 'Normal' | 'Warning';
@@ -37,13 +38,14 @@ function planDecided(
   verdict: Verdict & { kind: 'decided' },
   nowMs: number,
 ): PlannedPatch | undefined {
-  const { allocation, conflict } = verdict;
+  const { allocations, conflict } = verdict;
   const now = conditionOf(service, verdict);
   const before = service.status?.conditions;
   const after = withCondition(before, now, nowMs);
-  const ingress = allocation ? [{ ip: formatAddress(allocation.address), ipMode: 'Proxy' }] : [];
-  const finalizer = allocation ? finalizerPatch(service, true) : undefined;
-  if (after === before && sameIngress(service.status?.loadBalancer?.ingress, ingress)) {
+  const ingress = allocations.map(({ address }) => ({ ip: formatAddress(address), ipMode: 'Proxy' }));
+  const finalizer = allocations.length > 0 ? finalizerPatch(service, true) : undefined;
+  const shows = sameIngress(service.status?.loadBalancer?.ingress, ingress);
+  if (after === before && shows) {
     return finalizer && patch(service, undefined, { metadata: finalizer }, []);
   }
   const events: PlannedEvent[] = [];
@@ -51,14 +53,14 @@ function planDecided(
     events.push({
       type: 'Warning',
       reason: reasons.addressConflict,
-      message: `${formatAddress(conflict.address)} in the status belongs to Service ${conflict.owner}, which keeps it`,
+      message: describeConflict(conflict),
     });
   }
-  if (allocation && !sameIngress(service.status?.loadBalancer?.ingress, ingress)) {
+  if (ingress.length > 0 && !shows) {
     events.push({
       type: 'Normal',
       reason: reasons.ipAllocated,
-      message: `Assigned ${describeAllocation(allocation)}`,
+      message: `Assigned ${describeAllocations(allocations)}`,
     });
   }
   if (verdict.problem && after !== before) {
@@ -97,20 +99,29 @@ function planRelease(service: V1Service, addresses: IpAddress[]): PlannedPatch |
   return patch(service, 'status', { status }, events);
 }
 
-function conditionOf(service: V1Service, { allocation, problem }: Verdict & { kind: 'decided' }): ConditionNow {
+function conditionOf(service: V1Service, verdict: Verdict & { kind: 'decided' }): ConditionNow {
   const type = conditions.allocated;
-  if (!allocation) {
-    const { reason, message } = problem ?? { reason: reasons.noPool, message: 'no address yet' };
-    return { type, status: 'False', reason, message };
-  }
-  const has = describeAllocation(allocation);
-  if (problem) return { type, status: 'True', reason: problem.reason, message: `keeps ${has}; ${problem.message}` };
-  const families = service.spec?.ipFamilies ?? [];
-  const note = families.length > 1 ? `; only the first of its IP families, ${families[0]}, gets an address` : '';
-  return { type, status: 'True', reason: reasons.allocated, message: has + note };
+  const now = { type, ...said(verdict) };
+  const known = service.status?.conditions?.find((each) => each.type === type);
+  // Others' coming and going is not worth a write to each that waits.
+  const same =
+    known?.status === now.status &&
+    known.reason === now.reason &&
+    withoutCounts(known.message ?? '') === withoutCounts(now.message);
+  return same ? { ...now, message: known.message ?? '' } : now;
 }
 
-/** Our ingress is one entry; `ports` in it are another controller's remark and no reason to write. */
+function said({ allocations, problem, note }: Verdict & { kind: 'decided' }): Omit<ConditionNow, 'type'> {
+  if (allocations.length === 0) {
+    const { reason, message } = problem ?? { reason: reasons.noPool, message: 'no address yet' };
+    return { status: 'False', reason, message };
+  }
+  const has = describeAllocations(allocations);
+  if (problem) return { status: 'True', reason: problem.reason, message: `keeps ${has}; ${problem.message}` };
+  return { status: 'True', reason: reasons.allocated, message: note === undefined ? has : `${has}; ${note}` };
+}
+
+/** Our ingress has one entry per family; `ports` in them are another controller's remark and no reason to write. */
 function sameIngress(
   now: V1LoadBalancerIngress[] | undefined,
   wanted: readonly { ip: string; ipMode: string }[],

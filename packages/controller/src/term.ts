@@ -9,8 +9,9 @@
 
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AddressPool } from '@fairlead/api';
+import { type AddressPool, formatAddress, reasons } from '@fairlead/api';
 import {
+  type Again,
   addressPools,
   type EventRecorder,
   Informer,
@@ -26,8 +27,10 @@ import type { Logger } from 'pino';
 import type { AllocatorPool, Withheld } from './allocator.js';
 import { brief } from './brief.js';
 import { ClusterFacts } from './cluster-facts.js';
+import { Contention, TRUCE_MS } from './contention.js';
+import { withoutCounts } from './explain.js';
 import { FreshCache } from './fresh-cache.js';
-import { Ledger } from './ledger.js';
+import { Ledger, type Verdict } from './ledger.js';
 import type { ControllerMetrics, ControllerView } from './metrics.js';
 import { coolingOf } from './pool-cooling.js';
 import { judgePools } from './pool-judgement.js';
@@ -78,6 +81,7 @@ export class Term {
   /** Aborts writes that are under way. */
   readonly #abort = new AbortController();
   readonly #facts: ClusterFacts;
+  readonly #contention = new Contention();
   #poolsInLedger = '';
   #wakeTimer: NodeJS.Timeout | undefined;
 
@@ -134,7 +138,10 @@ export class Term {
     );
     this.#services.listen({
       onChange: (service) => this.#enqueue(this.#ledger.observe(this.#observation(service))),
-      onDelete: (key) => this.#enqueue(this.#ledger.remove(key)),
+      onDelete: (key) => {
+        this.#contention.forget(key);
+        this.#enqueue(this.#ledger.remove(key));
+      },
     });
     this.#pools.listen({ onChange: () => this.#poolsChanged(), onDelete: () => this.#poolsChanged() });
     this.#facts.listen({
@@ -166,6 +173,11 @@ export class Term {
   /** Patches sent in this term. */
   get writes(): number {
     return this.#writer.writes;
+  }
+
+  /** Resolves when no Service waits to be written. */
+  idle(): Promise<void> {
+    return this.#serviceQueue.idle();
   }
 
   /** What the metrics show of it. */
@@ -232,16 +244,42 @@ export class Term {
     const pools = this.#allocatorPools();
     const withheld = this.#withheld(pools);
     const print = fingerprint([pools, withheld]);
-    if (print !== this.#poolsInLedger) {
-      this.#poolsInLedger = print;
-      this.#enqueue(this.#ledger.setPools(pools, withheld));
+    // Our own counters come back this way: they are no reason to count again at once.
+    if (print === this.#poolsInLedger) {
+      this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
+      return;
     }
+    this.#poolsInLedger = print;
+    this.#enqueue(this.#ledger.setPools(pools, withheld));
     this.#poolQueue.add(ALL_POOLS);
   }
 
-  #writeService(key: string): Promise<void> {
-    const plan = (service: V1Service) => planService(service, this.#ledger.verdict(key), this.#options.now());
-    return this.#writer.settle(services, this.#services, key, plan, this.#abort.signal);
+  async #writeService(key: string): Promise<Again | undefined> {
+    const wanted = summaryOf(this.#ledger.verdict(key));
+    let judged: ReturnType<Contention['judge']> | undefined;
+    const plan = (service: V1Service) => {
+      const now = this.#options.now();
+      const patch = planService(service, this.#ledger.verdict(key), now);
+      if (!patch || wanted === undefined) return patch;
+      judged ??= this.#contention.judge(key, wanted, now);
+      return judged === 'write' ? patch : undefined;
+    };
+    await this.#writer.settle(services, this.#services, key, plan, this.#abort.signal);
+    if (judged === 'yield') this.#reportContention(key, wanted!);
+    if (judged === 'yield' || judged === 'truce') return { againAfterMs: TRUCE_MS };
+    if (wanted !== undefined) this.#contention.settled(key, wanted);
+    return undefined;
+  }
+
+  #reportContention(key: string, wanted: string): void {
+    const service = this.#services.get(key);
+    if (!service) return;
+    const message =
+      `somebody else changes the status as often as Fairlead writes it (${wanted}); look for another load-balancer ` +
+      'controller that takes this Service for its own, and set spec.loadBalancerClass; Fairlead leaves the status alone ' +
+      `for ${TRUCE_MS / 60_000} minutes, and keeps the address for the Service`;
+    this.#options.recorder.event(service, 'Warning', reasons.statusContested, message);
+    this.#options.log.warn({ service: key, wanted }, 'the status of a Service is written by somebody else, too');
   }
 
   /** One pool after the other, and each judged anew: what was written to one counts for the next. */
@@ -249,10 +287,17 @@ export class Term {
     const { signal } = this.#abort;
     const errors: unknown[] = [];
     for (const { metadata } of this.#pools.list().sort(byAge)) {
+      let counted = false;
       const plan = (pool: AddressPool) => {
         const { occupants } = this.#facts;
         const judgement = judgePools(this.#pools.list(), occupants).get(metadata.name);
-        return judgement && planPool(pool, judgement, this.#ledger.allocator, this.#options.now(), occupants);
+        const patch = judgement && planPool(pool, judgement, this.#ledger.allocator, this.#options.now(), occupants);
+        if (patch?.subresource !== 'status') return patch;
+        // What has been allocated while the counters were written is for the next time.
+        if (counted) this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
+        const first = !counted;
+        counted = true;
+        return first ? patch : undefined;
       };
       try {
         await this.#writer.settle(addressPools, this.#pools, metadata.name, plan, signal);
@@ -269,6 +314,14 @@ export class Term {
     this.#options.metrics.reconcileErrors.inc({ object });
     this.#options.log.warn({ ...brief(error), failures }, `writing to ${what} failed, trying again`);
   }
+}
+
+/** What a Service is to have, for comparison and messages; undefined: nothing that somebody could quarrel about. */
+function summaryOf(verdict: Verdict): string | undefined {
+  if (verdict.kind !== 'decided') return undefined;
+  const { allocations, problem } = verdict;
+  if (allocations.length > 0) return allocations.map(({ address }) => formatAddress(address)).join(', ');
+  return problem && `no address: ${problem.reason} ${withoutCounts(problem.message)}`;
 }
 
 /** Whether pools have changed in anything that matters to allocation; their counters change all the time. */

@@ -1,53 +1,72 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { WaitingList, type Wish } from './waiting-list.js';
+import { type Waiter, WaitingList } from './waiting-list.js';
 
-const any: Wish = { family: 'ipv4', pool: undefined };
-const named: Wish = { family: 'ipv4', pool: 'a' };
+function waiter(key: string, sinceMs: number, more: Partial<Waiter> = {}): Waiter {
+  return { key, sinceMs, kind: 'any', pool: undefined, families: ['ipv4'], pending: true, ...more };
+}
 
 describe('WaitingList', () => {
-  it('names the longest-waiting one that the pool can serve', () => {
+  it('names the longest-waiting one of every kind, longest first', () => {
     const list = new WaitingList();
-    list.add('late', any, 30);
-    list.add('early', { family: 'ipv6', pool: undefined }, 10);
-    list.add('named', named, 20);
-    expect(list.next('ipv4', { name: 'a', autoAssign: true })).to.equal('named');
-    expect(list.next('ipv4', { name: 'b', autoAssign: true })).to.equal('late');
-    expect(list.next('ipv4', { name: 'b', autoAssign: false })).to.equal(undefined);
-    expect(list.next('ipv6', { name: 'a', autoAssign: true })).to.equal('early');
-    expect(list.keys()).to.deep.equal(['early', 'named', 'late']);
+    list.add(waiter('late', 30));
+    list.add(waiter('early', 10, { kind: 'ipv6' }));
+    list.add(waiter('named', 20, { kind: 'named' }));
+    list.add(waiter('behind', 25, { kind: 'named' }));
+    expect(list.heads()).to.deep.equal(['early', 'named', 'late']);
+    expect(list.keys()).to.deep.equal(['early', 'named', 'behind', 'late']);
   });
 
   it('keeps the time of one that changes its wish, and ignores a repeated one', () => {
     const list = new WaitingList();
-    list.add('s', any, 10);
-    list.add('other', named, 20);
-    list.add('s', any, 99);
-    list.add('s', named, 99);
+    list.add(waiter('s', 10));
+    list.add(waiter('other', 20, { kind: 'named' }));
+    list.add(waiter('s', 99));
+    list.add(waiter('s', 99, { kind: 'named' }));
     expect(list.size).to.equal(2);
-    expect(list.next('ipv4', { name: 'a', autoAssign: false })).to.equal('s');
+    expect(list.heads()).to.deep.equal(['s']);
+  });
+
+  it('puts one that has got something, and would like more, behind those that came while it waited', () => {
+    const list = new WaitingList();
+    list.add(waiter('s', 10));
+    list.add(waiter('other', 20));
+    list.add(waiter('s', 30, { pending: false }));
+    expect(list.heads()).to.deep.equal(['other']);
+  });
+
+  it('counts those that have nothing, by family and by the pool that they asked for', () => {
+    const list = new WaitingList();
+    const counts = () => (['p', 'q', undefined] as const).map((pool) => list.pendingFor('ipv4', pool));
+    list.add(waiter('a', 1, { kind: 'p', pool: 'p', families: ['ipv4', 'ipv6'] }));
+    list.add(waiter('b', 2));
+    list.add(waiter('c', 3, { kind: 'p', pool: 'p', pending: false }));
+    expect(counts()).to.deep.equal([1, 0, 1]);
+    expect(list.pendingFor('ipv6', 'p')).to.equal(1);
+    list.add(waiter('c', 3, { kind: 'p', pool: 'p' }));
+    list.delete('b');
+    expect(counts()).to.deep.equal([2, 0, 0]);
   });
 
   it('serves all in the order of their waiting time, whatever the order of arrival', () => {
-    const waiter = fc.record({ key: fc.string({ minLength: 1 }), sinceMs: fc.nat(5) });
+    const anyone = fc.record({ key: fc.string({ minLength: 1 }), sinceMs: fc.nat(5) });
     fc.assert(
-      fc.property(fc.uniqueArray(waiter, { selector: (each) => each.key }), fc.nat(), (waiters, seed) => {
+      fc.property(fc.uniqueArray(anyone, { selector: (each) => each.key }), fc.nat(), (waiters, seed) => {
         const list = new WaitingList();
-        for (const { key, sinceMs } of waiters) list.add(key, any, sinceMs);
+        for (const { key, sinceMs } of waiters) list.add(waiter(key, sinceMs));
         const gone = waiters[seed % Math.max(1, waiters.length)];
         if (gone) list.delete(gone.key);
         const served: string[] = [];
-        for (let key = list.next('ipv4', { name: 'a', autoAssign: true }); key !== undefined; ) {
+        for (let [key] = list.heads(); key !== undefined; [key] = list.heads()) {
           served.push(key);
           list.delete(key);
-          key = list.next('ipv4', { name: 'a', autoAssign: true });
         }
         const expected = waiters
           .filter((each) => each !== gone)
           .sort((a, b) => a.sinceMs - b.sinceMs || (a.key < b.key ? -1 : 1))
           .map((each) => each.key);
         expect(served).to.deep.equal(expected);
-        expect(list.size).to.equal(0);
+        expect([list.size, list.pendingFor('ipv4', undefined)]).to.deep.equal([0, 0]);
       }),
     );
   });

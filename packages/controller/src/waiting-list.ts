@@ -1,84 +1,107 @@
 /**
- * Who waits for an address, longest first. One queue per (family, pool asked for), so that a freed address finds its
- * next user by looking at the heads of two queues, not at everybody who waits for something else.
+ * Who waits for an address, longest first. One queue per kind of wish: who stands behind another in the same queue can be
+ * served only by what would have served that one. So a freed address finds its next user by looking at the heads of a few
+ * queues, not at everybody who waits for something else.
  */
 
 import type { Family } from '@fairlead/api';
 
-export interface Wish {
-  family: Family;
-  /** The pool asked for by name; undefined: any with autoAssign. */
-  pool: string | undefined;
-}
-
-interface Entry {
+export interface Waiter {
   key: string;
+  /** All with the same text can be served by the same addresses. */
+  kind: string;
+  /** The pool asked for by name; undefined: any. */
+  pool: string | undefined;
+  /** For addresses of these families. */
+  families: readonly Family[];
   /** Since when it waits, ms since the epoch. */
   sinceMs: number;
-  queue: string;
+  /** Whether it has nothing at all; else it has an address, and would rather have another one or a second one. */
+  pending: boolean;
 }
 
 export class WaitingList {
-  readonly #entries = new Map<string, Entry>();
+  readonly #waiters = new Map<string, Waiter>();
   /** Sorted. Arrays: insertion moves 8 bytes per waiter, which is less than a microsecond for thousands. */
-  readonly #queues = new Map<string, Entry[]>();
+  readonly #queues = new Map<string, Waiter[]>();
+  /** By family and the pool asked for. */
+  readonly #pending = new Map<string, number>();
 
-  /** Adds a waiter, or moves it to another queue. One that already waits for the same keeps its place. */
-  add(key: string, wish: Wish, sinceMs: number): void {
-    const queue = queueName(wish);
-    const known = this.#entries.get(key);
-    if (known?.queue === queue) return;
-    this.delete(key);
-    const entry = { key, sinceMs: known?.sinceMs ?? sinceMs, queue };
-    this.#entries.set(key, entry);
-    const list = this.#queues.get(queue) ?? [];
-    list.splice(position(list, entry), 0, entry);
-    this.#queues.set(queue, list);
+  /** Adds a waiter, or moves it to another queue. One that waits already keeps its place in time. */
+  add(waiter: Waiter): void {
+    const known = this.#waiters.get(waiter.key);
+    if (known && known.kind === waiter.kind && known.pending === waiter.pending) return;
+    // Who has lost what it had is no newcomer, and who has got something has had its turn.
+    const sinceMs = known && known.pending === waiter.pending ? known.sinceMs : waiter.sinceMs;
+    this.delete(waiter.key);
+    const added = { ...waiter, sinceMs };
+    this.#waiters.set(added.key, added);
+    const queue = this.#queues.get(added.kind) ?? [];
+    queue.splice(position(queue, added), 0, added);
+    this.#queues.set(added.kind, queue);
+    if (added.pending) this.#countPending(added, 1);
   }
 
   delete(key: string): void {
-    const entry = this.#entries.get(key);
-    if (!entry) return;
-    this.#entries.delete(key);
-    const list = this.#queues.get(entry.queue)!;
-    list.splice(position(list, entry), 1);
-    if (list.length === 0) this.#queues.delete(entry.queue);
+    const waiter = this.#waiters.get(key);
+    if (!waiter) return;
+    this.#waiters.delete(key);
+    const queue = this.#queues.get(waiter.kind)!;
+    queue.splice(position(queue, waiter), 1);
+    if (queue.length === 0) this.#queues.delete(waiter.kind);
+    if (waiter.pending) this.#countPending(waiter, -1);
   }
 
-  /** The longest-waiting one that an address of this pool would satisfy. */
-  next(family: Family, pool: { name: string; autoAssign: boolean }): string | undefined {
-    const named = this.#queues.get(queueName({ family, pool: pool.name }))?.[0];
-    const any = pool.autoAssign ? this.#queues.get(queueName({ family, pool: undefined }))?.[0] : undefined;
-    if (!named || !any) return (named ?? any)?.key;
-    return compare(named, any) < 0 ? named.key : any.key;
+  has(key: string): boolean {
+    return this.#waiters.has(key);
+  }
+
+  /** The first of every queue, longest-waiting first. */
+  heads(): string[] {
+    return [...this.#queues.values()]
+      .map((queue) => queue[0]!)
+      .sort(compare)
+      .map((waiter) => waiter.key);
   }
 
   /** All that wait, longest first. */
   keys(): string[] {
-    return [...this.#entries.values()].sort(compare).map((entry) => entry.key);
+    return [...this.#waiters.values()].sort(compare).map((waiter) => waiter.key);
+  }
+
+  /** How many have nothing, and need an address of this family of the pool with this name (undefined: of any). */
+  pendingFor(family: Family, pool: string | undefined): number {
+    return this.#pending.get(pendingKey(family, pool)) ?? 0;
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#waiters.size;
+  }
+
+  #countPending({ families, pool }: Waiter, delta: 1 | -1): void {
+    for (const family of families) {
+      const key = pendingKey(family, pool);
+      this.#pending.set(key, (this.#pending.get(key) ?? 0) + delta);
+    }
   }
 }
 
-function queueName(wish: Wish): string {
-  return `${wish.family}/${wish.pool ?? '*'}`;
+function pendingKey(family: Family, pool: string | undefined): string {
+  return `${family}/${pool ?? '*'}`;
 }
 
 /** Kubernetes' times have whole seconds, so equals are common: the name decides, as it would after a restart. */
-function compare(a: Entry, b: Entry): number {
+function compare(a: Waiter, b: Waiter): number {
   return a.sinceMs - b.sinceMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 }
 
-/** Where the entry is or belongs. */
-function position(list: Entry[], entry: Entry): number {
+/** Where the waiter is or belongs. */
+function position(queue: Waiter[], waiter: Waiter): number {
   let low = 0;
-  let high = list.length;
+  let high = queue.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compare(list[middle]!, entry) < 0) low = middle + 1;
+    if (compare(queue[middle]!, waiter) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -25,6 +25,8 @@ export interface EventRecorderOptions {
   /** ms since 1970, for the timestamps. */
   wallClock?: () => number;
   random?: () => number;
+  /** Waited for before each write: lets what is more urgent than telling about it go first. */
+  yieldTo?: () => Promise<unknown>;
   /** An Event that is given up. */
   onError?: (error: Error) => void;
 }
@@ -107,6 +109,7 @@ export class EventRecorder {
   }
 
   async #write(key: string, signal: AbortSignal): Promise<void> {
+    await this.#options.yieldTo?.();
     const occurrence = this.#occurrences.get(key);
     if (!occurrence || occurrence.count === occurrence.writtenCount) return;
     const { count } = occurrence;
