@@ -86,6 +86,15 @@ describe('decodeStatus', () => {
     });
   });
 
+  it('finds where in the request the kernel objects', () => {
+    const echoed = '5c0000001c0005001a10000000000000';
+    const offset = '08000200' + '2c000000';
+    expect(status(`2c00000002000003${'00'.repeat(8)}eaffffff${echoed}${offset}`)).to.deep.equal({
+      errno: -22,
+      attributeOffset: 44,
+    });
+  });
+
   it('finds the explanation behind a whole request', () => {
     const echoed = '130000001c0005001a10000000000000aabbcc00';
     expect(status(`3000000002000002${'00'.repeat(8)}eaffffff${echoed}${explanation}`)).to.deep.equal({

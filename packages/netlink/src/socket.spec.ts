@@ -194,6 +194,40 @@ describe('NetlinkSocket.batch', () => {
     expect(transport.sends).to.equal(2);
   });
 
+  it('writes requests straight into the datagram, and names those only that were refused', () => {
+    const named: number[] = [];
+    const transport = new FakeTransport((request) =>
+      request.payload[0] === 2 ? [refusal(request, 17)] : [acknowledgement(request)],
+    );
+    const failures = open(transport).batch({
+      length: 4,
+      header: () => ({ type: 0x20 }),
+      write: (encoder, index) => encoder.word(index),
+      operation: (index) => {
+        named.push(index);
+        return `ask ${index}`;
+      },
+    });
+    expect(values(transport.requests)).to.deep.equal([0, 1, 2, 3]);
+    expect(failures.map(({ index, error }) => [index, error.operation])).to.deep.equal([[2, 'ask 2']]);
+    // The last one stands for the whole, should that fail.
+    expect(named).to.deep.equal([3, 2]);
+  });
+
+  it('sends nothing when one of the requests cannot be written', () => {
+    const transport = new FakeTransport();
+    const broken = {
+      length: 2,
+      header: () => ({ type: 0x20 }),
+      operation: () => '',
+      write: (_: unknown, index: number) => {
+        if (index === 1) throw new RangeError('no such port');
+      },
+    };
+    expect(() => open(transport).batch(broken)).to.throw(RangeError);
+    expect(transport.sends).to.equal(0);
+  });
+
   it('throws when refusals were lost', () => {
     const transport = new FakeTransport((request) => {
       if (request.flags & NLM_F_ACK) transport.queue(fakeSystemError('ENOBUFS'));

@@ -2,7 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import type { NetlinkError } from '../errors.js';
+import { NETLINK_NETFILTER } from '../netfilter/nfnetlink.js';
 import { makeNetns, runIn } from '../netns-fixture.spec.js';
+import { openTransport } from '../transport.js';
 import { NftError } from './errors.js';
 import { Nftables } from './nftables.js';
 import { keyName, type NftElementOptions, type NftTable } from './types.js';
@@ -252,6 +254,22 @@ describe('Nftables on the running kernel', function (this: Mocha.Suite) {
     expect(nftables.elements(table, 'services').sort(byKey)).to.deep.equal(elements.sort(byKey));
     nftables.apply([{ kind: 'delete', table, set: 'services', elements }]);
     expect(nftables.elements(table, 'services')).to.deep.equal([]);
+  });
+
+  it('sends at once what is larger than the send buffer', () => {
+    const kernel = openTransport({ protocol: NETLINK_NETFILTER, netns: netns.name });
+    const usual = kernel.sendBufferBytes;
+    const own = new Nftables({ transport: kernel });
+    try {
+      const element = { key: ['10.0.0.1', 'tcp', 80] };
+      // 24 bytes each.
+      const elements = Array.from({ length: usual / 24 }, () => element);
+      own.apply([{ kind: 'add', table, set: 'services', elements }]);
+      expect(kernel.sendBufferBytes).to.be.greaterThan(usual);
+      expect(own.elements(table, 'services')).to.deep.equal([element]);
+    } finally {
+      own.close();
+    }
   });
 
   it('reads a whole set while another program changes the ruleset', () => {
