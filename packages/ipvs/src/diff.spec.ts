@@ -15,7 +15,9 @@ function web(...realServers: { address: string; weight?: number }[]): VirtualSer
   };
 }
 
-describe('diff of virtual servers', () => {
+describe('diff of virtual servers', function () {
+  this.timeout(60_000); // properties, on a machine that may be busy
+
   it('leads from any state to any other', () => {
     fc.assert(
       fc.property(virtualServers, virtualServers, (desired, actual) => {

@@ -67,6 +67,23 @@ export function diff(
   return [...steps.flatMap(({ writes }) => writes), ...steps.flatMap(({ removals }) => removals)];
 }
 
+/**
+ * Whether there is nothing to do, seen cheaply: real servers in the same order. Most are, where a process adopts what
+ * another one left.
+ */
+export function isInLine(desired: VirtualServer | undefined, actual: VirtualServer | undefined): boolean {
+  if (!desired || !actual) return desired === actual;
+  const { realServers } = desired;
+  const { realServers: others } = actual;
+  if (realServers.length !== others.length || !sameSettings(desired, actual)) return false;
+  for (let i = 0; i < realServers.length; i++) {
+    const real = realServers[i]!;
+    const other = others[i]!;
+    if (real.address !== other.address || real.port !== other.port || real.weight !== other.weight) return false;
+  }
+  return true;
+}
+
 /** From `actual` to `desired` of one virtual server; undefined: there is none. */
 export function diffServer(
   desired: VirtualServer | undefined,
@@ -201,6 +218,6 @@ function sameSettings(a: ServiceSettings, b: ServiceSettings): boolean {
   return (
     a.scheduler === b.scheduler &&
     (a.persistenceSeconds ?? 0) === (b.persistenceSeconds ?? 0) &&
-    (a.flags ?? []).join() === (b.flags ?? []).join()
+    (a.flags === b.flags || (a.flags ?? []).join() === (b.flags ?? []).join())
   );
 }

@@ -51,6 +51,11 @@ export class Drains {
     return this.#drains.keys();
   }
 
+  /** Whether that virtual server has any. */
+  has(name: string): boolean {
+    return this.#drains.has(name);
+  }
+
   /** The real servers of one virtual server. */
   of(name: string): RealServer[] {
     return [...(this.#drains.get(name)?.realServers.values() ?? [])].map(({ realServer }) => realServer);

@@ -91,7 +91,9 @@ function finishDrains(forwarder: KernelForwarder): void {
   expect(forwarder.tend(1_000)).to.deep.equal({ draining: 0 });
 }
 
-describe('forwarder', () => {
+describe('forwarder', function () {
+  this.timeout(60_000); // properties, on a machine that may be busy
+
   describe('programs', () => {
     it('one changed entry among a thousand by one message', () => {
       const world = new World();

@@ -5,7 +5,7 @@
  * What the kernel holds is remembered between calls, so that a change costs what it changes. It is forgotten when a
  * write fails, and read again then; `audit` reads it in any case.
  */
-import { type DiffOptions, diffServer, type Operation, type Step } from './diff.js';
+import { type DiffOptions, diffServer, isInLine, type Operation, type Step } from './diff.js';
 import { Drains } from './drain.js';
 import { type Engine, keyOf } from './engine.js';
 import { ForwardingError } from './errors.js';
@@ -77,9 +77,10 @@ export class KernelForwarder implements Forwarder {
 
   sync(desired: DesiredState): SyncResult {
     this.#dead = desired.dead ?? NONE;
-    this.#desired = new Map(
-      desired.virtualServers.map((server) => [virtualServerName(server), this.#engine.normalize(server)]),
-    );
+    this.#desired = new Map();
+    for (const server of desired.virtualServers) {
+      this.#desired.set(virtualServerName(server), this.#engine.normalize(server));
+    }
     return { operations: this.#prepare() + this.#bringInLine() };
   }
 
@@ -171,7 +172,9 @@ export class KernelForwarder implements Forwarder {
 
   #readKernel({ thorough = false } = {}): Known {
     const { virtualServers, repairs } = this.#engine.read({ thorough });
-    this.#known = { servers: new Map(virtualServers.map((server) => [virtualServerName(server), server])), repairs };
+    const servers = new Map<string, VirtualServer>();
+    for (const server of virtualServers) servers.set(virtualServerName(server), server);
+    this.#known = { servers, repairs };
     return this.#known;
   }
 
@@ -189,13 +192,16 @@ export class KernelForwarder implements Forwarder {
     }
   }
 
-  #write(known: Known, names: ReadonlySet<string> = this.#allNames(known)): number {
+  #write(known: Known, names: Iterable<string> = this.#allNames(known)): number {
     const steps = new Map<string, Step>();
     const after = new Map<string, VirtualServer>();
     const writes: Operation[] = [];
     const removals: Operation[] = [];
     for (const name of names) {
-      const step = diffServer(this.#desired!.get(name), known.servers.get(name), this.#diffOptions);
+      const desired = this.#desired!.get(name);
+      const actual = known.servers.get(name);
+      if (isInLine(desired, actual) && !this.#drains.has(name)) continue;
+      const step = diffServer(desired, actual, this.#diffOptions);
       steps.set(name, step);
       if (step.after) after.set(name, step.after);
       for (const operation of step.writes) writes.push(operation);
@@ -228,8 +234,11 @@ export class KernelForwarder implements Forwarder {
     }
   }
 
-  #allNames(known: Known): ReadonlySet<string> {
-    return new Set([...this.#desired!.keys(), ...known.servers.keys(), ...this.#drains.names()]);
+  *#allNames(known: Known): Iterable<string> {
+    const desired = this.#desired!;
+    yield* desired.keys();
+    for (const name of known.servers.keys()) if (!desired.has(name)) yield name;
+    for (const name of this.#drains.names()) if (!desired.has(name) && !known.servers.has(name)) yield name;
   }
 
   /**

@@ -3,7 +3,7 @@
  * acknowledgement; beside programming all of them into an empty kernel.
  */
 import { createForwarder, type EndpointSliceObject, endpointsInput, Planner } from '@fairlead/ipvs';
-import { Ipvs, openTransport, type Transport } from '@fairlead/netlink';
+import { Ipvs, openTransport, Rtnetlink, type Transport } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns } from '@fairlead/raw-socket';
 import type { BenchContext } from '../bench.js';
 import { judge, type Row } from '../row.js';
@@ -13,10 +13,12 @@ const SERVICES = 10_000;
 const ENDPOINTS = 2;
 const CHANGES = 200;
 const LIMIT = 1 / 200;
+const LOOPBACK_INDEX = 1;
 
 export function changeOne(context: BenchContext): Row[] {
   const netns = `fl-bench-${process.pid}`;
   createNetns(netns);
+  linkUp(netns);
   const counted = counting(openTransport({ protocol: constants.NETLINK_GENERIC, netns }));
   try {
     const ipvs = new Ipvs({ transport: counted.transport });
@@ -69,6 +71,13 @@ export function changeOne(context: BenchContext): Row[] {
     counted.transport.close();
     deleteNetns(netns);
   }
+}
+
+/** Without an interface that is up no real server is routable, and IPVS takes none. */
+function linkUp(netns: string): void {
+  const rtnetlink = new Rtnetlink({ netns });
+  rtnetlink.setLink(LOOPBACK_INDEX, { up: true });
+  rtnetlink.close();
 }
 
 function slice(n: number, endpoints: number): EndpointSliceObject {

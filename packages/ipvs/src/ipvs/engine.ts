@@ -10,7 +10,6 @@ import {
   type IpvsOperation,
   type IpvsOperationError,
   type IpvsService,
-  sameServiceSettings,
 } from '@fairlead/netlink';
 import type { Operation } from '../diff.js';
 import { type Engine, keyOf, plainRealServer, type Reading } from '../engine.js';
@@ -25,7 +24,7 @@ import {
 } from '../forwarder.js';
 import type { Log } from '../log.js';
 import { sortVirtualServers } from '../order.js';
-import { effectiveFlags, fromIpvsService, toIpvsKey, toIpvsService } from './service.js';
+import { effectiveFlags, fromIpvsService, isAsWritten, toIpvsKey, toIpvsService } from './service.js';
 import { DirectorIpvsSettings, type IpvsSettings } from './settings.js';
 
 export class IpvsEngine implements Engine {
@@ -71,14 +70,13 @@ export class IpvsEngine implements Engine {
         continue;
       }
       const settings = fromIpvsService(service);
-      const wanted = toIpvsService(settings);
-      if (!sameServiceSettings(service, wanted)) this.#repairs.push({ kind: 'set-service', service: wanted });
+      if (!isAsWritten(service)) this.#repairs.push({ kind: 'set-service', service: toIpvsService(settings) });
       const realServers: RealServer[] = [];
       for (const destination of destinations) {
         const realServer = plainRealServer(destination);
         realServers.push(realServer);
         if (isPlain(destination)) continue;
-        this.#repairs.push({ kind: 'set-destination', service: wanted, destination: realServer });
+        this.#repairs.push({ kind: 'set-destination', service, destination: realServer });
       }
       // The kernel lists the newest first.
       virtualServers.push({ ...settings, realServers: realServers.reverse() });

@@ -4,7 +4,13 @@
  * `sh` and `mh` always get their fallback flag: without it, connections whose hash meets a real server of weight 0 (one
  * that is being drained) are refused.
  */
-import { type IpvsService, type IpvsServiceKey, type IpvsServiceOptions, ipvsServiceFlags } from '@fairlead/netlink';
+import {
+  fullNetmask,
+  type IpvsService,
+  type IpvsServiceKey,
+  type IpvsServiceOptions,
+  ipvsServiceFlags,
+} from '@fairlead/netlink';
 import type { ServiceSettings } from '../diff.js';
 import { familyOf, type SchedulerFlag, type VirtualServerKey } from '../forwarder.js';
 
@@ -45,6 +51,17 @@ export function toIpvsService(settings: ServiceSettings): IpvsServiceOptions {
     flags: bits,
     ...(persistenceSeconds > 0 ? { persistenceTimeoutSeconds: persistenceSeconds } : {}),
   };
+}
+
+/** Whether `toIpvsService` of what `fromIpvsService` makes of it would change nothing. */
+export function isAsWritten(service: IpvsService): boolean {
+  const known = (schedulerFlags[service.scheduler] ?? []).reduce((sum, { bit }) => sum | bit, 0);
+  const persistent = service.persistenceTimeoutSeconds > 0 ? ipvsServiceFlags.persistent : 0;
+  return (
+    (service.flags & ~known) === persistent &&
+    service.netmask === fullNetmask(service.family) &&
+    !service.persistenceEngine
+  );
 }
 
 /** What of a service can be said by a VirtualServer. */
