@@ -87,7 +87,7 @@ export class NftablesEngine implements Engine {
   }
 }
 
-/** What a transaction costs grows faster than it does, and nft has half a minute for it. */
+/** What a transaction costs grows faster than it does, and nft has two minutes for it. */
 const MAX_SERVICES = 2_000;
 
 /** Parts of the operations; those of one virtual server stay together. */
