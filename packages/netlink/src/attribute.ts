@@ -210,15 +210,18 @@ function forEachAttribute(data: Buffer, visit: (type: number, start: number, len
 export class Attributes {
   readonly #data: Buffer;
   /** Where each payload begins, times 2^16, plus its length: a view for each would cost more than reading it. */
-  readonly #payloads = new Map<number, number>();
+  readonly #payloads: number[] = [];
 
   constructor(data: Buffer) {
     this.#data = data;
-    forEachAttribute(data, (type, start, length) => this.#payloads.set(type, start * SHIFT + length));
+    const payloads = this.#payloads;
+    forEachAttribute(data, (type, start, length) => {
+      payloads[type] = start * SHIFT + length;
+    });
   }
 
   has(type: number): boolean {
-    return this.#payloads.has(type);
+    return this.#payloads[type] !== undefined;
   }
 
   binary(type: number, minimumLength = 0): Buffer | undefined {
@@ -281,7 +284,7 @@ export class Attributes {
 
   /** Where the payload begins. */
   #find(type: number, minimumLength: number): number | undefined {
-    const payload = this.#payloads.get(type);
+    const payload = this.#payloads[type];
     if (payload === undefined) return undefined;
     const length = payload % SHIFT;
     if (length < minimumLength) {
@@ -291,6 +294,6 @@ export class Attributes {
   }
 
   #length(type: number): number {
-    return (this.#payloads.get(type) ?? 0) % SHIFT;
+    return (this.#payloads[type] ?? 0) % SHIFT;
   }
 }

@@ -1,4 +1,4 @@
-/** Netlink for Node.js: rtnetlink, generic netlink, IPVS. */
+/** Netlink for Node.js: rtnetlink, generic netlink, IPVS, elements of nf_tables, tracked connections. */
 export * from './attribute.js';
 export type { BatchFailure, Request, RequestList } from './batch.js';
 export { Conntrack } from './conntrack/conntrack.js';
