@@ -23,6 +23,6 @@ export * from './plan/plan.js';
 export { type Candidate, Planner, type PlannerOptions } from './plan/planner.js';
 export { DEFAULT_SCHEDULER, parseScheduler, type Scheduler } from './plan/scheduler.js';
 export { DeadMansSwitch, type DeadMansSwitchOptions } from './routes/dead-mans-switch.js';
-export { HostRoutes, type HostRoutesOptions, type VirtualRouterVips } from './routes/host-routes.js';
+export { HostRoutes, type HostRoutesOptions, type RoutesChange, type VirtualRouterVips } from './routes/host-routes.js';
 export { OwnerRules, type OwnerRulesOptions } from './routes/owner-rules.js';
 export { MAX_VIRTUAL_ROUTERS, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables.js';

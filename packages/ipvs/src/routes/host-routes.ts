@@ -17,6 +17,12 @@ export interface VirtualRouterVips {
   vips: string[];
 }
 
+/** Routes to add and to remove; a VIP that moves to another virtual router is in both. */
+export interface RoutesChange {
+  added: readonly VirtualRouterVips[];
+  removed: readonly VirtualRouterVips[];
+}
+
 export interface HostRoutesOptions {
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
@@ -54,13 +60,32 @@ export class HostRoutes {
     const replace = [...desired].filter(([key, route]) => !same(route, actual.get(key))).map(([, route]) => route);
     const remove = [...actual].filter(([key]) => !desired.has(key)).map(([, route]) => route);
     this.#known = undefined; // until the kernel has taken it
-    const failures = [
-      ...this.#rtnetlink.replaceRoutes(replace),
-      // A route that went by itself (its interface was down for a moment) is as good as deleted.
-      ...this.#rtnetlink.deleteRoutes(remove).filter(({ error }) => error.code !== 'ESRCH'),
-    ];
-    if (failures.length > 0) throw refused(failures, replace.length + remove.length);
+    this.#write(replace, remove);
     this.#known = desired;
+    return { operations: replace.length + remove.length };
+  }
+
+  /**
+   * Applies a change of what the last `sync` (and the updates since) desired: work in proportion to the change. Throws FL_NOT_SYNCED
+   * when there was none, or the last write failed; otherwise as `sync`.
+   */
+  update(change: RoutesChange): SyncResult {
+    const known = this.#known;
+    if (!known) {
+      throw new ForwardingError('FL_NOT_SYNCED', 'cannot change the routes into the director before their first sync');
+    }
+    if (change.added.length + change.removed.length === 0) return { operations: 0 };
+    const added = this.#desired(change.added);
+    const replace = [...added].filter(([key, route]) => !same(route, known.get(key))).map(([, route]) => route);
+    const remove = [...this.#desired(change.removed)].filter(([key]) => known.has(key) && !added.has(key));
+    this.#known = undefined; // until the kernel has taken it
+    this.#write(
+      replace,
+      remove.map(([, route]) => route),
+    );
+    for (const [key] of remove) known.delete(key);
+    for (const [key, route] of added) known.set(key, route);
+    this.#known = known;
     return { operations: replace.length + remove.length };
   }
 
@@ -76,6 +101,15 @@ export class HostRoutes {
 
   close(): void {
     this.#rtnetlink.close();
+  }
+
+  #write(replace: readonly OurRoute[], remove: readonly OurRoute[]): void {
+    const failures = [
+      ...this.#rtnetlink.replaceRoutes(replace),
+      // A route that went by itself (its interface was down for a moment) is as good as deleted.
+      ...this.#rtnetlink.deleteRoutes(remove).filter(({ error }) => error.code !== 'ESRCH'),
+    ];
+    if (failures.length > 0) throw refused(failures, replace.length + remove.length);
   }
 
   #desired(virtualRouters: readonly VirtualRouterVips[]): Map<string, OurRoute> {

@@ -54,6 +54,24 @@ describe('the way from a host into its director', function () {
     ]);
   });
 
+  it('changes by what is said to have changed', () => {
+    const routes = openRoutes();
+    expect(() => routes.update({ added: [], removed: [] })).to.throw('before their first sync');
+    routes.sync(routers);
+    const { operations } = routes.update({
+      added: [{ index: 5, vips: ['10.77.0.201', '10.77.0.205'] }],
+      removed: [{ index: 0, vips: ['10.77.0.201', '10.77.0.250'] }],
+    });
+    expect(operations).to.equal(2); // 205 was there, 250 was not
+    const now = [
+      { index: 0, vips: ['10.77.0.200', 'fd00:77::200'] },
+      { index: 5, vips: ['10.77.0.201', '10.77.0.205'] },
+    ];
+    expect(routes.read()).to.deep.equal(now);
+    expect(openRoutes().sync(now).operations).to.equal(0);
+    expect(routes.sync(now).operations).to.equal(0);
+  });
+
   it('is adopted by the next process, and changed by as much as differs', () => {
     openRoutes().sync(routers);
     const next = openRoutes();

@@ -1,6 +1,13 @@
 import { type ParsedPool, parseAddressPool } from '@fairlead/api';
 import { expect } from 'chai';
-import { type AssignedService, assign } from './assignment.js';
+import fc from 'fast-check';
+import {
+  type AssignedRouter,
+  type AssignedService,
+  Assignment,
+  type Ground,
+  type Unannounceable,
+} from './assignment.js';
 import type { HostInterface } from './uplinks.js';
 
 const eth0: HostInterface = {
@@ -24,6 +31,17 @@ function service(name: string, ...ips: string[]): AssignedService {
     spec: { type: 'LoadBalancer', loadBalancerClass: 'fairlead.dev/lb' },
     status: { loadBalancer: { ingress: ips.map((ip) => ({ ip, ipMode: 'Proxy' })) } },
   };
+}
+
+/** Everything at once. */
+function assign({ services, ...ground }: Ground & { services: readonly AssignedService[] }): {
+  routers: AssignedRouter[];
+  unannounceable: readonly Unannounceable[];
+} {
+  const assignment = new Assignment();
+  for (const one of services) assignment.setService(`default/${one.metadata!.name}`, one);
+  assignment.setGround(ground);
+  return { routers: assignment.take()?.changed ?? [], unannounceable: assignment.unannounceable };
 }
 
 const nodes = ['n1', 'n2', 'n3'];
@@ -75,5 +93,84 @@ describe('assignment of VIPs to virtual routers', () => {
     const foreign = service('x', '10.77.0.200');
     foreign.spec = { type: 'LoadBalancer', loadBalancerClass: 'example.com/lb' };
     expect(assign({ ...common, services: [foreign] })).to.deep.equal({ routers: [], unannounceable: [] });
+  });
+
+  it('touches the virtual router of a new VIP, and no other', () => {
+    const assignment = new Assignment();
+    assignment.setGround(common);
+    assignment.setService('default/a', service('a', '10.77.0.200'));
+    assignment.setService('default/b', service('b', '10.77.0.201'));
+    assignment.take();
+    assignment.setService('default/c', service('c', '10.77.0.209'));
+    const { changed, ...rest } = assignment.take()!;
+    expect(changed.map(({ name, vips }) => [name, vips.length])).to.deep.equal([['public.1', 2]]);
+    expect(rest).to.deep.equal({
+      removed: [],
+      addedVips: [{ virtualRouter: 'public.1', address: '10.77.0.209' }],
+      removedVips: [],
+    });
+    assignment.setService('default/c', service('c', '10.77.0.209'));
+    expect(assignment.take()).to.equal(undefined);
+  });
+
+  const grounds: Ground[] = [
+    common,
+    { ...common, pools: [pool('public', ['10.77.0.200-10.77.0.215'], 2)] },
+    { ...common, nodes: ['n1', 'n9'] },
+    { ...common, interfaces: [] },
+  ];
+  const event = fc.oneof(
+    fc.record({
+      name: fc.constantFrom('a', 'b', 'c'),
+      ips: fc.uniqueArray(fc.constantFrom('10.77.0.200', '10.77.0.201', '10.77.0.202', '10.99.0.1', 'fd00:77::1'), {
+        maxLength: 3,
+      }),
+    }),
+    fc.record({ ground: fc.constantFrom(...grounds) }),
+    fc.record({ gone: fc.constantFrom('a', 'b', 'c') }),
+  );
+
+  it('comes to what it would be at once, and says with every change what leads there', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(event, fc.boolean()), { maxLength: 20 }), (events) => {
+        const assignment = new Assignment();
+        const services = new Map<string, AssignedService>();
+        let ground = grounds[0]!;
+        assignment.setGround(ground);
+        const held = { routers: new Map<string, AssignedRouter>(), routes: new Set<string>() };
+        const take = () => {
+          const change = assignment.take();
+          for (const name of change?.removed ?? []) expect(held.routers.delete(name), name).to.equal(true);
+          for (const router of change?.changed ?? []) held.routers.set(router.name, router);
+          for (const { virtualRouter, address } of change?.removedVips ?? []) {
+            expect(held.routes.delete(`${virtualRouter} ${address}`), address).to.equal(true);
+          }
+          for (const { virtualRouter, address } of change?.addedVips ?? []) {
+            held.routes.add(`${virtualRouter} ${address}`);
+          }
+        };
+        for (const [what, ask] of events) {
+          if ('ground' in what) {
+            ground = what.ground;
+            assignment.setGround(ground);
+          } else if ('gone' in what) {
+            services.delete(what.gone);
+            assignment.deleteService(`default/${what.gone}`);
+          } else {
+            services.set(what.name, service(what.name, ...what.ips));
+            assignment.setService(`default/${what.name}`, service(what.name, ...what.ips));
+          }
+          if (ask) take();
+        }
+        take();
+        const cold = assign({ ...ground, services: [...services.values()] });
+        const routers = [...held.routers.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+        expect(routers).to.deep.equal(cold.routers);
+        expect(held.routes).to.deep.equal(
+          new Set(cold.routers.flatMap(({ name, vips }) => vips.map(({ address }) => `${name} ${address}`))),
+        );
+        expect([...assignment.unannounceable]).to.have.deep.members([...cold.unannounceable]);
+      }),
+    );
   });
 });

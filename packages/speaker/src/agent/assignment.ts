@@ -1,6 +1,8 @@
 /**
  * From what the cluster says to what the wire thread has to contest: every VIP in its virtual router, on its interface. Pure.
  * The same on every node but for the interfaces, so that all speakers contest the same virtual routers.
+ *
+ * Told one Service at a time: a new VIP costs its virtual router, not all of them. Pools, nodes and interfaces concern every VIP.
  */
 
 import {
@@ -12,20 +14,13 @@ import {
   type ParsedPool,
   rankNodes,
   type ServiceLike,
+  type VipOrigin,
   vipsOf,
 } from '@fairlead/api';
 import { type HostInterface, uplinkFor } from './uplinks.js';
 
 export interface AssignedService extends ServiceLike {
   metadata?: { name?: string; namespace?: string };
-}
-
-export interface AssignmentInput {
-  services: Iterable<AssignedService>;
-  pools: readonly ParsedPool[];
-  /** Names of the nodes that speakers run on. */
-  nodes: readonly string[];
-  interfaces: readonly HostInterface[];
 }
 
 export interface AssignedRouter {
@@ -45,42 +40,179 @@ export interface Unannounceable {
   why: string;
 }
 
-export interface Assignment {
-  /** By name, ascending. */
-  routers: AssignedRouter[];
-  unannounceable: Unannounceable[];
+/** What all VIPs depend on. */
+export interface Ground {
+  pools: readonly ParsedPool[];
+  /** Names of the nodes that speakers run on. */
+  nodes: readonly string[];
+  interfaces: readonly HostInterface[];
 }
 
-/** Assigns the VIPs of all Services to virtual routers and interfaces. */
-export function assign(input: AssignmentInput): Assignment {
-  const found = new Map<string, { pool: ParsedPool; n: number; vips: Map<string, IpAddress> }>();
-  const unannounceable: Unannounceable[] = [];
-  const uplinks = new Map<string, string | undefined>();
-  for (const service of input.services) {
-    for (const vip of vipsOf(service)) {
-      const address = formatAddress(vip);
-      const origin = findPool(input.pools, vip);
-      const uplink = uplinkFor(vip, input.interfaces)?.name;
-      uplinks.set(address, uplink);
-      if (origin === undefined || uplink === undefined) {
-        unannounceable.push({ service, address, why: reason(vip, address, origin?.pool) });
-      }
-      if (origin === undefined) continue;
-      const router = found.get(origin.virtualRouter) ?? { pool: origin.pool, n: origin.n, vips: new Map() };
-      router.vips.set(address, vip);
-      found.set(origin.virtualRouter, router);
-    }
+/** What became of an assignment since it was last taken. */
+export interface Reassignment {
+  /** New virtual routers and those that changed, whole, by name, ascending. */
+  changed: AssignedRouter[];
+  /** Names of those that have no VIP any more. */
+  removed: string[];
+  addedVips: RoutedVip[];
+  removedVips: RoutedVip[];
+}
+
+export interface RoutedVip {
+  virtualRouter: string;
+  address: string;
+}
+
+interface Vip {
+  ip: IpAddress;
+  address: string;
+  /** Services that have it. */
+  services: Set<string>;
+  origin: VipOrigin | undefined;
+  uplink: string | undefined;
+}
+
+interface Router {
+  origin: VipOrigin;
+  vips: Map<string, Vip>;
+}
+
+export class Assignment {
+  #ground: Ground = { pools: [], nodes: [], interfaces: [] };
+  readonly #services = new Map<string, { service: AssignedService; vips: string[] }>();
+  readonly #vips = new Map<string, Vip>();
+  readonly #routers = new Map<string, Router>();
+  readonly #unannounceable = new Map<string, Unannounceable[]>();
+  #unannounceableList: readonly Unannounceable[] | undefined = [];
+  /** Virtual routers that may differ from what was taken. */
+  readonly #touched = new Set<string>();
+  readonly #touchedVips = new Set<string>();
+  /** VIP → its virtual router, and the virtual routers, as they were taken. */
+  readonly #takenVips = new Map<string, string>();
+  readonly #takenRouters = new Set<string>();
+
+  /** @param key `namespace/name` */
+  setService(key: string, service: AssignedService): void {
+    const before = this.#services.get(key)?.vips ?? [];
+    const ips = new Map(vipsOf(service).map((ip) => [formatAddress(ip), ip]));
+    if (ips.size === 0) this.#services.delete(key);
+    else this.#services.set(key, { service, vips: [...ips.keys()] });
+    for (const [address, ip] of ips) if (!before.includes(address)) this.#add(address, ip, key);
+    for (const address of before) if (!ips.has(address)) this.#remove(address, key);
+    this.#judge(key);
   }
-  const routers = [...found].map(([name, { pool, n, vips }]) => ({
-    name,
-    pool: pool.name,
-    leaseName: leaseName(pool.name, n),
-    ranking: rankNodes(name, input.nodes),
-    vips: [...vips]
-      .sort(([, a], [, b]) => compareAddresses(a, b))
-      .map(([address]) => ({ address, uplink: uplinks.get(address) })),
-  }));
-  return { routers: routers.sort((a, b) => (a.name < b.name ? -1 : 1)), unannounceable };
+
+  deleteService(key: string): void {
+    for (const address of this.#services.get(key)?.vips ?? []) this.#remove(address, key);
+    this.#services.delete(key);
+    this.#judge(key);
+  }
+
+  /** Looks at every VIP again. */
+  setGround(ground: Ground): void {
+    this.#ground = ground;
+    for (const name of this.#routers.keys()) this.#touched.add(name);
+    this.#routers.clear();
+    for (const vip of this.#vips.values()) this.#place(vip);
+    for (const key of this.#services.keys()) this.#judge(key);
+  }
+
+  /** VIPs that this node cannot announce; the same array until something in it changes. */
+  get unannounceable(): readonly Unannounceable[] {
+    this.#unannounceableList ??= [...this.#unannounceable.values()].flat();
+    return this.#unannounceableList;
+  }
+
+  /** What changed since the last call; the first one gives everything. undefined: nothing. */
+  take(): Reassignment | undefined {
+    if (this.#touched.size + this.#touchedVips.size === 0) return undefined;
+    const changed: AssignedRouter[] = [];
+    const removed: string[] = [];
+    for (const name of [...this.#touched].sort()) {
+      const router = this.#routers.get(name);
+      if (router) {
+        changed.push(this.#assigned(name, router));
+        this.#takenRouters.add(name);
+      } else if (this.#takenRouters.delete(name)) removed.push(name);
+    }
+    const addedVips: RoutedVip[] = [];
+    const removedVips: RoutedVip[] = [];
+    for (const address of this.#touchedVips) {
+      const before = this.#takenVips.get(address);
+      const now = this.#vips.get(address)?.origin?.virtualRouter;
+      if (before === now) continue;
+      if (before !== undefined) removedVips.push({ virtualRouter: before, address });
+      if (now !== undefined) addedVips.push({ virtualRouter: now, address });
+      if (now === undefined) this.#takenVips.delete(address);
+      else this.#takenVips.set(address, now);
+    }
+    this.#touched.clear();
+    this.#touchedVips.clear();
+    return { changed, removed, addedVips, removedVips };
+  }
+
+  #add(address: string, ip: IpAddress, service: string): void {
+    const known = this.#vips.get(address);
+    if (known) {
+      known.services.add(service);
+      return;
+    }
+    const vip: Vip = { ip, address, services: new Set([service]), origin: undefined, uplink: undefined };
+    this.#vips.set(address, vip);
+    this.#place(vip);
+  }
+
+  #remove(address: string, service: string): void {
+    const vip = this.#vips.get(address)!;
+    vip.services.delete(service);
+    if (vip.services.size > 0) return;
+    this.#vips.delete(address);
+    this.#touchedVips.add(address);
+    if (!vip.origin) return;
+    const { virtualRouter } = vip.origin;
+    const router = this.#routers.get(virtualRouter)!;
+    router.vips.delete(address);
+    if (router.vips.size === 0) this.#routers.delete(virtualRouter);
+    this.#touched.add(virtualRouter);
+  }
+
+  #place(vip: Vip): void {
+    const { pools, interfaces } = this.#ground;
+    vip.origin = findPool(pools, vip.ip);
+    vip.uplink = uplinkFor(vip.ip, interfaces)?.name;
+    this.#touchedVips.add(vip.address);
+    if (!vip.origin) return;
+    const { virtualRouter } = vip.origin;
+    const router = this.#routers.get(virtualRouter) ?? { origin: vip.origin, vips: new Map() };
+    this.#routers.set(virtualRouter, router);
+    router.vips.set(vip.address, vip);
+    this.#touched.add(virtualRouter);
+  }
+
+  #assigned(name: string, { origin: { pool, n }, vips }: Router): AssignedRouter {
+    return {
+      name,
+      pool: pool.name,
+      leaseName: leaseName(pool.name, n),
+      ranking: rankNodes(name, [...this.#ground.nodes]),
+      vips: [...vips.values()]
+        .sort((a, b) => compareAddresses(a.ip, b.ip))
+        .map(({ address, uplink }) => ({ address, uplink })),
+    };
+  }
+
+  #judge(key: string): void {
+    const known = this.#services.get(key);
+    const found = (known?.vips ?? []).flatMap((address): Unannounceable[] => {
+      const vip = this.#vips.get(address)!;
+      if (vip.origin && vip.uplink !== undefined) return [];
+      return [{ service: known!.service, address, why: reason(vip.ip, address, vip.origin?.pool) }];
+    });
+    if (found.length === 0 && !this.#unannounceable.has(key)) return;
+    if (found.length === 0) this.#unannounceable.delete(key);
+    else this.#unannounceable.set(key, found);
+    this.#unannounceableList = undefined;
+  }
 }
 
 function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined): string {

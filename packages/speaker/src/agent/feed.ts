@@ -1,16 +1,9 @@
 /**
- * From what the watches say to what the planner is told, one object at a time, and whether VIPs have to be assigned anew: an
- * EndpointSlice, a port or a label is no reason for that.
+ * From what the watches say to what the planner and the assignment of VIPs are told, one object at a time. What changes nothing for
+ * them (a node's heartbeat, a pool's count of free addresses) ends here.
  */
-import {
-  type AddressPool,
-  findPool,
-  formatAddress,
-  type ParsedPool,
-  parseAddress,
-  poolInEffect,
-  vipsOf,
-} from '@fairlead/api';
+import { isDeepStrictEqual } from 'node:util';
+import { type AddressPool, findPool, type ParsedPool, parseAddress, poolInEffect } from '@fairlead/api';
 import {
   type NodeInput,
   type NodeObject,
@@ -20,6 +13,7 @@ import {
   serviceInput,
 } from '@fairlead/ipvs';
 import { type KubeObject, keyOf } from '@fairlead/kube';
+import type { Assignment, Ground } from './assignment.js';
 import type { WatchedSlice } from './endpoint-slices.js';
 
 export type WatchedService = ServiceObject & KubeObject;
@@ -33,43 +27,43 @@ export interface FeedListener {
   endpointsChanged(name: string): void;
 }
 
+type FedAssignment = Pick<Assignment, 'setService' | 'deleteService' | 'setGround'>;
+
 export class Feed {
   readonly #planner: Planner;
+  readonly #assignment: FedAssignment;
   readonly #listener: FeedListener;
-  /** Service → its VIPs. */
-  readonly #vips = new Map<string, string>();
   readonly #nodes = new Map<string, NodeInput>();
-  readonly #pools = new Map<string, ParsedPool>();
-  #reassign = true;
+  #pools: ParsedPool[] = [];
+  #interfaces: Ground['interfaces'] = [];
+  /** What all VIPs depend on has changed, and they were not looked at again. */
+  #groundChanged = false;
 
-  constructor(planner: Planner, listener: FeedListener) {
+  constructor(planner: Planner, assignment: FedAssignment, listener: FeedListener) {
     this.#planner = planner;
+    this.#assignment = assignment;
     this.#listener = listener;
-  }
-
-  /** As they are in effect. */
-  get pools(): ParsedPool[] {
-    return [...this.#pools.values()];
   }
 
   get nodes(): NodeInput[] {
     return [...this.#nodes.values()];
   }
 
-  /** Whether VIPs, pools or nodes changed since the last call, so that virtual routers may be other ones. */
-  takeReassign(): boolean {
-    const reassign = this.#reassign;
-    this.#reassign = false;
-    return reassign;
+  /** To be called when everything was told, before anybody asks the assignment. */
+  settle(): void {
+    if (!this.#groundChanged) return;
+    this.#groundChanged = false;
+    this.#assignment.setGround({
+      pools: this.#pools,
+      nodes: [...this.#nodes.keys()].sort(),
+      interfaces: this.#interfaces,
+    });
   }
 
   service(service: WatchedService): void {
     const key = keyOf(service);
-    const vips = vipsOf(service).map(formatAddress).join();
-    if ((this.#vips.get(key) ?? '') !== vips) this.#reassign = true;
-    if (vips === '') this.#vips.delete(key);
-    else this.#vips.set(key, vips);
-    const input = serviceInput(service, (vip) => findPool(this.#pools.values(), parseAddress(vip)) !== undefined);
+    this.#assignment.setService(key, service);
+    const input = serviceInput(service, (vip) => findPool(this.#pools, parseAddress(vip)) !== undefined);
     if (input) {
       this.#planner.setService(input);
       this.#listener.set(key, service);
@@ -78,7 +72,7 @@ export class Feed {
 
   serviceGone(service: WatchedService): void {
     const key = keyOf(service);
-    if (this.#vips.delete(key)) this.#reassign = true;
+    this.#assignment.deleteService(key);
     this.#forget(key);
   }
 
@@ -96,23 +90,32 @@ export class Feed {
 
   node(node: WatchedNode): void {
     const input = nodeInput(node);
-    if (!this.#nodes.has(input.name)) this.#reassign = true;
+    if (!this.#nodes.has(input.name)) this.#groundChanged = true;
     this.#nodes.set(input.name, input);
     this.#planner.setNode(input);
   }
 
   nodeGone(node: WatchedNode): void {
     const { name } = nodeInput(node);
-    if (this.#nodes.delete(name)) this.#reassign = true;
+    if (this.#nodes.delete(name)) this.#groundChanged = true;
     this.#planner.deleteNode(name);
   }
 
-  /** A pool decides which VIPs count, so all Services are looked at again. */
-  poolsChanged(pools: Iterable<WatchedPool>, services: Iterable<WatchedService>): void {
-    this.#pools.clear();
-    for (const pool of [...pools].flatMap((object) => poolInEffect(object) ?? [])) this.#pools.set(pool.name, pool);
-    this.#reassign = true;
-    for (const service of services) this.service(service);
+  /** Pools decide which VIPs count, so all Services are looked at again if they do it otherwise than before. */
+  pools(objects: Iterable<WatchedPool>, services: () => Iterable<WatchedService>): void {
+    const pools = [...objects]
+      .flatMap((object) => poolInEffect(object) ?? [])
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (isDeepStrictEqual(pools, this.#pools)) return;
+    this.#pools = pools;
+    this.#groundChanged = true;
+    for (const service of services()) this.service(service);
+  }
+
+  interfaces(interfaces: Ground['interfaces']): void {
+    if (isDeepStrictEqual(interfaces, this.#interfaces)) return;
+    this.#interfaces = interfaces;
+    this.#groundChanged = true;
   }
 
   #forget(key: string): void {

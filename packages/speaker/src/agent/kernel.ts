@@ -9,6 +9,7 @@ import {
   Director,
   type Forwarder,
   HostRoutes,
+  type RoutesChange,
   type VirtualRouterVips,
   type VirtualServerStats,
 } from '@fairlead/ipvs';
@@ -86,6 +87,10 @@ export class Kernel {
 
   route(virtualRouters: readonly VirtualRouterVips[]): Operations {
     return { routes: this.#must().routes.sync(virtualRouters).operations };
+  }
+
+  reroute(change: RoutesChange): Operations {
+    return { routes: this.#must().routes.update(change).operations };
   }
 
   /** To be called when this host's interfaces have changed. */

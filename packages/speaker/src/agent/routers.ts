@@ -1,69 +1,95 @@
 /** The virtual routers of this node: which VIPs each has, which routing table, and which of them this node can serve. */
-import { familyOf, type VirtualRouterVips } from '@fairlead/ipvs';
+import { familyOf, type RoutesChange, type VirtualRouterVips } from '@fairlead/ipvs';
 import type { WireUplink, WireVirtualRouter } from '../wire/messages.js';
-import type { Assignment } from './assignment.js';
+import type { AssignedRouter, Reassignment, RoutedVip } from './assignment.js';
 import { contestable } from './contestable.js';
 import type { ObstacleInput } from './obstacle-watch.js';
 import { TableSlots } from './tables.js';
 import type { HostInterface } from './uplinks.js';
 
+/** What is worked out of a virtual router when it changes. */
+interface Known {
+  router: AssignedRouter;
+  families: ReadonlySet<'ipv4' | 'ipv6'>;
+  /** undefined: this node cannot serve it. */
+  wire: WireVirtualRouter | undefined;
+  uplinks: ReadonlySet<string>;
+}
+
 export class Routers {
   readonly #slots = new TableSlots();
-  #assignment: Assignment = { routers: [], unannounceable: [] };
-  #contestable = new Map<string, WireVirtualRouter>();
+  readonly #known = new Map<string, Known>();
   #uplinks: WireUplink[] = [];
-  #tables: VirtualRouterVips[] = [];
-  #families: ObstacleInput['families'] = [];
 
-  /** Takes over an assignment. Throws RangeError when there are more virtual routers than tables. */
-  assign(assignment: Assignment, interfaces: readonly HostInterface[]): void {
-    const { routers } = assignment;
-    const slots = this.#slots.assign(routers.map(({ name }) => name));
-    this.#assignment = assignment;
-    this.#tables = routers.map(({ name, vips }) => ({
-      index: slots.get(name)!,
-      vips: vips.map(({ address }) => address),
-    }));
-    this.#families = [...new Set(this.#tables.flatMap(({ vips }) => vips.map(familyOf)))].sort();
-    this.#contestable = new Map(
-      contestable(routers, interfaces).map((router) => [router.name, { ...router, table: slots.get(router.name)! }]),
-    );
-    const used = new Set([...this.#contestable.values()].flatMap(({ vips }) => vips.map(({ uplink }) => uplink)));
+  /** Takes over what changed; says what that means for routes. Throws RangeError when there are more virtual routers than tables. */
+  apply(
+    { changed, removed, addedVips, removedVips }: Reassignment,
+    interfaces: readonly HostInterface[],
+  ): RoutesChange {
+    const before = new Map(this.#slots.current);
+    for (const name of removed) this.#known.delete(name);
+    const slots = this.#slots.assign([...new Set([...this.#known.keys(), ...changed.map(({ name }) => name)])]);
+    for (const router of changed) {
+      const [stands] = contestable([router], interfaces);
+      this.#known.set(router.name, {
+        router,
+        families: new Set(router.vips.map(({ address }) => familyOf(address))),
+        wire: stands && { ...stands, table: slots.get(router.name)! },
+        uplinks: new Set(stands?.vips.map(({ uplink }) => uplink)),
+      });
+    }
+    const used = new Set(this.#all().flatMap(({ uplinks }) => [...uplinks]));
     this.#uplinks = interfaces
       .filter(({ name }) => used.has(name))
       .map(({ name, index, mac }) => ({ name, index, mac }));
+    return { added: byTable(addedVips, slots), removed: byTable(removedVips, before) };
   }
 
-  get unannounceable(): Assignment['unannounceable'] {
-    return this.#assignment.unannounceable;
-  }
-
-  /** All of them, and the routes that they need. */
-  get tables(): readonly VirtualRouterVips[] {
-    return this.#tables;
+  /** All of them, and the routes that they need: as much work as there are VIPs. */
+  get tables(): VirtualRouterVips[] {
+    return this.#all().map(({ router: { name, vips } }) => ({
+      index: this.#slots.current.get(name)!,
+      vips: vips.map(({ address }) => address),
+    }));
   }
 
   /** Names and numbers of VIPs of all of them. */
   get sizes(): { name: string; vips: number }[] {
-    return this.#assignment.routers.map(({ name, vips }) => ({ name, vips: vips.length }));
+    return this.#all().map(({ router: { name, vips } }) => ({ name, vips: vips.length }));
   }
 
   /** Those that this node stands for, and where it announces them. */
   get wire(): { virtualRouters: WireVirtualRouter[]; uplinks: WireUplink[] } {
-    return { virtualRouters: [...this.#contestable.values()], uplinks: this.#uplinks };
+    return { virtualRouters: this.#all().flatMap(({ wire }) => wire ?? []), uplinks: this.#uplinks };
   }
 
   /** What has to be able to pass this host. */
   get passage(): ObstacleInput {
     return {
       uplinks: this.#uplinks.map(({ name }) => name),
-      families: this.#families,
-      virtualRouters: this.#tables.map(({ index }) => index),
+      families: [...new Set(this.#all().flatMap(({ families }) => [...families]))].sort(),
+      virtualRouters: this.#all().map(({ router: { name } }) => this.#slots.current.get(name)!),
     };
   }
 
   /** Of one that this node stands for. */
   vipsOf(name: string): string[] {
-    return this.#contestable.get(name)?.vips.map(({ address }) => address) ?? [];
+    return this.#known.get(name)?.wire?.vips.map(({ address }) => address) ?? [];
   }
+
+  /** By name, ascending. */
+  #all(): Known[] {
+    return [...this.#known.values()].sort((a, b) => (a.router.name < b.router.name ? -1 : 1));
+  }
+}
+
+function byTable(vips: readonly RoutedVip[], slots: ReadonlyMap<string, number>): VirtualRouterVips[] {
+  const tables = new Map<number, string[]>();
+  for (const { virtualRouter, address } of vips) {
+    const index = slots.get(virtualRouter)!;
+    const there = tables.get(index);
+    if (there) there.push(address);
+    else tables.set(index, [address]);
+  }
+  return [...tables].map(([index, vips]) => ({ index, vips }));
 }

@@ -13,6 +13,7 @@ import {
   type NodeHealthOptions,
   nodeInput,
   Planner,
+  type RoutesChange,
   type VirtualServerStats,
 } from '@fairlead/ipvs';
 import { EventRecorder, KubeClient, resolveConfig } from '@fairlead/kube';
@@ -22,7 +23,7 @@ import { type KernelPart, SpeakerMetrics } from '../metrics/metrics.js';
 import type { SpeakerView } from '../metrics/view.js';
 import { lingeringMs } from '../wire/hold.js';
 import type { FromWire, LeaseTimings } from '../wire/messages.js';
-import { assign } from './assignment.js';
+import { Assignment, type Reassignment } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { Feed, type WatchedNode } from './feed.js';
 import { hostChange } from './host-changes.js';
@@ -34,6 +35,7 @@ import { Routers } from './routers.js';
 import { ServiceChecks } from './service-checks.js';
 import { Standing } from './standing.js';
 import { Suspects } from './suspects.js';
+import type { HostInterface } from './uplinks.js';
 import { Watches } from './watches.js';
 import { WireThread } from './wire-thread.js';
 
@@ -103,6 +105,7 @@ class Agent implements Speaker {
   readonly #kube: KubeClient;
   readonly #watches: Watches;
   readonly #planner: Planner;
+  readonly #assignment = new Assignment();
   readonly #feed: Feed;
   readonly #health: NodeHealth;
   readonly #checks: Checks;
@@ -124,6 +127,7 @@ class Agent implements Speaker {
   #state: State = 'unknown';
   /** This host's interfaces changed, so VIPs may belong to other ones. */
   #interfacesChanged = true;
+  #interfaces: HostInterface[] = [];
   /** The planner knows the whole cluster. Before that its plan would be to forward nothing. */
   #fed = false;
   /** The last failure to bring the kernel in line that was logged; undefined when it is in line. */
@@ -149,7 +153,7 @@ class Agent implements Speaker {
         this.#work.request();
       },
     });
-    this.#feed = new Feed(this.#planner, this.#serviceChecks);
+    this.#feed = new Feed(this.#planner, this.#assignment, this.#serviceChecks);
     this.#kernel = new Kernel(options);
     this.#suspects = new Suspects({
       forMs: lingeringMs(timings),
@@ -216,7 +220,10 @@ class Agent implements Speaker {
       this.#work.request();
     });
     this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });
-    this.#audits = setInterval(() => this.#doubt('doubted'), AUDIT_EVERY_MS);
+    this.#audits = setInterval(() => {
+      this.#interfacesChanged = true;
+      this.#doubt('doubted');
+    }, AUDIT_EVERY_MS);
     this.#fed = true;
     this.#reconcile();
     this.#metrics.observe(
@@ -296,47 +303,48 @@ class Agent implements Speaker {
     } catch (error) {
       this.#failed(error as Error, state);
     }
-    this.#reporter.problems(this.#routers.unannounceable, [...this.#planner.problems, ...this.#serviceChecks.problems]);
+    this.#reporter.problems(this.#assignment.unannounceable, [
+      ...this.#planner.problems,
+      ...this.#serviceChecks.problems,
+    ]);
     if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();
     if (this.#kernel.draining > 0) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
   }
 
   #bringInLine(): void {
     const state = this.#state;
-    const reassign = this.#feed.takeReassign() || this.#interfacesChanged;
+    if (this.#interfacesChanged) this.#interfaces = this.#readInterfaces();
+    this.#feed.interfaces(this.#interfaces);
+    this.#feed.settle();
     this.#serviceChecks.settle();
     const change = this.#planner.take();
+    const reassignment = this.#assignment.take();
     if (state !== 'gone') this.#state = 'unknown'; // until the kernel has taken it
-    if (reassign) this.#assign();
+    const reroute = reassignment && this.#reassign(reassignment);
     if (state === 'known' || state === 'doubted') {
-      if (reassign) this.#wrote(this.#kernel.follow());
+      if (this.#interfacesChanged) this.#wrote(this.#kernel.follow());
       this.#wrote(this.#kernel.update(change));
+      if (reroute) this.#wrote(this.#kernel.reroute(reroute));
+      if (state === 'doubted') this.#repaired(this.#kernel.audit(this.#routers.tables));
     } else {
       if (state !== 'untold') this.#kernel.setUp();
       this.#state = 'unknown';
       this.#wrote(this.#kernel.sync(this.#planner.desired()));
+      this.#wrote(this.#kernel.route(this.#routers.tables));
     }
-    if (state === 'doubted') this.#repaired(this.#kernel.audit(this.#routers.tables));
-    else if (state !== 'known' || reassign) this.#wrote(this.#kernel.route(this.#routers.tables));
     this.#state = 'known';
-    if (state !== 'known' || reassign) this.#wire.send({ kind: 'configure', ...this.#routers.wire });
+    this.#interfacesChanged = false;
+    if (state !== 'known' || reassignment) this.#wire.send({ kind: 'configure', ...this.#routers.wire });
   }
 
-  #assign(): void {
-    this.#interfacesChanged = true; // in case this fails
-    const interfaces = hostInterfaces(this.#rtnetlink, {
-      ownInterface: DEFAULT_HOST_INTERFACE,
-      only: this.#options.uplink,
-    });
-    const assignment = assign({
-      services: this.#watches.services.list(),
-      pools: this.#feed.pools,
-      nodes: this.#feed.nodes.map(({ name }) => name),
-      interfaces,
-    });
-    this.#routers.assign(assignment, interfaces);
-    for (const { name } of this.#routers.sizes) this.#reporter.reassigned(name, this.#routers.vipsOf(name));
-    this.#interfacesChanged = false;
+  #readInterfaces(): HostInterface[] {
+    return hostInterfaces(this.#rtnetlink, { ownInterface: DEFAULT_HOST_INTERFACE, only: this.#options.uplink });
+  }
+
+  #reassign(reassignment: Reassignment): RoutesChange {
+    const change = this.#routers.apply(reassignment, this.#interfaces);
+    for (const { name } of reassignment.changed) this.#reporter.reassigned(name, this.#routers.vipsOf(name));
+    return change;
   }
 
   /** The kernel keeps what it has, and so do the elections, unless there is no way into the director. */
@@ -345,7 +353,6 @@ class Agent implements Speaker {
     this.#metrics.kernelErrors.inc();
     if (message !== this.#failure) this.#log.error({ err: error }, `could not bring the kernel in line: ${message}`);
     this.#failure = message;
-    this.#interfacesChanged = true; // what was to be said to the wire thread is still to be said
     if (this.#state === 'gone') this.#standing.decide(message);
     // What an audit cannot repair can be made anew at once.
     this.#retry = setTimeout(() => this.#work.request(), state === 'doubted' ? 0 : RETRY_MS);

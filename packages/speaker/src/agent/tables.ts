@@ -12,6 +12,10 @@ export class TableSlots {
   readonly #byName = new Map<string, number>();
   readonly #taken = new Set<number>();
 
+  get current(): ReadonlyMap<string, number> {
+    return this.#byName;
+  }
+
   /** Keeps the slots of exactly these virtual routers, and gives new ones theirs. Throws RangeError when there are too many. */
   assign(names: readonly string[]): ReadonlyMap<string, number> {
     const wanted = new Set(names);

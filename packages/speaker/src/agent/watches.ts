@@ -45,8 +45,9 @@ export class Watches {
       informer.on('update', then(set));
       informer.on('delete', then(gone));
     };
-    const poolsChanged = () => feed.poolsChanged(this.#pools.list(), this.services.list());
+    const poolsChanged = () => feed.pools(this.#pools.list(), () => this.services.list());
     poolsChanged();
+    for (const service of this.services.list()) feed.service(service);
     for (const node of this.nodes.list()) feed.node(node);
     for (const slice of this.#slices.list()) feed.slice(slice);
     on(this.#pools, poolsChanged, poolsChanged);
