@@ -27,9 +27,12 @@ export class Cluster {
   readonly services: Informer<ServiceObject>;
   readonly #forwarder: ForwarderChoice;
 
-  /** Three nodes with a Pod each; controller and speakers run. */
-  static async start(forwarder: ForwarderChoice): Promise<Cluster> {
-    const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs: 2_000 });
+  /**
+   * Three nodes with a Pod each; controller and speakers run.
+   * @param nodeMonitorGraceMs when Kubernetes notices that a node is dead
+   */
+  static async start(forwarder: ForwarderChoice, { nodeMonitorGraceMs = 2_000 } = {}): Promise<Cluster> {
+    const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs });
     try {
       await installManifests(lab.kube);
       const pods = await deployEcho(lab, { name: 'web', namespace: 'default', perNode: 1, port: PORT });

@@ -11,7 +11,9 @@ function fairlead(...args: string[]): { status: number | null; stdout: string; s
   return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
 }
 
-describe('the fairlead command', () => {
+describe('the fairlead command', function () {
+  this.timeout(60_000); // every test starts Node.js, on a machine that may be busy
+
   const wrong = [
     ['frobnicate'],
     ['demo', '--forwarder', 'foo'],
@@ -25,6 +27,9 @@ describe('the fairlead command', () => {
     ['speaker', '--probe-fall', '0'],
     ['speaker', '--probe-rise', '1.5'],
     ['speaker', '--kube-proxy-port', '65536'],
+    ['speaker', '--panic-threshold', '0%'],
+    ['speaker', '--panic-threshold', '101%'],
+    ['speaker', '--metrics-address', 'localhost'],
   ];
   for (const args of wrong) {
     it(`refuses \`${args.join(' ')}\` with exit code 2 and without a stack`, () => {

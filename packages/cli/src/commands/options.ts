@@ -20,6 +20,14 @@ export function withCommonOptions(command: Command): Command {
     );
 }
 
+/** `50%` or `0.5` → 0.5; more than nothing, at most all. */
+export function parseShare(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(%)?$/.exec(text);
+  const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
+  if (share > 0 && share <= 1) return share;
+  throw new InvalidArgumentError('a share such as 50% or 0.5 is expected, more than 0 and at most 100%.');
+}
+
 /** `--metrics-address`, of the daemons. */
 export function withMetricsAddress(command: Command, fallback: string): Command {
   return command.addOption(

@@ -1,13 +1,7 @@
 /** `fairlead speaker` */
 
 import { SYSTEM_NAMESPACE } from '@fairlead/api';
-import {
-  type Speaker,
-  SpeakerMetrics,
-  type SpeakerOptions,
-  scrapeVirtualServers,
-  startSpeaker,
-} from '@fairlead/speaker';
+import { type Speaker, SpeakerMetrics, type SpeakerOptions, startSpeaker, virtualServersPage } from '@fairlead/speaker';
 import { type Command, Option } from 'commander';
 import { createLogger } from '../logging.js';
 import type { ListenAddress } from '../metrics/listen-address.js';
@@ -19,6 +13,7 @@ import {
   defaultNodeName,
   parseCount,
   parseDuration,
+  parseShare,
   withCommonOptions,
   withMetricsAddress,
 } from './options.js';
@@ -38,6 +33,7 @@ interface Options extends CommonOptions {
   probeFall: number;
   probeRise: number;
   kubeProxyPort: number;
+  panicThreshold: number;
 }
 
 /** More in a row than this is a mistake: nothing would ever be decided. */
@@ -69,6 +65,11 @@ export function speakerCommand(parent: Command): void {
     .option('--probe-fall <count>', 'failures in a row that make a node unhealthy', parseCount(MAX_IN_A_ROW), 2)
     .option('--probe-rise <count>', 'answers in a row that make it healthy again', parseCount(MAX_IN_A_ROW), 2)
     .option('--kube-proxy-port <port>', "where every node's kube-proxy answers /healthz", parseCount(65_535), 10_256)
+    .addOption(
+      new Option('--panic-threshold <share>', 'when so many nodes look unusable, all are forwarded to')
+        .argParser(parseShare)
+        .default(1, '100%'),
+    )
     .action((options: Options) => {
       const log = createLogger('speaker', options.logLevel).child({ node: options.nodeName });
       return runDaemon(log, async () => {
@@ -79,7 +80,7 @@ export function speakerCommand(parent: Command): void {
           registry: metrics.registry,
           documents: {
             '/metrics': () => metrics.scrape(),
-            '/metrics/virtual-servers': () => scrapeVirtualServers(speaker?.virtualServers() ?? []),
+            '/metrics/virtual-servers': async () => virtualServersPage(speaker?.virtualServers() ?? []),
           },
           notReady: () => (speaker ? speaker.notReady() : 'starting'),
         });
@@ -97,6 +98,7 @@ export function speakerCommand(parent: Command): void {
             renewPeriodMs: options.renewPeriod,
             retryPeriodMs: options.retryPeriod,
           },
+          panicShare: options.panicThreshold,
           probes: {
             intervalMs: options.probeInterval,
             timeoutMs: options.probeTimeout,

@@ -1,7 +1,7 @@
 /** docs/metrics.md, as the metrics themselves say it. */
 
 import { ControllerMetrics } from '@fairlead/controller';
-import { SpeakerMetrics, virtualServerRegistry } from '@fairlead/speaker';
+import { REAL_SERVER_METRICS, SpeakerMetrics } from '@fairlead/speaker';
 import { Registry } from 'prom-client';
 import { addProcessMetrics } from './process-metrics.js';
 
@@ -22,30 +22,43 @@ Worth an alert: \`fairlead_speaker_panic == 1\`, \`fairlead_speaker_kernel_in_sy
 <!-- What follows is made of the code: FAIRLEAD_WRITE_DOCS=1 npx mocha packages/cli/dist/metrics/documentation.spec.js -->
 `;
 
-/** The whole page. */
-export async function metricsPage(): Promise<string> {
-  const both = new Registry();
-  addProcessMetrics(both, { version: '' });
-  const sections: [string, Registry][] = [
-    ['Speaker', new SpeakerMetrics().registry],
-    ['Speaker, `/metrics/virtual-servers`', virtualServerRegistry([])],
-    ['Controller', new ControllerMetrics().registry],
-    ['Both', both],
-  ];
-  const tables = await Promise.all(
-    sections.map(async ([title, registry]) => `## ${title}\n\n${await table(registry)}`),
-  );
-  return `${INTRODUCTION}\n${tables.join('\n')}`;
+interface Described {
+  name: string;
+  type: string;
+  help: string;
+  labelNames: readonly string[];
 }
 
-async function table(registry: Registry): Promise<string> {
-  const metrics = registry.getMetricsAsArray() as unknown as { name: string; labelNames: string[] }[];
-  const described = new Map((await registry.getMetricsAsJSON()).map((metric) => [metric.name, metric]));
-  const rows = metrics
-    .map(({ name, labelNames }) => ({ name, labelNames, metric: described.get(name)! }))
+/** The whole page. */
+export function metricsPage(): string {
+  const both = new Registry();
+  addProcessMetrics(both, { version: '' });
+  const sections: [string, readonly Described[]][] = [
+    ['Speaker', speakerMetrics()],
+    ['Speaker, `/metrics/virtual-servers`', REAL_SERVER_METRICS],
+    ['Controller', controllerMetrics()],
+    ['Both', describe(both)],
+  ];
+  return `${INTRODUCTION}\n${sections.map(([title, metrics]) => `## ${title}\n\n${table(metrics)}`).join('\n')}`;
+}
+
+export function speakerMetrics(): Described[] {
+  return describe(new SpeakerMetrics().registry);
+}
+
+export function controllerMetrics(): Described[] {
+  return describe(new ControllerMetrics().registry);
+}
+
+/** What prom-client's metrics know of themselves; its types do not tell. */
+function describe(registry: Registry): Described[] {
+  const metrics = registry.getMetricsAsArray() as unknown as Omit<Described, 'type'>[];
+  return metrics.map((metric) => ({ ...metric, type: metric.constructor.name.toLowerCase() }));
+}
+
+function table(metrics: readonly Described[]): string {
+  const rows = [...metrics]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(
-      ({ name, labelNames, metric }) => `| \`${name}\` | ${metric.type} | ${labelNames.join(', ')} | ${metric.help} |`,
-    );
+    .map(({ name, type, help, labelNames }) => `| \`${name}\` | ${type} | ${labelNames.join(', ')} | ${help} |`);
   return ['| name | type | labels | |', '|---|---|---|---|', ...rows, ''].join('\n');
 }

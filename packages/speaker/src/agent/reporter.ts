@@ -88,7 +88,7 @@ export class Reporter {
     this.#tellProblems();
   }
 
-  /** Whether all nodes look unusable to this speaker. Returns whether they just began to. */
+  /** Whether so many nodes look unusable to this speaker that it uses all of them. Returns whether they just began to. */
   panic(panic: boolean): boolean {
     if (panic === this.#panic) return false;
     this.#panic = panic;
@@ -96,12 +96,12 @@ export class Reporter {
     const own = ownNode();
     if (panic) {
       const message =
-        `to the speaker on ${node} not one node looks usable (Ready, not excluded, and its kube-proxy healthy), so it goes on ` +
+        `to the speaker on ${node} too few nodes look usable (Ready, not excluded, and their kube-proxy healthy), so it goes on ` +
         "forwarding to all of them: look at this node's own network, at kube-proxy's health port, and at the control plane";
       log.error({ reason: 'AllNodesUnhealthy' }, message);
       if (own) events.event(own, 'Warning', 'AllNodesUnhealthy', message);
     } else {
-      const message = `the speaker on ${node} sees usable nodes again, and forwards to those only`;
+      const message = `the speaker on ${node} sees enough usable nodes again, and forwards to those only`;
       log.info({ reason: 'NodesHealthy' }, message);
       if (own) events.event(own, 'Normal', 'NodesHealthy', message);
     }

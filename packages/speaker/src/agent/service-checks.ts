@@ -6,6 +6,7 @@
  * Work is in proportion to what changed among the Services that want to be checked; the others cost nothing.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { annotations } from '@fairlead/api';
 import {
   type Candidate,
@@ -77,6 +78,7 @@ export class ServiceChecks {
   readonly #problems = new Map<string, PlanProblem>();
   /** Services whose checks may have to be others. */
   readonly #dirty = new Set<string>();
+  #nodes: readonly NodeInput[] = [];
   #nodeOf = new Map<string, string>();
 
   constructor(options: ServiceChecksOptions) {
@@ -114,11 +116,16 @@ export class ServiceChecks {
     if (this.#wishes.has(name)) this.#dirty.add(name);
   }
 
-  /** Nodes, their addresses or their health changed. */
-  nodesChanged(nodes: Iterable<NodeInput>): void {
-    this.#nodeOf = new Map(
-      [...nodes].flatMap(({ name, internalIPs }) => internalIPs.map((address) => [address, name])),
-    );
+  /** Nodes may have changed, or come or gone: they tell of themselves often, and seldom anything new. */
+  nodesChanged(nodes: readonly NodeInput[]): void {
+    if (isDeepStrictEqual(nodes, this.#nodes)) return;
+    this.#nodes = nodes;
+    this.#nodeOf = new Map(nodes.flatMap(({ name, internalIPs }) => internalIPs.map((address) => [address, name])));
+    this.healthChanged();
+  }
+
+  /** Other nodes can be forwarded to than before. */
+  healthChanged(): void {
     for (const name of this.#wishes.keys()) this.#dirty.add(name);
   }
 

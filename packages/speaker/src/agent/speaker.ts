@@ -5,6 +5,7 @@
  * may give VIPs other places (pools, nodes, a Service's addresses, this host's interfaces) has virtual routers assigned anew. When
  * the kernel is not known, it is told everything, and when others may have changed it, it is audited.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Checks,
   DEFAULT_HOST_INTERFACE,
@@ -56,6 +57,8 @@ export interface SpeakerOptions {
   timings: LeaseTimings;
   /** How nodes are probed; the defaults are NodeHealth's. */
   probes?: Omit<NodeHealthOptions, 'send' | 'timers'>;
+  /** The share of nodes that has to look unusable for all to be kept; default 1: every one of them. */
+  panicShare?: number;
   /** Where what happens is counted; nobody else may use it. */
   metrics?: SpeakerMetrics;
   log: Logger;
@@ -80,6 +83,9 @@ const RETRY_MS = 1_000;
  * is ours, and most of that nobody is told of.
  */
 const AUDIT_EVERY_MS = 30_000;
+
+/** How long a speaker that starts waits for what Services want to be checked: very many checks take their time. */
+const FIRST_CHECKS_MS = 2_000;
 
 /** How often real servers that drain are looked at, ms. */
 const TEND_EVERY_MS = 1_000;
@@ -139,7 +145,7 @@ class Agent implements Speaker {
     this.#log = log;
     this.#metrics = options.metrics ?? new SpeakerMetrics();
     this.#kube = kube;
-    this.#planner = new Planner(options.scheduler === undefined ? {} : { scheduler: options.scheduler });
+    this.#planner = new Planner({ scheduler: options.scheduler, panicShare: options.panicShare });
     this.#watches = new Watches(kube);
     this.#health = new NodeHealth(options.probes);
     const { port: _, ...timing } = options.probes ?? {};
@@ -211,12 +217,12 @@ class Agent implements Speaker {
     this.#serviceChecks.nodesChanged(this.#feed.nodes);
     this.#serviceChecks.settle();
     this.#checks.start();
-    await this.#checks.firstRound();
+    await Promise.race([this.#checks.firstRound(), sleep(FIRST_CHECKS_MS, undefined, { ref: false })]);
     this.#health.on('change', ({ node, healthy, reason }) => {
       const message = `node ${node} is ${healthy ? 'healthy' : `unhealthy: ${reason}`}`;
       this.#log.info({ peer: node, healthy, reason }, message);
       this.#planner.setNodeHealth(node, healthy);
-      this.#serviceChecks.nodesChanged(this.#feed.nodes);
+      this.#serviceChecks.healthChanged();
       this.#work.request();
     });
     this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });

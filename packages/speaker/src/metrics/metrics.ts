@@ -45,7 +45,7 @@ export class SpeakerMetrics {
     buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
     registers: [this.registry],
   });
-  readonly panics = this.#counter('panics_total', 'How often no node could be used, so that all were.');
+  readonly panics = this.#counter('panics_total', 'How often too few nodes looked usable, so that all were used.');
   readonly apiErrors = this.#counter('api_errors_total', 'Failed requests to the API server, watches included.', [
     'resource',
   ]);
@@ -54,7 +54,7 @@ export class SpeakerMetrics {
   readonly #forwarder = this.#gauge('forwarder', '1 for the forwarder in use.', ['kind']);
   readonly #standing = this.#gauge('standing', 'Whether this node stands for election (1) or is not fit to (0).');
   readonly #inSync = this.#gauge('kernel_in_sync', 'Whether the kernel holds what is desired.');
-  readonly #panic = this.#gauge('panic', 'Whether no node can be used, so that all are (1).');
+  readonly #panic = this.#gauge('panic', 'Whether too few nodes look usable, so that all are used (1).');
   readonly #owner = this.#gauge('virtual_router_owner', 'Whether this node answers for the virtual router (1).', [
     'virtual_router',
   ]);

@@ -9,7 +9,7 @@ export interface SpeakerView {
   standing: boolean;
   /** The kernel holds what is desired. */
   inSync: boolean;
-  /** No node can be used, so all are. */
+  /** Too few nodes look usable, so all are used. */
   panic: boolean;
   virtualRouters: readonly VirtualRouterView[];
   vips: number;
