@@ -5,9 +5,9 @@
 import { createForwarder, type EndpointSliceObject, endpointsInput, Planner } from '@fairlead/ipvs';
 import { Ipvs, openTransport, Rtnetlink, type Transport } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns } from '@fairlead/raw-socket';
-import type { BenchContext } from '../bench.js';
 import { judge, type Row } from '../row.js';
 import { median, percentile } from '../statistics.js';
+import type { GroupContext, RowGroup } from './group.js';
 
 const SERVICES = 10_000;
 const ENDPOINTS = 2;
@@ -15,15 +15,16 @@ const CHANGES = 200;
 const LIMIT = 1 / 200;
 const LOOPBACK_INDEX = 1;
 
-export function changeOne(context: BenchContext): Row[] {
-  const netns = `fl-bench-${process.pid}`;
+export const rows: RowGroup = { name: 'change', run: (context) => Promise.resolve(changeOne(context)) };
+
+function changeOne({ samples: programmings, signal, step }: GroupContext): Row[] {
+  const netns = `flbench-change-${process.pid}`;
   createNetns(netns);
   linkUp(netns);
   const counted = counting(openTransport({ protocol: constants.NETLINK_GENERIC, netns }));
   try {
     const ipvs = new Ipvs({ transport: counted.transport });
     const forwarder = createForwarder({ kind: 'ipvs', director: netns, ipvs });
-    context.step(`one endpoint changes among ${SERVICES} Services`);
     const planner = new Planner();
     planner.setNode({ name: 'n1', internalIPs: ['10.0.0.1'], ready: true, excluded: false });
     for (let n = 0; n < SERVICES; n++) {
@@ -37,13 +38,16 @@ export function changeOne(context: BenchContext): Row[] {
     }
     planner.take();
     const desired = planner.desired();
-    forwarder.sync({ vips: [], virtualServers: [] });
-    const programMs = timed(() => forwarder.sync(desired));
+    const program = Array.from({ length: programmings }, () => {
+      forwarder.sync({ vips: [], virtualServers: [] });
+      return timed(() => forwarder.sync(desired));
+    });
+    step(`${SERVICES} Services programmed in ${program.map(Math.round).join(', ')} ms; now one endpoint at a time`);
 
     const samples: number[] = [];
     const messages: number[] = [];
     for (let change = 0; change < CHANGES; change++) {
-      context.signal.throwIfAborted();
+      signal.throwIfAborted();
       // Any Service; each loses an endpoint, and gets it back in the next round.
       const service = ((change >> 1) * 7_919) % SERVICES;
       const line = JSON.stringify({
@@ -61,7 +65,7 @@ export function changeOne(context: BenchContext): Row[] {
       messages.push(counted.messages() - before);
     }
     forwarder.close();
-    const reference = { name: `all of the ${SERVICES} programmed`, value: programMs };
+    const reference = { name: `all of the ${SERVICES} programmed`, value: Math.min(...program) };
     return [
       judge({ name: 'ipvs.change.one', value: median(samples), unit: 'ms', reference, limit: LIMIT, samples }),
       judge({ name: 'ipvs.change.one.p99', value: percentile(samples, 99), unit: 'ms', reference }),
