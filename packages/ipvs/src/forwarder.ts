@@ -96,8 +96,10 @@ export interface VirtualServerStats extends VirtualServerKey {
  */
 export interface Forwarder {
   readonly kind: 'ipvs' | 'nftables';
-  /** How many real servers are being drained: while there are any, `tend` wants to be called. */
+  /** How many real servers are being drained. */
   readonly draining: number;
+  /** Whether `tend` wants to be called: something drains, or was put off because it was much at once. */
+  readonly unfinished: boolean;
   /**
    * Makes the kernel hold exactly `desired.virtualServers` (and what drains), sending only what differs. The first
    * call compares with the kernel, so that a restarted process adopts what it finds; later ones with what the last
@@ -110,8 +112,9 @@ export interface Forwarder {
   /** Reads the kernel, compares it with what was desired last, and repairs it. `repaired`: how many entries that were. */
   audit(): { repaired: number };
   /**
-   * Ends the drains whose connections are gone or whose time is up. `nowMs`: of any clock that does not go back. To be
-   * called about every second while anything is `draining`; a drain's time counts from the first call after it began.
+   * Ends the drains whose connections are gone or whose time is up, and goes on with what was put off. `nowMs`: of any
+   * clock that does not go back. To be called about every second while something is `unfinished`; a drain's time counts
+   * from the first call after it began.
    */
   tend(nowMs: number): { draining: number };
   /** What the kernel holds now, draining real servers (weight 0) included, in canonical order. */

@@ -174,6 +174,28 @@ describe('forwarder', function () {
       );
     });
 
+    it('a node that joins every list of a hashing scheduler at once, and puts the lists in order in turns', () => {
+      const world = new World();
+      const forwarder = world.open();
+      const nodes = Array.from({ length: 100 }, (_, n) => real(n + 2));
+      const servers = Array.from({ length: 3 }, (_, n) => ({
+        ...{ ...web, port: n + 1, scheduler: 'mh', realServers: nodes },
+      }));
+      const joined = servers.map((server) => ({ ...server, realServers: [real(1), ...nodes] }));
+      forwarder.sync(state(...servers));
+      expect(forwarder.unfinished).to.equal(false);
+      const first = world.messages(() => forwarder.update(changeTo(...joined)));
+      expect(first).to.equal(3 + 2 * 100);
+      expect(forwarder.audit()).to.deep.equal({ repaired: 0 });
+      let turns = 0;
+      for (; forwarder.unfinished && turns < 10; turns++) {
+        expect(world.messages(() => forwarder.tend(turns * 1_000))).to.be.at.most(200);
+      }
+      expect(turns).to.equal(2);
+      const inOrder = [real(1), ...nodes].map(({ address }) => `${address}:30080 1`);
+      for (const server of joined) expect(world.list(server)).to.deep.equal(inOrder);
+    });
+
     it('again what the kernel refused because somebody had been at it', () => {
       const world = new World();
       const forwarder = world.open();

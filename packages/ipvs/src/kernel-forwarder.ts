@@ -45,6 +45,11 @@ interface Known {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+/**
+ * How many real servers are moved within their lists at a time: each is two messages for which mh builds its table
+ * anew. A node that joins is in every list, and may come before all others there.
+ */
+const MAX_MOVES = 100;
 
 export class KernelForwarder implements Forwarder {
   readonly #engine: Engine;
@@ -56,6 +61,9 @@ export class KernelForwarder implements Forwarder {
   #dead: ReadonlySet<string> = NONE;
   /** Drains that are over, while they are being deleted: connections that are left, by flowName(). */
   #drained: ReadonlyMap<string, number> = new Map();
+  /** Virtual servers whose real servers are to be put in order, when it is their turn. */
+  readonly #disordered = new Set<string>();
+  #tending = false;
   #known: Known | undefined;
   #prepared = false;
 
@@ -64,7 +72,7 @@ export class KernelForwarder implements Forwarder {
     this.#flows = flows;
     this.#log = options.log ?? silent;
     this.#drains = new Drains(options.drainTimeoutMs);
-    this.#diffOptions = { ordered: engine.ordered, drains: (service, real) => this.#mayDrain(service, real) };
+    this.#diffOptions = { drains: (service, real) => this.#mayDrain(service, real) };
   }
 
   get kind(): Forwarder['kind'] {
@@ -73,6 +81,10 @@ export class KernelForwarder implements Forwarder {
 
   get draining(): number {
     return this.#drains.size;
+  }
+
+  get unfinished(): boolean {
+    return this.#drains.size > 0 || this.#disordered.size > 0;
   }
 
   sync(desired: DesiredState): SyncResult {
@@ -108,7 +120,6 @@ export class KernelForwarder implements Forwarder {
     this.#mustBeSynced('audit');
     this.#prepared = false;
     const repaired = this.#prepare() + this.#write(this.#readKernel({ thorough: true }));
-    if (repaired > 0) this.#log.warn({ repaired }, 'the kernel had drifted from what is desired: repaired');
     return { repaired };
   }
 
@@ -123,13 +134,15 @@ export class KernelForwarder implements Forwarder {
       if (connections === 0) this.#log.info(fields, 'real server drained');
       else this.#log.warn({ ...fields, connections }, 'time to drain is up: the connections that are left end now');
     }
-    if (finished.length > 0) {
-      this.#drained = new Map(finished.map((drained) => [flowName(drained), drained.connections]));
-      try {
-        this.#bringInLine(new Set(finished.map(({ service }) => virtualServerName(service))));
-      } finally {
-        this.#drained = new Map();
-      }
+    this.#drained = new Map(finished.map((drained) => [flowName(drained), drained.connections]));
+    this.#tending = true;
+    try {
+      const names = this.#nextDisordered();
+      for (const { service } of finished) names.add(virtualServerName(service));
+      if (names.size > 0) this.#bringInLine(names);
+    } finally {
+      this.#tending = false;
+      this.#drained = new Map();
     }
     return { draining: this.draining };
   }
@@ -197,11 +210,13 @@ export class KernelForwarder implements Forwarder {
     const after = new Map<string, VirtualServer>();
     const writes: Operation[] = [];
     const removals: Operation[] = [];
+    let moves = 0;
     for (const name of names) {
       const desired = this.#desired!.get(name);
       const actual = known.servers.get(name);
       if (isInLine(desired, actual) && !this.#drains.has(name)) continue;
-      const step = diffServer(desired, actual, this.#diffOptions);
+      const step = this.#step(name, desired, actual, MAX_MOVES - moves);
+      moves += countMoves(step);
       steps.set(name, step);
       if (step.after) after.set(name, step.after);
       for (const operation of step.writes) writes.push(operation);
@@ -221,6 +236,27 @@ export class KernelForwarder implements Forwarder {
     this.#known = { servers: known.servers, repairs: 0 };
     this.#forget(flows);
     return operations.length + known.repairs;
+  }
+
+  /** In order, if that takes no more than so many moves, or is the first to take any; else that is left to `tend`. */
+  #step(name: string, desired: VirtualServer | undefined, actual: VirtualServer | undefined, moves: number): Step {
+    const putOff = this.#disordered.has(name) && !this.#tending;
+    if (!putOff) {
+      const step = diffServer(desired, actual, { ...this.#diffOptions, ordered: this.#engine.ordered });
+      this.#disordered.delete(name);
+      if (moves === MAX_MOVES || countMoves(step) <= moves) return step;
+    }
+    const step = diffServer(desired, actual, this.#diffOptions);
+    if (step.after) this.#disordered.add(name);
+    else this.#disordered.delete(name);
+    return step;
+  }
+
+  /** Enough for one turn. */
+  #nextDisordered(): Set<string> {
+    const names = new Set<string>();
+    for (const name of this.#disordered) if (names.size < MAX_MOVES) names.add(name);
+    return names;
   }
 
   /** The kernel is in line already: that connections of the past are not ended is told, but fails nothing. */
@@ -257,4 +293,8 @@ export class KernelForwarder implements Forwarder {
       })
       .filter((flow) => this.#drained.get(flowName(flow)) !== 0);
   }
+}
+
+function countMoves({ writes }: Step): number {
+  return writes.reduce((sum, { kind }) => sum + (kind === 'move-destination' ? 1 : 0), 0);
 }

@@ -51,6 +51,11 @@ export class Kernel {
     return this.#parts?.forwarder.draining ?? 0;
   }
 
+  /** Whether `tend` wants to be called. */
+  get unfinished(): boolean {
+    return this.#parts?.forwarder.unfinished ?? false;
+  }
+
   /** Makes what is missing and adopts what is there. Everything else comes after it; `sync` and `route` first. */
   setUp(): void {
     const { director: name, forwarder: kind, log } = this.#options;

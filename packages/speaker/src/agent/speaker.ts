@@ -314,7 +314,7 @@ class Agent implements Speaker {
       ...this.#serviceChecks.problems,
     ]);
     if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();
-    if (this.#kernel.draining > 0) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
+    if (this.#kernel.unfinished) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
   }
 
   #bringInLine(): void {
@@ -386,7 +386,7 @@ class Agent implements Speaker {
       this.#log.warn({ err: error }, `could not end what drains: ${(error as Error).message}`);
       this.#doubt('doubted');
     }
-    if (this.#kernel.draining > 0) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
+    if (this.#kernel.unfinished) this.#tending ??= setTimeout(() => this.#tend(), TEND_EVERY_MS);
   }
 
   #view(): SpeakerView {
