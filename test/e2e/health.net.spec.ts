@@ -16,6 +16,10 @@ const NODE_MONITOR_GRACE_MS = 3_600_000;
 /** 3 s by design (packages/ipvs has the exact bound as a test); the rest is for a machine that has other things to do. */
 const DEAD_NODE_MS = 30_000;
 
+/** Prints status and body of the URL that it is given. */
+const FETCH = `fetch(process.argv[1], { signal: AbortSignal.timeout(5000) })
+  .then(async (response) => console.log(response.status + '\\n' + await response.text()), () => console.log('no answer'))`;
+
 interface LiveService extends KubeObject {
   spec: { ports: { nodePort: number }[]; healthCheckNodePort?: number };
 }
@@ -103,6 +107,26 @@ describe('real servers', function () {
     await unblockSecond();
     await unblockThird();
     await until(first, 'checked', [first, second, third]);
+  });
+
+  it('are counted for Prometheus, who is answered by the node and not by the VIP', async () => {
+    const get = (url: string) => [process.execPath, '-e', FETCH, url];
+    const { stdout } = await first.exec(get(`http://${first.lanAddress}:7480/metrics`));
+    expect(stdout.split('\n')).to.include.members([
+      '200',
+      'fairlead_speaker_virtual_servers 3',
+      'fairlead_speaker_real_servers 9',
+      'fairlead_speaker_probe_targets{of="node",health="healthy"} 3',
+      'fairlead_speaker_probe_targets{of="service",health="healthy"} 6',
+      'fairlead_speaker_kernel_in_sync 1',
+      'fairlead_speaker_scrape_errors_total 0',
+    ]);
+    const page = await first.exec(get(`http://${first.lanAddress}:7480/metrics/virtual-servers`));
+    expect(page.stdout.match(/^fairlead_speaker_real_server_weight\{.*\} 1$/gm)).to.have.length(9);
+    const controller = await cluster.lab.management.exec(get('http://127.0.0.1:7481/metrics'));
+    expect(controller.stdout).to.match(/^fairlead_controller_leader 1$/m);
+    const refused = await cluster.lab.client.exec(get(`http://${vips.get('web')}:7480/metrics`));
+    expect(refused.stdout).to.equal('no answer\n');
   });
 
   it('do not include a node that was switched off, long before Kubernetes notices', async () => {
