@@ -91,7 +91,7 @@ describeWithIpvs('ipvs forwarder and the kernel', function (this: Mocha.Suite) {
   });
 
   const damages: Record<string, () => void> = {
-    'everything deleted': () => ipvs.flush(),
+    'everything deleted (ipvsadm -C)': () => void inNetns(director, () => spawnSync('ipvsadm', ['-C'])),
     'a service of somebody else': () => ipvs.addService({ ...key, port: 99, scheduler: 'rr' }),
     'a firewall-mark service': () => ipvs.addService({ ...key, fwmark: 7, scheduler: 'rr' }),
     'another scheduler': () => ipvs.setService({ ...key, scheduler: 'wlc' }),
