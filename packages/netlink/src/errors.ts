@@ -92,6 +92,17 @@ export function fromSystemError(error: unknown, operation: string): NetlinkError
   });
 }
 
+/** How often a table is read anew because it changed meanwhile. */
+export const MAX_DUMP_ATTEMPTS = 16;
+
+export function dumpInterrupted(operation: string): NetlinkError {
+  return new NetlinkError({
+    operation,
+    code: 'FL_DUMP_INTERRUPTED',
+    reason: `the table changed during each of ${MAX_DUMP_ATTEMPTS} attempts: try again when it is quieter`,
+  });
+}
+
 /** Bytes that are not the message they claim to be. Decoders throw this and nothing else. */
 export class MalformedMessageError extends Error {
   readonly code = 'FL_NETLINK_MALFORMED';

@@ -3,7 +3,14 @@ export * from './attribute.js';
 export type { BatchFailure, Request, RequestList } from './batch.js';
 export { Conntrack } from './conntrack/conntrack.js';
 export type * from './conntrack/types.js';
-export * from './errors.js';
+export {
+  errnoName,
+  fromSystemError,
+  hasCode,
+  MalformedMessageError,
+  NetlinkError,
+  type NetlinkErrorOptions,
+} from './errors.js';
 export {
   type GenericFamily,
   type GenericMessage,

@@ -10,9 +10,8 @@
  * between the parts of a dump are how such code goes wrong.
  */
 import { type BatchFailure, type BatchLimits, encodeBatch, listOf, type Request, type RequestList } from './batch.js';
-import { fromSystemError, NetlinkError } from './errors.js';
+import { dumpInterrupted, fromSystemError, MAX_DUMP_ATTEMPTS, NetlinkError } from './errors.js';
 import {
-  decodeMessages,
   decodeStatus,
   encodeMessages,
   type NetlinkMessage,
@@ -24,11 +23,9 @@ import {
   NLMSG_ERROR,
   NLMSG_MIN_TYPE,
 } from './message.js';
-import { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';
+import { type Datagram, decodeDatagrams, openTransport, type Transport, type TransportOptions } from './transport.js';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
-/** How often a table is read anew because it changed meanwhile. */
-export const MAX_DUMP_ATTEMPTS = 16;
 /** The largest send: beyond some hundred KiB nothing is gained. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 /** What one queued refusal may occupy in the receive buffer, as the kernel counts (768 or 1280 seen, by version). */
@@ -330,29 +327,6 @@ export class NetlinkSocket {
       }
     }
   }
-}
-
-function decodeDatagrams(datagrams: Datagram[], operation: string): NetlinkMessage[] {
-  return datagrams.flatMap((datagram) => {
-    // Another process may send to our port; only the kernel is believed.
-    if (!datagram.fromKernel) return [];
-    if (datagram.truncated) {
-      throw new NetlinkError({
-        operation,
-        code: 'FL_NETLINK_TRUNCATED',
-        reason: `a datagram was longer than the receive buffer (${datagram.data.length} bytes)`,
-      });
-    }
-    return decodeMessages(datagram.data);
-  });
-}
-
-export function dumpInterrupted(operation: string): NetlinkError {
-  return new NetlinkError({
-    operation,
-    code: 'FL_DUMP_INTERRUPTED',
-    reason: `the table changed during each of ${MAX_DUMP_ATTEMPTS} attempts: try again when it is quieter`,
-  });
 }
 
 /** Types below are netlink's own: no-op, error, done, overrun. */

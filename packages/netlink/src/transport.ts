@@ -5,6 +5,7 @@
 import { endianness } from 'node:os';
 import { constants, RawSocket, type SystemError, sockaddrNl } from '@fairlead/raw-socket';
 import { fromSystemError, NetlinkError } from './errors.js';
+import { decodeMessages, type NetlinkMessage } from './message.js';
 
 /** Room for some thousand messages in one send, and for as many refusals. The kernel takes it only while in use. */
 const BUFFER_BYTES = 4 * 1024 * 1024;
@@ -160,4 +161,20 @@ function trySet(socket: RawSocket, option: number): void {
   } catch (error) {
     if ((error as SystemError).code !== 'ENOPROTOOPT') throw error;
   }
+}
+
+/** The kernel's messages in datagrams. Throws NetlinkError FL_NETLINK_TRUNCATED and MalformedMessageError. */
+export function decodeDatagrams(datagrams: Datagram[], operation: string): NetlinkMessage[] {
+  return datagrams.flatMap((datagram) => {
+    // Another process may send to our port; only the kernel is believed.
+    if (!datagram.fromKernel) return [];
+    if (datagram.truncated) {
+      throw new NetlinkError({
+        operation,
+        code: 'FL_NETLINK_TRUNCATED',
+        reason: `a datagram was longer than the receive buffer (${datagram.data.length} bytes)`,
+      });
+    }
+    return decodeMessages(datagram.data);
+  });
 }

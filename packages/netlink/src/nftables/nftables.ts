@@ -7,7 +7,7 @@
  * All calls are synchronous. Needs CAP_NET_ADMIN over the network namespace.
  */
 import { type Encoder, NLA_F_NESTED } from '../attribute.js';
-import { hasCode, MalformedMessageError, NetlinkError } from '../errors.js';
+import { dumpInterrupted, hasCode, MAX_DUMP_ATTEMPTS, MalformedMessageError, NetlinkError } from '../errors.js';
 import { MESSAGE_HEADER_LENGTH, NLM_F_CREATE, NLM_F_EXCL } from '../message.js';
 import {
   type NetfilterMessage,
@@ -16,7 +16,6 @@ import {
   NFNL_SUBSYS_NFTABLES,
   Nfnetlink,
 } from '../netfilter/nfnetlink.js';
-import { dumpInterrupted, MAX_DUMP_ATTEMPTS } from '../socket.js';
 import { commands, elementListAttributes, families, setAttributes } from './constants.js';
 import { decodeElements, putElement } from './element.js';
 import { NftError, type NftFailure, reasonOf } from './errors.js';
