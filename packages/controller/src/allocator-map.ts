@@ -19,7 +19,7 @@ export class AddressMap<T extends object> {
   }
 
   has(value: bigint): boolean {
-    return this.#map.get(value) !== undefined;
+    return this.#size > 0 && this.#map.get(value) !== undefined;
   }
 
   set(value: bigint, entry: T): void {
