@@ -103,4 +103,23 @@ describe('what a Service wishes', function () {
     );
     expect(event.message).to.contain('"fastest" is not one of the schedulers');
   });
+
+  it('a speaker that starts again finds all of it in its kernel, and writes nothing', async () => {
+    const owner = await cluster.owner();
+    const node = cluster.lab.nodes.find(({ name }) => name !== owner.name)!;
+    const before = cluster.speakers.get(node.name)!;
+    before.signal('SIGTERM');
+    await before.exited;
+    const wrote: string[] = [];
+    const again = cluster.startSpeaker(node);
+    await again.waitFor(
+      'it was ready',
+      (line) => {
+        if (line.includes('"operations"')) wrote.push(line);
+        return line.includes('"msg":"ready"') ? true : undefined;
+      },
+      60_000,
+    );
+    expect(wrote).to.deep.equal([]);
+  });
 });

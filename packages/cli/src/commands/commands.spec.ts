@@ -27,6 +27,7 @@ describe('the fairlead command', function () {
     ['speaker', '--probe-fall', '0'],
     ['speaker', '--probe-rise', '1.5'],
     ['speaker', '--kube-proxy-port', '65536'],
+    ['speaker', '--scheduler', 'fastest'],
     ['speaker', '--panic-threshold', '0%'],
     ['speaker', '--panic-threshold', '101%'],
     ['speaker', '--metrics-address', 'localhost'],

@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import { parseRange } from '@fairlead/api';
+import { parseScheduler } from '@fairlead/ipvs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseListenAddress } from '../metrics/listen-address.js';
 
@@ -63,6 +64,13 @@ export function parseCidrs(text: string, before: string[]): string[] {
     }
   }
   return [...before, ...cidrs];
+}
+
+/** As in the annotation `fairlead.dev/scheduler`. */
+export function parseSchedulerOption(text: string): string {
+  const parsed = parseScheduler(text);
+  if ('wrong' in parsed) throw new InvalidArgumentError(`${parsed.wrong}.`);
+  return text;
 }
 
 /** A whole number from 1 to `max`. */

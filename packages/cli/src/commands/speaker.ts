@@ -1,6 +1,7 @@
 /** `fairlead speaker` */
 
 import { SYSTEM_NAMESPACE } from '@fairlead/api';
+import { DEFAULT_SCHEDULER } from '@fairlead/ipvs';
 import { type Speaker, SpeakerMetrics, type SpeakerOptions, startSpeaker, virtualServersPage } from '@fairlead/speaker';
 import { type Command, Option } from 'commander';
 import { createLogger } from '../logging.js';
@@ -13,6 +14,7 @@ import {
   defaultNodeName,
   parseCount,
   parseDuration,
+  parseSchedulerOption,
   parseShare,
   withCommonOptions,
   withMetricsAddress,
@@ -23,6 +25,7 @@ interface Options extends CommonOptions {
   nodeName: string;
   director: string;
   forwarder: SpeakerOptions['forwarder'];
+  scheduler: string;
   uplink?: string;
   namespace: string;
   leaseDuration: number;
@@ -51,6 +54,12 @@ export function speakerCommand(parent: Command): void {
       new Option('--forwarder <kind>', 'ipvs, nftables, or auto: ipvs where the kernel has it')
         .choices(['auto', 'ipvs', 'nftables'])
         .default('auto'),
+    )
+    .option(
+      '--scheduler <name[,flag...]>',
+      'how connections are spread over real servers, where a Service does not say',
+      parseSchedulerOption,
+      DEFAULT_SCHEDULER,
     )
     .option(
       '--uplink <interface>',
@@ -91,6 +100,7 @@ export function speakerCommand(parent: Command): void {
           kube: { server: options.server, kubeconfig: options.kubeconfig },
           director: options.director,
           forwarder: options.forwarder,
+          scheduler: options.scheduler,
           uplink: options.uplink,
           namespace: options.namespace,
           timings: {
