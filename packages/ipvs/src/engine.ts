@@ -13,6 +13,14 @@ export interface Reading {
   repairs: number;
 }
 
+/** Something that the kernel refused, while it did the rest. */
+export interface Refusal {
+  operation: Operation;
+  error: Error;
+  /** The kernel does not hold what it held last: reading it again helps. */
+  drift: boolean;
+}
+
 export interface Engine {
   readonly kind: Forwarder['kind'];
   /** Whether `read` and the kernel know in which order real servers came. */
@@ -26,14 +34,14 @@ export interface Engine {
   /** `thorough`: whatever it costs; else what is needed to compare with what is desired. */
   read(options: { thorough: boolean }): Reading;
   /**
-   * Does all the operations in their order. `before` and `after` hold the virtual servers that they name, by name.
-   * Throws if anything of it is refused; then it is unknown what the kernel holds.
+   * Does all the operations in their order, and returns those that were refused for what they are. `before` and `after`
+   * hold the virtual servers that they name, by name. Throws where it is unknown what the kernel holds now.
    */
   apply(
     operations: readonly Operation[],
     before: ReadonlyMap<string, VirtualServer>,
     after: ReadonlyMap<string, VirtualServer>,
-  ): void;
+  ): Refusal[];
   /** How many connections these real servers have, for each of these virtual servers. */
   connections(flows: readonly Flow[]): FlowCounts;
   stats(): VirtualServerStats[];

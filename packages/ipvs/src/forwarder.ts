@@ -86,6 +86,12 @@ export interface VirtualServerStats extends VirtualServerKey {
   realServers: RealServerStats[];
 }
 
+export interface RefusedServer {
+  virtualServer: VirtualServerKey;
+  /** What was attempted, on what, and why the kernel refused it. */
+  message: string;
+}
+
 /**
  * Synchronous throughout: netlink answers within the call. Not safe for use from two processes at once.
  *
@@ -100,11 +106,14 @@ export interface Forwarder {
   readonly draining: number;
   /** Whether `tend` wants to be called: something drains, or was put off because it was much at once. */
   readonly unfinished: boolean;
+  /** Virtual servers that are not, or not wholly, as desired, because the kernel refuses something of them. */
+  readonly refused: readonly RefusedServer[];
   /**
    * Makes the kernel hold exactly `desired.virtualServers` (and what drains), sending only what differs. The first
    * call compares with the kernel, so that a restarted process adopts what it finds; later ones with what the last
-   * reading or writing left. Throws ForwardingError FL_PARTLY_APPLIED, NetlinkError, NftError; the next call then reads
-   * the kernel again.
+   * reading or writing left. What the kernel refuses of single virtual servers keeps none of the others from being
+   * programmed, and is in `refused` afterwards; it is tried again by each audit. Throws ForwardingError
+   * FL_PARTLY_APPLIED, NetlinkError, NftError when nothing can be done; the next call then reads the kernel again.
    */
   sync(desired: DesiredState): SyncResult;
   /** Applies a change of what the last `sync` (and the updates since) desired: work in proportion to the change. */

@@ -205,6 +205,32 @@ describe('forwarder', function () {
       expect(world.list()).to.deep.equal(['10.77.0.12:30080 1', '10.77.0.13:30080 1']);
     });
 
+    it('all but what the kernel refuses, without looking at the rest again', () => {
+      const world = new World();
+      const forwarder = world.open();
+      forwarder.sync(state(web, { ...web, port: 81 }));
+      const strange = { ...web, port: 81, scheduler: 'nosuch' };
+      expect(world.messages(() => forwarder.update(changeTo(without(web, 11), strange)))).to.equal(2);
+      expect(world.list()).to.include('10.77.0.11:30080 0');
+      expect(forwarder.refused).to.have.length(1);
+      expect(forwarder.refused[0]).to.deep.include({ virtualServer: { ...key, port: 81 } });
+      expect(world.messages(() => forwarder.update(changeTo(web)))).to.equal(1);
+      expect(forwarder.refused).to.have.length(1);
+
+      world.kernel.schedulers.add('nosuch');
+      expect(forwarder.audit()).to.deep.equal({ repaired: 1 });
+      expect(forwarder.refused).to.deep.equal([]);
+    });
+
+    it('nothing of what is removed again after the kernel refused it', () => {
+      const world = new World();
+      const forwarder = world.open();
+      forwarder.sync(state({ ...web, scheduler: 'nosuch' }));
+      expect(forwarder.refused).to.have.length(1);
+      expect(world.messages(() => forwarder.update({ ...changeTo(), removed: [web] }))).to.equal(0);
+      expect(forwarder.refused).to.deep.equal([]);
+    });
+
     it('no change before it knows the whole', () => {
       expect(() => new World().open().update(changeTo(web)))
         .to.throw()

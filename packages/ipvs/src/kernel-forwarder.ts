@@ -7,7 +7,7 @@
  */
 import { type DiffOptions, diffServer, isInLine, type Operation, type Step } from './diff.js';
 import { Drains } from './drain.js';
-import { type Engine, keyOf } from './engine.js';
+import { type Engine, keyOf, type Refusal } from './engine.js';
 import { ForwardingError } from './errors.js';
 import { type Flow, type Flows, flowName } from './flows.js';
 import {
@@ -16,6 +16,7 @@ import {
   endpoint,
   type Forwarder,
   type RealServer,
+  type RefusedServer,
   type SyncResult,
   type VirtualServer,
   type VirtualServerKey,
@@ -24,6 +25,7 @@ import {
 } from './forwarder.js';
 import { type Log, silent } from './log.js';
 import { sortVirtualServers } from './order.js';
+import { byVirtualServer, outcome, throwIfDrifted } from './refusals.js';
 
 export interface KernelForwarderOptions {
   /** For how long a removed real server keeps its connections; default 300 s. */
@@ -42,6 +44,8 @@ interface Known {
   servers: Map<string, VirtualServer>;
   /** How many other things the engine found that its next write mends. */
   repairs: number;
+  /** Read just now: nobody can have been at it since. */
+  fresh: boolean;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -63,6 +67,7 @@ export class KernelForwarder implements Forwarder {
   #drained: ReadonlyMap<string, number> = new Map();
   /** Virtual servers whose real servers are to be put in order, when it is their turn. */
   readonly #disordered = new Set<string>();
+  readonly #refused = new Map<string, RefusedServer>();
   #tending = false;
   #known: Known | undefined;
   #prepared = false;
@@ -81,6 +86,10 @@ export class KernelForwarder implements Forwarder {
 
   get draining(): number {
     return this.#drains.size;
+  }
+
+  get refused(): RefusedServer[] {
+    return [...this.#refused.values()];
   }
 
   get unfinished(): boolean {
@@ -187,7 +196,7 @@ export class KernelForwarder implements Forwarder {
     const { virtualServers, repairs } = this.#engine.read({ thorough });
     const servers = new Map<string, VirtualServer>();
     for (const server of virtualServers) servers.set(virtualServerName(server), server);
-    this.#known = { servers, repairs };
+    this.#known = { servers, repairs, fresh: true };
     return this.#known;
   }
 
@@ -214,7 +223,10 @@ export class KernelForwarder implements Forwarder {
     for (const name of names) {
       const desired = this.#desired!.get(name);
       const actual = known.servers.get(name);
-      if (isInLine(desired, actual) && !this.#drains.has(name)) continue;
+      if (isInLine(desired, actual) && !this.#drains.has(name)) {
+        this.#refused.delete(name);
+        continue;
+      }
       const step = this.#step(name, desired, actual, MAX_MOVES - moves);
       moves += countMoves(step);
       steps.set(name, step);
@@ -224,18 +236,37 @@ export class KernelForwarder implements Forwarder {
     }
     const operations = [...writes, ...removals];
     const flows = this.#brokenFlows(removals, known.servers);
+    let refusals: Refusal[] = [];
     if (operations.length + known.repairs > 0) {
       this.#known = undefined; // until the kernel has taken it
-      this.#engine.apply(operations, known.servers, after);
+      refusals = this.#engine.apply(operations, known.servers, after);
     }
-    for (const [name, step] of steps) {
-      this.#drains.set(name, step.after, step.draining);
-      if (step.after) known.servers.set(name, step.after);
-      else known.servers.delete(name);
-    }
-    this.#known = { servers: known.servers, repairs: 0 };
+    if (!known.fresh) throwIfDrifted(refusals);
+    const refused = byVirtualServer(refusals);
+    for (const [name, step] of steps) this.#settle(known, name, step, refused.get(name) ?? []);
+    this.#known = { servers: known.servers, repairs: 0, fresh: false };
     this.#forget(flows);
-    return operations.length + known.repairs;
+    return operations.length + known.repairs - refusals.length;
+  }
+
+  /** Notes what the kernel holds of a virtual server after its step. */
+  #settle(known: Known, name: string, step: Step, refusals: readonly Refusal[]): void {
+    const { after, draining } = outcome(step, known.servers.get(name), refusals);
+    this.#drains.set(name, after, draining);
+    if (after) known.servers.set(name, after);
+    else known.servers.delete(name);
+    this.#note(name, refusals[0]);
+  }
+
+  #note(name: string, refusal: Refusal | undefined): void {
+    if (!refusal) {
+      this.#refused.delete(name);
+      return;
+    }
+    const { message } = refusal.error;
+    const isNew = this.#refused.get(name)?.message !== message;
+    this.#refused.set(name, { virtualServer: keyOf(refusal.operation.service), message });
+    if (isNew) this.#log.warn({ virtualServer: name, err: refusal.error }, `not as desired: ${message}`);
   }
 
   /** In order, if that takes no more than so many moves, or is the first to take any; else that is left to `tend`. */

@@ -7,12 +7,13 @@
 import {
   Ipvs,
   type IpvsDestination,
+  type IpvsError,
   type IpvsOperation,
   type IpvsOperationError,
   type IpvsService,
 } from '@fairlead/netlink';
 import type { Operation } from '../diff.js';
-import { type Engine, keyOf, plainRealServer, type Reading } from '../engine.js';
+import { type Engine, keyOf, plainRealServer, type Reading, type Refusal } from '../engine.js';
 import { ForwardingError } from '../errors.js';
 import type { Flow, FlowCounts } from '../flows.js';
 import {
@@ -84,14 +85,16 @@ export class IpvsEngine implements Engine {
     return { virtualServers, repairs: this.#repairs.length };
   }
 
-  apply(operations: readonly Operation[]): void {
-    const repairs = this.#repairs;
+  apply(operations: readonly Operation[]): Refusal[] {
+    const repairs = this.#repairs.map((change) => ({ change }));
     this.#repairs = [];
     const lastMove = operations.findLastIndex(({ kind }) => kind === 'move-destination');
-    const upToMoves = [...repairs, ...operations.slice(0, lastMove + 1).flatMap(toIpvs)];
-    if (lastMove >= 0) this.#settings.keepingConnections(() => this.#send(upToMoves));
-    const others = operations.slice(lastMove + 1).flatMap(toIpvs);
-    this.#send(lastMove >= 0 ? others : [...upToMoves, ...others]);
+    const upToMoves = [...repairs, ...operations.slice(0, lastMove + 1).flatMap(toChanges)];
+    const others = operations.slice(lastMove + 1).flatMap(toChanges);
+    if (lastMove < 0) return this.#send([...upToMoves, ...others]);
+    const refusals: Refusal[] = [];
+    this.#settings.keepingConnections(() => refusals.push(...this.#send(upToMoves)));
+    return [...refusals, ...this.#send(others)];
   }
 
   /** IPVS's own counts, of the virtual servers that are named. */
@@ -118,10 +121,16 @@ export class IpvsEngine implements Engine {
     this.#ipvs.close();
   }
 
-  #send(operations: IpvsOperation[]): void {
-    if (operations.length === 0) return;
-    const failures = this.#ipvs.apply(operations);
-    if (failures.length > 0) throw refused(failures, operations.length);
+  #send(changes: readonly Change[]): Refusal[] {
+    if (changes.length === 0) return [];
+    const failures = this.#ipvs.apply(changes.map(({ change }) => change));
+    return failures.map(({ index, error }) => {
+      const { operation } = changes[index]!;
+      const drift = isDrift(error);
+      // What is refused whatever it says (EPERM, no IPVS any more), and repairs of what changes meanwhile.
+      if (!operation || !(drift || isItsOwn(error))) throw refused(failures, changes.length);
+      return { operation, error, drift };
+    });
   }
 
   #list(): { service: IpvsService; destinations: IpvsDestination[] }[] {
@@ -154,6 +163,25 @@ function statsOf(destination: IpvsDestination): VirtualServerStats['realServers'
     inBytes: stats?.inBytes ?? 0n,
     outBytes: stats?.outBytes ?? 0n,
   };
+}
+
+/** One message, and what it is for: nothing where it is a repair. */
+interface Change {
+  change: IpvsOperation;
+  operation?: Operation;
+}
+
+function toChanges(operation: Operation): Change[] {
+  return toIpvs(operation).map((change) => ({ change, operation }));
+}
+
+function isDrift({ problem }: IpvsError): boolean {
+  return problem === 'exists' || problem === 'no-service' || problem === 'no-destination';
+}
+
+/** A scheduler that this kernel has not, an address that can be no real server, ... */
+function isItsOwn({ problem, code }: IpvsError): boolean {
+  return problem === 'no-scheduler' || code === 'EINVAL' || code === 'ERANGE' || code === 'EAFNOSUPPORT';
 }
 
 function toIpvs(operation: Operation): IpvsOperation[] {

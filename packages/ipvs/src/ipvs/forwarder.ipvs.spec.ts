@@ -186,13 +186,32 @@ describeWithIpvs('ipvs forwarder and the kernel', function (this: Mocha.Suite) {
     });
   }
 
-  it('says what the kernel refused, keeps the rest, and goes on from what the kernel has', () => {
+  it('says what the kernel refused of one virtual server, programs all others, and tries again when audited', () => {
     const forwarder = open();
-    const other = { ...web, port: 81, scheduler: 'nosuch' };
-    expect(() => forwarder.sync({ vips, virtualServers: [web, other] }))
-      .to.throw(/3 of 6 changes .*10\.77\.0\.200:81\/tcp.*no such scheduler/s)
-      .with.property('code', 'FL_PARTLY_APPLIED');
-    expect(forwarder.sync({ vips, virtualServers: [web, { ...other, scheduler: 'rr' }] }).operations).to.equal(3);
+    const strange = { ...web, port: 81, scheduler: 'nosuch' };
+    const unreachable = {
+      ...web,
+      port: 82,
+      realServers: [...web.realServers, { ...web.realServers[0]!, address: '224.0.0.1' }],
+    };
+    forwarder.sync({ vips, virtualServers: [web, strange, unreachable] });
+    expect(forwarder.refused.map(({ virtualServer: { port } }) => port)).to.deep.equal([81, 82]);
+    expect(forwarder.refused[0]!.message).to.match(/10\.77\.0\.200:81\/tcp.*no such scheduler/s);
+    expect(forwarder.refused[1]!.message).to.match(/224\.0\.0\.1:30080 of 10\.77\.0\.200:82\/tcp.*unicast/s);
+    expect(forwarder.read()).to.deep.equal([web, { ...web, port: 82 }]);
+    expect(forwarder.audit()).to.deep.equal({ repaired: 0 });
+    expect(forwarder.refused).to.have.length(2);
+    const change = { removed: [], addedVips: [], removedVips: [] };
+    forwarder.update({
+      ...change,
+      changed: [
+        { ...strange, scheduler: 'rr' },
+        { ...web, port: 82 },
+      ],
+    });
+    expect(forwarder.refused).to.deep.equal([]);
+    expect(forwarder.audit()).to.deep.equal({ repaired: 0 });
+    expect(forwarder.read()).to.have.length(3);
   });
 
   it('is what `auto` chooses', () => {

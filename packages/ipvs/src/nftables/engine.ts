@@ -5,7 +5,7 @@
  * and persistence with a timeout (it becomes a hash of the client's address).
  */
 import type { Operation } from '../diff.js';
-import type { Engine, Reading } from '../engine.js';
+import type { Engine, Reading, Refusal } from '../engine.js';
 import type { Flow, FlowCounts, Flows } from '../flows.js';
 import { type VirtualServer, type VirtualServerStats, virtualServerName } from '../forwarder.js';
 import type { Nft } from '../nft.js';
@@ -55,7 +55,7 @@ export class NftablesEngine implements Engine {
     operations: readonly Operation[],
     before: ReadonlyMap<string, VirtualServer>,
     after: ReadonlyMap<string, VirtualServer>,
-  ): void {
+  ): Refusal[] {
     const [first = [], ...more] = transactions(operations);
     const script = [
       this.#table === 'damaged' ? deleteTableScript : '',
@@ -65,6 +65,7 @@ export class NftablesEngine implements Engine {
     this.#nft.run(script.join(''));
     this.#table = 'ours';
     for (const operations of more) this.#nft.run(changeScript(operations, before, after));
+    return [];
   }
 
   /** Translation is connection tracking's, and so is the knowledge of who is connected. */
