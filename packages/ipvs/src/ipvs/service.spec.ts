@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { virtualServers } from '../arbitraries.spec.helpers.js';
 import { effectiveFlags, fromIpvsService, isAsWritten, toIpvsService } from './service.js';
 
-describe('a virtual server in IPVS', () => {
+describe('a virtual server in IPVS', function () {
+  this.timeout(60_000); // also where the kernel's tests run, in an emulated machine
+
   it('comes back as it was written', () => {
     fc.assert(
       fc.property(virtualServers, (servers) => {
