@@ -3,6 +3,7 @@
 export * from './address.js';
 export * from './address-pool.js';
 export * from './address-space.js';
+export * from './chosen-nodes.js';
 export * from './find-pool.js';
 export * from './label-selector.js';
 export * from './names.js';

@@ -19,8 +19,8 @@ const eth0: HostInterface = {
   addresses: [{ address: '10.77.0.11', prefixLength: 24 }],
 };
 
-function pool(name: string, addresses: string[], virtualRouters = 8): ParsedPool {
-  const parsed = parseAddressPool({ metadata: { name }, spec: { addresses, virtualRouters } });
+function pool(name: string, addresses: string[], more: object = {}): ParsedPool {
+  const parsed = parseAddressPool({ metadata: { name }, spec: { addresses, ...more } });
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.pool;
 }
@@ -49,6 +49,41 @@ const pools = [pool('public', ['10.77.0.200-10.77.0.215', 'fd00:77::/120']), poo
 const common = { pools, nodes, interfaces: [eth0] };
 
 describe('assignment of VIPs to virtual routers', () => {
+  const labels = new Map(nodes.map((name) => [name, { rack: name === 'n3' ? 'b' : 'a' }]));
+  const chosen = (more: object, self = 'n1') =>
+    assign({
+      ...common,
+      labels,
+      self,
+      pools: [pool('public', ['10.77.0.200/32'], more)],
+      services: [service('web', '10.77.0.200')],
+    });
+
+  it('leaves the VIPs of a pool to the nodes of its selector, without a complaint', () => {
+    const nodeSelector = { matchLabels: { rack: 'b' } };
+    for (const [self, uplink] of [
+      ['n1', undefined],
+      ['n3', 'eth0'],
+    ] as const) {
+      const { routers, unannounceable } = chosen({ nodeSelector }, self);
+      expect(routers[0]).to.deep.include({ ranking: ['n3'], vips: [{ address: '10.77.0.200', uplink }] });
+      expect(unannounceable).to.deep.equal([]);
+    }
+  });
+
+  it('ranks the nodes that a pool prefers first', () => {
+    const preferredNodes = [{ weight: 1, selector: { matchLabels: { rack: 'b' } } }];
+    expect(chosen({ preferredNodes }).routers[0]!.ranking[0]).to.equal('n3');
+    expect(chosen({ preferredNodes }).routers[0]!.ranking).to.have.members(nodes);
+  });
+
+  it('announces on the interfaces that a pool names only', () => {
+    expect(chosen({ interfaces: ['eth*'] }).routers[0]!.vips[0]!.uplink).to.equal('eth0');
+    const { routers, unannounceable } = chosen({ interfaces: ['eth1', 'bond*'] });
+    expect(routers[0]!.vips[0]!.uplink).to.equal(undefined);
+    expect(unannounceable[0]!.why).to.match(/^no interface of this node that the pool names \(eth1, bond\*\) has/);
+  });
+
   it('puts every VIP into one virtual router of its pool, with its interface and the ranking of all nodes', () => {
     const { routers, unannounceable } = assign({ ...common, services: [service('web', '10.77.0.200')] });
     expect(unannounceable).to.deep.equal([]);
@@ -115,7 +150,7 @@ describe('assignment of VIPs to virtual routers', () => {
 
   const grounds: Ground[] = [
     common,
-    { ...common, pools: [pool('public', ['10.77.0.200-10.77.0.215'], 2)] },
+    { ...common, pools: [pool('public', ['10.77.0.200-10.77.0.215'], { virtualRouters: 2 })] },
     { ...common, nodes: ['n1', 'n9'] },
     { ...common, interfaces: [] },
   ];

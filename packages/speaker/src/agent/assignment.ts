@@ -10,9 +10,12 @@ import {
   findPool,
   formatAddress,
   type IpAddress,
+  type Labels,
   leaseName,
+  matchesInterface,
+  matchesSelector,
   type ParsedPool,
-  rankNodes,
+  rankChosenNodes,
   type ServiceLike,
   type VipOrigin,
   vipsOf,
@@ -45,6 +48,10 @@ export interface Ground {
   pools: readonly ParsedPool[];
   /** Names of the nodes that speakers run on. */
   nodes: readonly string[];
+  /** Labels of these nodes by name: pools choose by them. */
+  labels?: ReadonlyMap<string, Labels>;
+  /** This node. */
+  self?: string;
   interfaces: readonly HostInterface[];
 }
 
@@ -177,9 +184,8 @@ export class Assignment {
   }
 
   #place(vip: Vip): void {
-    const { pools, interfaces } = this.#ground;
-    vip.origin = findPool(pools, vip.ip);
-    vip.uplink = uplinkFor(vip.ip, interfaces)?.name;
+    vip.origin = findPool(this.#ground.pools, vip.ip);
+    vip.uplink = this.#uplinkFor(vip.ip, vip.origin?.pool);
     this.#touchedVips.add(vip.address);
     if (!vip.origin) return;
     const { virtualRouter } = vip.origin;
@@ -189,12 +195,29 @@ export class Assignment {
     this.#touched.add(virtualRouter);
   }
 
+  /** The interface to announce on; undefined where there is none, or where the pool has not chosen this node. */
+  #uplinkFor(ip: IpAddress, pool: ParsedPool | undefined): string | undefined {
+    const { interfaces } = this.#ground;
+    if (!pool) return uplinkFor(ip, interfaces)?.name;
+    if (!this.#isChosenBy(pool)) return undefined;
+    const patterns = pool.interfaces;
+    const usable = patterns
+      ? interfaces.filter(({ name }) => patterns.some((pattern) => matchesInterface(pattern, name)))
+      : interfaces;
+    return uplinkFor(ip, usable)?.name;
+  }
+
+  #isChosenBy({ nodeSelector }: ParsedPool): boolean {
+    const { self, labels } = this.#ground;
+    return !nodeSelector || (self !== undefined && matchesSelector(nodeSelector, labels?.get(self)));
+  }
+
   #assigned(name: string, { origin: { pool, n }, vips }: Router): AssignedRouter {
     return {
       name,
       pool: pool.name,
       leaseName: leaseName(pool.name, n),
-      ranking: rankNodes(name, [...this.#ground.nodes]),
+      ranking: rankChosenNodes(name, pool, this.#ground.nodes, (node) => this.#ground.labels?.get(node)),
       vips: [...vips.values()]
         .sort((a, b) => compareAddresses(a.ip, b.ip))
         .map(({ address, uplink }) => ({ address, uplink })),
@@ -206,6 +229,8 @@ export class Assignment {
     const found = (known?.vips ?? []).flatMap((address): Unannounceable[] => {
       const vip = this.#vips.get(address)!;
       if (vip.origin && vip.uplink !== undefined) return [];
+      // That others are to announce it is what the pool wants.
+      if (vip.origin && !this.#isChosenBy(vip.origin.pool)) return [];
       return [{ service: known!.service, address, why: reason(vip.ip, address, vip.origin?.pool) }];
     });
     if (found.length === 0 && !this.#unannounceable.has(key)) return;
@@ -219,9 +244,10 @@ function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined): 
   if (pool === undefined) {
     return `${address} is in no AddressPool; add a pool that has it, or let the Service get another address`;
   }
+  const which = pool.interfaces ? ` that the pool names (${pool.interfaces.join(', ')})` : '';
   const protocol = vip.family === 'ipv4' ? 'ARP' : 'Neighbour Discovery';
   return (
-    `no interface of this node has an address in the subnet of ${address} (AddressPool "${pool.name}"); ` +
+    `no interface of this node${which} has an address in the subnet of ${address} (AddressPool "${pool.name}"); ` +
     `${protocol} only works within a subnet, so give the pool addresses of the nodes' own LAN`
   );
 }

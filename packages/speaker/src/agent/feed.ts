@@ -3,7 +3,7 @@
  * them (a node's heartbeat, a pool's count of free addresses) ends here.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type AddressPool, findPool, type ParsedPool, parseAddress, poolInEffect } from '@fairlead/api';
+import { type AddressPool, findPool, type Labels, type ParsedPool, parseAddress, poolInEffect } from '@fairlead/api';
 import {
   type NodeInput,
   type NodeObject,
@@ -33,13 +33,17 @@ export class Feed {
   readonly #planner: Planner;
   readonly #assignment: FedAssignment;
   readonly #listener: FeedListener;
+  readonly #self: string | undefined;
   readonly #nodes = new Map<string, NodeInput>();
+  readonly #labels = new Map<string, Labels>();
   #pools: ParsedPool[] = [];
   #interfaces: Ground['interfaces'] = [];
   /** What all VIPs depend on has changed, and they were not looked at again. */
   #groundChanged = false;
 
-  constructor(planner: Planner, assignment: FedAssignment, listener: FeedListener) {
+  /** @param self this node's name */
+  constructor(planner: Planner, assignment: FedAssignment, listener: FeedListener, self?: string) {
+    this.#self = self;
     this.#planner = planner;
     this.#assignment = assignment;
     this.#listener = listener;
@@ -56,6 +60,8 @@ export class Feed {
     this.#assignment.setGround({
       pools: this.#pools,
       nodes: [...this.#nodes.keys()].sort(),
+      labels: new Map(this.#labels),
+      ...(this.#self !== undefined && { self: this.#self }),
       interfaces: this.#interfaces,
     });
   }
@@ -90,7 +96,10 @@ export class Feed {
 
   node(node: WatchedNode): void {
     const input = nodeInput(node);
-    if (!this.#nodes.has(input.name)) this.#groundChanged = true;
+    const labels = node.metadata?.labels ?? {};
+    const known = this.#nodes.has(input.name) && isDeepStrictEqual(this.#labels.get(input.name), labels);
+    if (!known) this.#groundChanged = true;
+    this.#labels.set(input.name, labels);
     this.#nodes.set(input.name, input);
     this.#planner.setNode(input);
   }
@@ -98,6 +107,7 @@ export class Feed {
   nodeGone(node: WatchedNode): void {
     const { name } = nodeInput(node);
     if (this.#nodes.delete(name)) this.#groundChanged = true;
+    this.#labels.delete(name);
     this.#planner.deleteNode(name);
   }
 

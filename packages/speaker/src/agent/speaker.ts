@@ -123,7 +123,7 @@ class Agent implements Speaker {
       log,
       onChange: () => this.#work.request(),
     });
-    this.#feed = new Feed(this.#planner, this.#assignment, this.#health.serviceChecks);
+    this.#feed = new Feed(this.#planner, this.#assignment, this.#health.serviceChecks, node);
     this.#kernel = new Kernel(options);
     this.#upkeep = new Upkeep({
       kernel: this.#kernel,
