@@ -200,8 +200,10 @@ describe('forwarder', function () {
       const world = new World();
       const forwarder = world.open();
       forwarder.sync(state(web));
+      forwarder.read();
       world.kernel.table.clear();
       forwarder.update(changeTo(without(web, 11)));
+      expect(forwarder.refused).to.deep.equal([]);
       expect(world.list()).to.deep.equal(['10.77.0.12:30080 1', '10.77.0.13:30080 1']);
     });
 

@@ -157,7 +157,9 @@ export class KernelForwarder implements Forwarder {
   }
 
   read(): VirtualServer[] {
-    return sortVirtualServers([...this.#readKernel().servers.values()]);
+    const known = this.#readKernel();
+    this.#known = { ...known, fresh: false };
+    return sortVirtualServers([...known.servers.values()]);
   }
 
   stats(): VirtualServerStats[] {
@@ -225,6 +227,7 @@ export class KernelForwarder implements Forwarder {
       const actual = known.servers.get(name);
       if (isInLine(desired, actual) && !this.#drains.has(name)) {
         this.#refused.delete(name);
+        this.#disordered.delete(name);
         continue;
       }
       const step = this.#step(name, desired, actual, MAX_MOVES - moves);
