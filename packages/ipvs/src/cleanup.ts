@@ -7,7 +7,7 @@ import { checkName } from './director/director.js';
 import { directorLink } from './director/link.js';
 import { LOOPBACK_INDEX, type NetworkOptions } from './director/network.js';
 import { inspectPair } from './director/pair.js';
-import { parseRules, TABLE } from './director/rules.js';
+import { editionsIn, TABLE } from './director/rules.js';
 import { ForwardingError } from './errors.js';
 import { NftCommand } from './nft.js';
 import { indexOf, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables.js';
@@ -124,8 +124,8 @@ function whose(
   const pair = inspectPair({ director: name, link, hostEnd, directorLinks: inside?.links() ?? [] });
   if (pair === 'present' || !inside) return { pair: pair === 'present', namespace: inside !== undefined };
   // Without its interface, a director is known by its rules; and what is empty is what a speaker was interrupted at.
-  const rules = parseRules(new NftCommand(name).listTable('inet', TABLE, { elements: false }));
-  const isOurs = rules ? rules.editions.length > 0 : inside.addresses().every(({ index }) => index === LOOPBACK_INDEX);
+  const editions = editionsIn(new NftCommand(name).listTable('inet', TABLE, { elements: false }));
+  const isOurs = editions ? editions.length > 0 : inside.addresses().every(({ index }) => index === LOOPBACK_INDEX);
   if (isOurs) return { pair: false, namespace: true };
   throw new ForwardingError(
     'FL_FOREIGN_NETNS',

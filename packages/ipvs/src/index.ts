@@ -4,7 +4,7 @@ export { type Cleanup, type CleanupOptions, cleanup, speakerRuns } from './clean
 export { createForwarder, type ForwarderOptions } from './create-forwarder.js';
 export * from './diff.js';
 export { checkName, Director, type DirectorOptions } from './director/director.js';
-export type { Counter, FirewallCounters } from './director/firewall.js';
+export type { FirewallCounters } from './director/firewall.js';
 export { DEFAULT_HOST_INTERFACE } from './director/link.js';
 export { type ErrorCode, ForwardingError } from './errors.js';
 export * from './forwarder.js';
@@ -12,6 +12,7 @@ export * from './health/index.js';
 export * from './kubernetes.js';
 export type { Log } from './log.js';
 export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
+export type { Counter } from './nft-reader.js';
 export {
   type HostObstacleOptions,
   hostObstacles,

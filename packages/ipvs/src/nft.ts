@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { inNetns } from '@fairlead/raw-socket';
+import type { NftFamily } from './nft-reader.js';
 
 /** A listing of 30,000 chains (10,000 virtual servers) takes nft 1.0.6 some 15 s, and twice that on a busy machine. */
 const TIMEOUT_MS = 120_000;
@@ -23,16 +24,12 @@ export class NftError extends Error {
 /** One entry of the JSON that nft prints (libnftables-json(5)): an object with one key, the kind. */
 export type NftObject = { [kind: string]: unknown };
 
-export type NftFamily = 'inet' | 'ip' | 'ip6';
-
 /** What this package needs of nftables in one network namespace. */
 export interface Nft {
   /** Applies a script: all of it or, when it throws, nothing. */
   run(script: string): void;
   /** The objects of a table, by default with the elements of its sets; undefined when there is no such table. */
   listTable(family: NftFamily, name: string, options?: { elements?: boolean }): NftObject[] | undefined;
-  /** The named counters of a table. */
-  listCounters(family: NftFamily, table: string): NftObject[];
 }
 
 export class NftCommand implements Nft {
@@ -51,15 +48,6 @@ export class NftCommand implements Nft {
   listTable(family: NftFamily, name: string, options: { elements?: boolean } = {}): NftObject[] | undefined {
     const { elements = true } = options;
     return this.#list([...(elements ? [] : ['-t']), '-j', 'list', 'table', family, name]);
-  }
-
-  listCounters(family: NftFamily, table: string): NftObject[] {
-    return this.#list(['-j', 'list', 'counters', 'table', family, table]) ?? [];
-  }
-
-  /** All chains of all tables, without their rules. */
-  listChains(): NftObject[] {
-    return this.#list(['-j', 'list', 'chains']) ?? [];
   }
 
   /** A chain and its rules; undefined when there is no such chain. */

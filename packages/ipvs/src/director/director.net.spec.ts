@@ -167,6 +167,12 @@ describe('director', function () {
     expect(sysctl(name, 'netfilter/nf_conntrack_tcp_be_liberal')).to.equal('1');
   });
 
+  /** What another release would leave. */
+  const anotherEdition = () => {
+    const chains = new NftCommand(name).listTable('inet', 'fairlead')!.flatMap(({ chain }) => (chain ? [chain] : []));
+    const own = (chains as { name: string }[]).find((chain) => chain.name.startsWith('edition-'))!.name;
+    return `delete chain inet fairlead ${own}; add chain inet fairlead edition-0`;
+  };
   const damages: Record<string, () => void> = {
     'its interface deleted': () => host.deleteLink(host.link('fairlead0')!.index),
     'its interface switched off': () => host.setLink(host.link('fairlead0')!.index, { up: false }),
@@ -175,7 +181,7 @@ describe('director', function () {
     'lo switched off': () => inside().setLink(1, { up: false }),
     'its rules deleted': () => new NftCommand(name).run('flush ruleset'),
     'one chain emptied': () => new NftCommand(name).run('flush chain inet fairlead forward'),
-    'rules of another edition': () => new NftCommand(name).run('add chain inet fairlead edition-0'),
+    'rules of another edition': () => new NftCommand(name).run(`${anotherEdition()}; flush chain inet fairlead input`),
   };
   for (const [what, damage] of Object.entries(damages)) {
     it(`is mended: ${what}`, () => {
@@ -290,7 +296,7 @@ describe('director', function () {
 
   it('keeps the elements of its sets when its rules are of another edition', () => {
     ensure().sync(desired);
-    new NftCommand(name).run('flush chain inet fairlead forward; add chain inet fairlead edition-0');
+    new NftCommand(name).run(`flush chain inet fairlead forward; ${anotherEdition()}`);
     expect(ensure().sync(desired).operations).to.equal(0);
   });
 

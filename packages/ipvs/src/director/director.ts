@@ -17,6 +17,7 @@ import { ForwardingError } from '../errors.js';
 import { type DesiredChange, type DesiredState, familyOf, type SyncResult } from '../forwarder.js';
 import { type Log, silent } from '../log.js';
 import { NftCommand } from '../nft.js';
+import { NftReader } from '../nft-reader.js';
 import { sortAddresses } from '../order.js';
 import { checkCapabilities } from './capabilities.js';
 import {
@@ -67,8 +68,7 @@ export class Director {
   readonly #log: Log;
   readonly #host: Rtnetlink;
   readonly #inside: Rtnetlink;
-  readonly #nftables: Nftables;
-  readonly #conntrack: Conntrack;
+  readonly #sockets: { close(): void }[];
   readonly #firewall: Firewall;
   /** The namespace's inode: another one of the same name is not this director. */
   readonly #identity: number;
@@ -92,6 +92,7 @@ export class Director {
     this.#options = options;
     this.#log = log;
     const opened: { close(): void }[] = [];
+    this.#sockets = opened;
     const open = <T extends { close(): void }>(socket: T): T => {
       opened.push(socket);
       return socket;
@@ -101,9 +102,12 @@ export class Director {
       const made = makeNetns(options, this.#host, log);
       this.#identity = statSync(netnsPath(name)).ino;
       this.#inside = open(new Rtnetlink({ netns: name }));
-      this.#nftables = open(new Nftables({ netns: name }));
-      this.#conntrack = open(new Conntrack({ netns: name }));
-      this.#firewall = new Firewall(name, new NftCommand(name), this.#nftables, this.#conntrack);
+      this.#firewall = new Firewall(name, {
+        nft: new NftCommand(name),
+        reader: open(new NftReader(name)),
+        nftables: open(new Nftables({ netns: name })),
+        conntrack: open(new Conntrack({ netns: name })),
+      });
       this.changes = made + this.#ensureSurroundings();
       this.#node = ownNode(options, this.#host);
     } catch (error) {
@@ -178,7 +182,7 @@ export class Director {
 
   /** Gives up the sockets. The director goes on forwarding. */
   close(): void {
-    for (const socket of [this.#host, this.#inside, this.#nftables, this.#conntrack]) socket.close();
+    for (const socket of this.#sockets) socket.close();
   }
 
   #followAddresses(): number {

@@ -1,7 +1,6 @@
-import type { Conntrack, Nftables } from '@fairlead/netlink';
 import { expect } from 'chai';
 import { type Nft, NftError, type NftObject } from '../nft.js';
-import { Firewall } from './firewall.js';
+import { Firewall, type FirewallKernel } from './firewall.js';
 
 /** An nft that holds this table, and refuses changes for this reason. */
 function firewall({ table, refusal }: { table?: NftObject[]; refusal?: string }): {
@@ -15,9 +14,10 @@ function firewall({ table, refusal }: { table?: NftObject[]; refusal?: string })
       scripts.push(script);
     },
     listTable: () => table,
-    listCounters: () => [],
   };
-  return { firewall: new Firewall('fairlead', nft, {} as Nftables, {} as Conntrack), scripts };
+  const nobody = { hasChain: () => false, rules: () => [], counters: () => new Map() };
+  const kernel = { nft, reader: nobody } as unknown as FirewallKernel;
+  return { firewall: new Firewall('fairlead', kernel), scripts };
 }
 
 describe('rules of the firewall', () => {

@@ -2,17 +2,13 @@
 import type { Conntrack, Nftables, NftOperation, NftTable, NftValue } from '@fairlead/netlink';
 import { ForwardingError } from '../errors.js';
 import type { Nft } from '../nft.js';
+import type { Counter, NftReader } from '../nft-reader.js';
 import { type ElementChange, type Elements, kinds, setName } from './elements.js';
-import { type CounterName, counterNames, parseRules, type RulesListing, rulesScript, TABLE } from './rules.js';
+import { type CounterName, counterNames, editionsIn, isCurrent, rulesScript, TABLE } from './rules.js';
 
 // Not as nft writes it: a colon would make an IPv6 element of it.
 const MAPS_TO = ' -> ';
 const table: NftTable = { family: 'inet', name: TABLE };
-
-export interface Counter {
-  packets: bigint;
-  bytes: bigint;
-}
 
 export interface FirewallCounters {
   /** By the name of the rule's counter (rules.ts). They outlive processes, and begin anew with the director. */
@@ -31,17 +27,21 @@ export interface FirewallCounters {
   };
 }
 
+/** The director's network namespace, as far as a firewall goes. */
+export interface FirewallKernel {
+  nft: Nft;
+  reader: Pick<NftReader, 'hasChain' | 'rules' | 'counters'>;
+  nftables: Pick<Nftables, 'elements' | 'apply'>;
+  conntrack: Pick<Conntrack, 'stats' | 'count'>;
+}
+
 export class Firewall {
   readonly #director: string;
-  readonly #nft: Nft;
-  readonly #nftables: Nftables;
-  readonly #conntrack: Conntrack;
+  readonly #kernel: FirewallKernel;
 
-  constructor(director: string, nft: Nft, nftables: Nftables, conntrack: Conntrack) {
+  constructor(director: string, kernel: FirewallKernel) {
     this.#director = director;
-    this.#nft = nft;
-    this.#nftables = nftables;
-    this.#conntrack = conntrack;
+    this.#kernel = kernel;
   }
 
   /**
@@ -49,15 +49,15 @@ export class Firewall {
    * Throws FL_FOREIGN_TABLE when the director has a table of our name that somebody else made.
    */
   ensureRules(): 'made' | 'brought up to date' | undefined {
-    const listing = parseRules(this.#nft.listTable('inet', TABLE, { elements: false }));
-    if (listing?.current) return undefined;
-    if (listing) this.#mustBeOurs(listing);
+    if (isCurrent(this.#kernel.reader)) return undefined;
+    const editions = editionsIn(this.#kernel.nft.listTable('inet', TABLE, { elements: false }));
+    if (editions) this.#mustBeOurs(editions);
     try {
-      this.#nft.run(rulesScript(listing));
+      this.#kernel.nft.run(rulesScript(editions));
     } catch (error) {
       throw explained(error as Error);
     }
-    return listing ? 'brought up to date' : 'made';
+    return editions ? 'brought up to date' : 'made';
   }
 
   /** The elements in the kernel. Throws NetlinkError ENOENT when the table is not there. */
@@ -65,7 +65,7 @@ export class Firewall {
     const elements = {} as Elements;
     for (const kind of kinds) {
       const ofKind = (['ipv4', 'ipv6'] as const).flatMap((family) =>
-        this.#nftables.elements(table, setName({ kind, family })),
+        this.#kernel.nftables.elements(table, setName({ kind, family })),
       );
       elements[kind] = new Set(ofKind.map(elementText));
     }
@@ -74,17 +74,11 @@ export class Firewall {
 
   /** All of the changes at once, or none of them. */
   write(changes: readonly ElementChange[]): void {
-    this.#nftables.apply(changes.map(toOperation));
+    this.#kernel.nftables.apply(changes.map(toOperation));
   }
 
   counters(): FirewallCounters {
-    const objects = this.#nft.listCounters('inet', TABLE);
-    const counted = new Map(
-      objects.flatMap(({ counter }) => {
-        const { name, packets, bytes } = (counter ?? {}) as { name?: string; packets?: number; bytes?: number };
-        return name === undefined ? [] : [[name, { packets: BigInt(packets ?? 0), bytes: BigInt(bytes ?? 0) }]];
-      }) as [string, Counter][],
-    );
+    const counted = this.#kernel.reader.counters('inet', TABLE);
     const rules = Object.fromEntries(
       counterNames.map((name) => [name, counted.get(name) ?? { packets: 0n, bytes: 0n }]),
     ) as FirewallCounters['rules'];
@@ -92,17 +86,17 @@ export class Firewall {
   }
 
   #connections(): FirewallCounters['connections'] {
-    const cpus = this.#conntrack.stats();
+    const cpus = this.#kernel.conntrack.stats();
     const sum = (name: 'insertFailed' | 'drop' | 'earlyDrop') => cpus.reduce((total, cpu) => total + cpu[name], 0);
     return {
-      ...this.#conntrack.count(),
+      ...this.#kernel.conntrack.count(),
       insertFailed: sum('insertFailed'),
       dropped: sum('drop'),
       earlyDropped: sum('earlyDrop'),
     };
   }
 
-  #mustBeOurs({ editions }: RulesListing): void {
+  #mustBeOurs(editions: readonly string[]): void {
     if (editions.length > 0) return;
     throw new ForwardingError(
       'FL_FOREIGN_TABLE',

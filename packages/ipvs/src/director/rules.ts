@@ -1,6 +1,6 @@
 /**
  * The director's own nftables table: SNAT to the VIP, and nothing but the Services' ports and ping answering on a VIP.
- * The same for both forwarders. Pure: scripts for `nft -f` out, JSON of `nft -j list table` in.
+ * The same for both forwarders. Pure: scripts for `nft -f` out, listings in.
  *
  * Rules never change; VIPs, ports and clients are elements of sets (elements.ts), so that one lookup serves any number
  * of Services. Each rule that decides has a named counter.
@@ -18,6 +18,7 @@
 import { createHash } from 'node:crypto';
 import type { Protocol } from '../forwarder.js';
 import type { NftObject } from '../nft.js';
+import type { NftReader } from '../nft-reader.js';
 import { type ElementChange, type ElementKind, setName } from './elements.js';
 
 export const TABLE = 'fairlead';
@@ -88,6 +89,7 @@ const tracked = (sets: string, clients: boolean, verdict: string) =>
     }),
   );
 
+/** By name. */
 const chains: Record<string, { head: string; rules: string[] }> = {
   input: {
     head: 'type filter hook input priority 0; policy drop;',
@@ -138,38 +140,33 @@ const edition = `edition-${createHash('sha256')
   .digest('hex')
   .slice(0, 12)}`;
 
-/** What stands in the kernel, but for the elements. */
-export interface RulesListing {
-  /** The rules are of this edition, and all there. */
-  current: boolean;
-  /** Of earlier releases, or of this one. None: somebody else made this table. */
-  editions: readonly string[];
+/** Whether the rules of this edition stand, and all of them: without reading anything else. */
+export function isCurrent(reader: Pick<NftReader, 'hasChain' | 'rules'>): boolean {
+  return (
+    reader.hasChain('inet', TABLE, edition) &&
+    Object.entries(chains).every(([name, { rules }]) => reader.rules('inet', TABLE, name).length === rules.length)
+  );
 }
 
-/** The rules in one transaction, where `listing` does not say that they stand. Elements of an earlier edition stay. */
-export function rulesScript(listing: RulesListing | undefined): string {
-  const earlier = listing?.editions ?? [];
+/**
+ * The rules in one transaction, where they do not stand. Elements stay. `editions`: those that are there; undefined for no
+ * table.
+ */
+export function rulesScript(editions: readonly string[] | undefined): string {
   return [
     declarations,
     body,
-    ...earlier.filter((name) => name !== edition).map((name) => `delete chain ${table} ${name}`),
+    ...(editions ?? []).filter((name) => name !== edition).map((name) => `delete chain ${table} ${name}`),
     `add chain ${table} ${edition}`,
     '',
   ].join('\n');
 }
 
-/** undefined for no table. */
-export function parseRules(objects: readonly NftObject[] | undefined): RulesListing | undefined {
-  if (!objects) return undefined;
-  const ofKind = <T>(kind: string) => objects.filter((object) => kind in object).map((object) => object[kind] as T);
-  const editions = ofKind<{ name: string }>('chain')
-    .map(({ name }) => name)
+/** By whom the table was made: names of editions, of earlier releases or of this one; none: by somebody else. undefined for no table. */
+export function editionsIn(objects: readonly NftObject[] | undefined): string[] | undefined {
+  return objects
+    ?.flatMap(({ chain }) => (chain ? [(chain as { name: string }).name] : []))
     .filter((name) => name.startsWith('edition-'));
-  const rules = ofKind<{ chain: string }>('rule');
-  const complete = Object.entries(chains).every(
-    ([name, chain]) => rules.filter((rule) => rule.chain === name).length === chain.rules.length,
-  );
-  return { current: complete && editions.length === 1 && editions[0] === edition, editions };
 }
 
 /** The changes in one transaction; '' for none. */

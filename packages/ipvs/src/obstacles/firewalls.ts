@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { inNetns } from '@fairlead/raw-socket';
 import { NftCommand } from '../nft.js';
+import { type ForwardChain, NftReader } from '../nft-reader.js';
 import { parseIptables } from './iptables-rules.js';
 import { type NftRule, nftRule } from './nft-rules.js';
 import { type Chains, type Packet, type Rule, verdict } from './verdict.js';
@@ -28,13 +29,8 @@ export interface ForwardingQuestion {
   families: readonly ('ipv4' | 'ipv6')[];
 }
 
-interface ListedChain {
-  family: string;
-  table: string;
-  name: string;
-  hook?: string;
-  policy?: string;
-}
+/** kube-proxy's tables (in its nftables mode) drop only what they find in their maps, and are too large to read for nothing. */
+const HARMLESS_TABLE = 'kube-proxy';
 
 /** Those that do so for certain. Throws NftError, NetlinkError. */
 export function droppingChains(question: ForwardingQuestion): DroppingChain[] {
@@ -43,11 +39,10 @@ export function droppingChains(question: ForwardingQuestion): DroppingChain[] {
 
 function nftChains(question: ForwardingQuestion): DroppingChain[] {
   const nft = new NftCommand(question.hostNetns);
-  const listed = nft.listChains().flatMap(({ chain }) => (chain ? [chain as ListedChain] : []));
-  const bases = listed.filter(({ hook, family }) => hook === 'forward' && familiesOf(family, question).length > 0);
+  const bases = forwardChains(question.hostNetns).filter(({ table }) => table !== HARMLESS_TABLE);
   return bases.flatMap((base) => {
+    const { policy } = base;
     const chains = chainsOf(nft, question.hostNetns, base);
-    const policy = base.policy === 'drop' ? 'drop' : 'accept';
     const directions = droppedDirections(question, familiesOf(base.family, question), (packet) =>
       verdict(packet, { chain: base.name, policy }, chains),
     );
@@ -56,8 +51,17 @@ function nftChains(question: ForwardingQuestion): DroppingChain[] {
   });
 }
 
+function forwardChains(netns: string | undefined): ForwardChain[] {
+  const reader = new NftReader(netns);
+  try {
+    return reader.forwardChains();
+  } finally {
+    reader.close();
+  }
+}
+
 /** Rules are read when a packet gets there: of ten thousand chains that kube-proxy may have, a handful. */
-function chainsOf(nft: NftCommand, netns: string | undefined, { family, table }: ListedChain): Chains {
+function chainsOf(nft: NftCommand, netns: string | undefined, { family, table }: ForwardChain): Chains {
   const known = new Map<string, readonly Rule[] | undefined>();
   const read = (chain: string): readonly Rule[] | undefined => {
     const rules = nft.listChain(family, table, chain)?.flatMap(({ rule }) => (rule ? [rule as NftRule] : []));
@@ -86,7 +90,7 @@ function droppedDirections(
   );
 }
 
-function nftCommands({ family, table, name }: ListedChain, { hostInterface }: ForwardingQuestion): string[] {
+function nftCommands({ family, table, name }: ForwardChain, { hostInterface }: ForwardingQuestion): string[] {
   if (table === 'filter' && name === 'FORWARD' && family !== 'inet') {
     return iptablesCommands(family === 'ip' ? 'iptables' : 'ip6tables', hostInterface);
   }
