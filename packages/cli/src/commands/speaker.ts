@@ -3,7 +3,7 @@
 import { SYSTEM_NAMESPACE } from '@fairlead/api';
 import { DEFAULT_SCHEDULER } from '@fairlead/ipvs';
 import { type Speaker, SpeakerMetrics, type SpeakerOptions, startSpeaker, virtualServersPage } from '@fairlead/speaker';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createLogger } from '../logging.js';
 import type { ListenAddress } from '../metrics/listen-address.js';
 import { runDaemon } from './daemon.js';
@@ -31,6 +31,8 @@ interface Options extends CommonOptions {
   leaseDuration: number;
   renewPeriod: number;
   retryPeriod: number;
+  vrrpInterval: number;
+  vrrpMode: 'unicast' | 'multicast';
   probeInterval: number;
   probeTimeout: number;
   probeFall: number;
@@ -41,6 +43,13 @@ interface Options extends CommonOptions {
 
 /** More in a row than this is a mistake: nothing would ever be decided. */
 const MAX_IN_A_ROW = 100;
+
+/** The field of the advertisement counts centiseconds, up to 4095 of them (RFC 9568 §5.2.7). */
+function parseVrrpInterval(text: string): number {
+  const interval = parseDuration(text);
+  if (interval % 10 === 0 && interval <= 40_950) return interval;
+  throw new InvalidArgumentError('hundredths of a second, from 10ms to 40.95s, are expected.');
+}
 
 export function speakerCommand(parent: Command): void {
   withMetricsAddress(withDirectorOption(withCommonOptions(parent.command('speaker'))), ':7480')
@@ -69,6 +78,17 @@ export function speakerCommand(parent: Command): void {
     .option('--lease-duration <time>', 'how long a silent owner is waited for', parseDuration, 3_000)
     .option('--renew-period <time>', 'how often an owner renews its Lease', parseDuration, 1_000)
     .option('--retry-period <time>', 'how soon a failed renewal is tried again', parseDuration, 200)
+    .option(
+      '--vrrp-interval <time>',
+      'how often an owner advertises (pools with election: vrrp)',
+      parseVrrpInterval,
+      100,
+    )
+    .addOption(
+      new Option('--vrrp-mode <mode>', 'advertise to the other nodes one by one, or to the multicast group')
+        .choices(['unicast', 'multicast'])
+        .default('unicast'),
+    )
     .option('--probe-interval <time>', 'how often each node is asked whether it is healthy', parseDuration, 1_000)
     .option('--probe-timeout <time>', 'how long an answer may take', parseDuration, 1_000)
     .option('--probe-fall <count>', 'failures in a row that make a node unhealthy', parseCount(MAX_IN_A_ROW), 2)
@@ -108,6 +128,7 @@ export function speakerCommand(parent: Command): void {
             renewPeriodMs: options.renewPeriod,
             retryPeriodMs: options.retryPeriod,
           },
+          vrrp: { intervalMs: options.vrrpInterval, mode: options.vrrpMode },
           panicShare: options.panicThreshold,
           probes: {
             intervalMs: options.probeInterval,

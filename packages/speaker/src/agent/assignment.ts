@@ -20,6 +20,7 @@ import {
   type VipOrigin,
   vipsOf,
 } from '@fairlead/api';
+import type { Engine } from '../election/election.js';
 import { type HostInterface, uplinkFor } from './uplinks.js';
 
 export interface AssignedService extends ServiceLike {
@@ -32,6 +33,8 @@ export interface AssignedRouter {
   pool: string;
   leaseName: string;
   ranking: string[];
+  engine: Engine;
+  preempt: boolean;
   /** All its VIPs, ascending; `uplink` is undefined where this node cannot announce the VIP. */
   vips: { address: string; uplink: string | undefined }[];
 }
@@ -218,6 +221,8 @@ export class Assignment {
       pool: pool.name,
       leaseName: leaseName(pool.name, n),
       ranking: rankChosenNodes(name, pool, this.#ground.nodes, (node) => this.#ground.labels?.get(node)),
+      engine: pool.election,
+      preempt: pool.preempt,
       vips: [...vips.values()]
         .sort((a, b) => compareAddresses(a.ip, b.ip))
         .map(({ address, uplink }) => ({ address, uplink })),

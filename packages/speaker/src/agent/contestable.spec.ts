@@ -13,7 +13,8 @@ const eth0: HostInterface = {
 };
 
 function router(vips: AssignedRouter['vips']): AssignedRouter {
-  return { name: 'public.0', pool: 'public', leaseName: 'vr-public-0', ranking: ['n1'], vips };
+  const router = { name: 'public.0', pool: 'public', leaseName: 'vr-public-0', ranking: ['n1'] };
+  return { ...router, engine: 'lease', preempt: false, vips };
 }
 
 describe('contestable virtual routers', () => {

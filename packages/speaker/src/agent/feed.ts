@@ -97,8 +97,9 @@ export class Feed {
   node(node: WatchedNode): void {
     const input = nodeInput(node);
     const labels = node.metadata?.labels ?? {};
-    const known = this.#nodes.has(input.name) && isDeepStrictEqual(this.#labels.get(input.name), labels);
-    if (!known) this.#groundChanged = true;
+    // Owners of virtual routers talk to each other by the addresses.
+    const sameAddresses = this.#nodes.get(input.name)?.internalIPs.join() === input.internalIPs.join();
+    if (!sameAddresses || !isDeepStrictEqual(this.#labels.get(input.name), labels)) this.#groundChanged = true;
     this.#labels.set(input.name, labels);
     this.#nodes.set(input.name, input);
     this.#planner.setNode(input);

@@ -15,7 +15,7 @@ const eth0: HostInterface = {
 function router(name: string, ...addresses: string[]): AssignedRouter {
   const [pool, n] = name.split('.');
   const vips = addresses.map((address) => ({ address, uplink: 'eth0' }));
-  return { name, pool: pool!, leaseName: `vr-${pool}-${n}`, ranking: ['n1'], vips };
+  return { name, pool: pool!, leaseName: `vr-${pool}-${n}`, ranking: ['n1'], engine: 'lease', preempt: false, vips };
 }
 
 function change(parts: Partial<Reassignment>): Reassignment {
@@ -57,7 +57,7 @@ describe('virtual routers of this node', () => {
     expect(virtualRouters.map(({ name, table }) => [name, table])).to.deep.equal([
       ['public.0', routers.tables.find(({ vips }) => vips.includes('10.77.0.200'))!.index],
     ]);
-    expect(uplinks).to.deep.equal([{ name: 'eth0', index: 2, mac: '02:00:00:00:00:01' }]);
+    expect(uplinks).to.deep.equal([{ name: 'eth0', index: 2, mac: '02:00:00:00:00:01', addresses: ['10.77.0.11'] }]);
     expect(routers.vipsOf('public.0')).to.deep.equal(['10.77.0.200']);
     expect(routers.vipsOf('far.0')).to.deep.equal([]);
   });

@@ -41,7 +41,12 @@ export class Routers {
     const used = new Set(this.#all().flatMap(({ uplinks }) => [...uplinks]));
     this.#uplinks = interfaces
       .filter(({ name }) => used.has(name))
-      .map(({ name, index, mac }) => ({ name, index, mac }));
+      .map(({ name, index, mac, addresses }) => ({
+        name,
+        index,
+        mac,
+        addresses: addresses.map(({ address }) => address),
+      }));
     return { added: byTable(addedVips, slots), removed: byTable(removedVips, before) };
   }
 

@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { SpeakerMetrics } from '../metrics/metrics.js';
 import type { SpeakerView } from '../metrics/view.js';
 import { lingeringMs } from '../wire/hold.js';
-import type { FromWire, LeaseTimings } from '../wire/messages.js';
+import type { FromWire, LeaseTimings, VrrpOptions, WireNode } from '../wire/messages.js';
 import { Assignment } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { Feed } from './feed.js';
@@ -43,6 +43,8 @@ export interface SpeakerOptions {
   /** Namespace of the Leases. */
   namespace: string;
   timings: LeaseTimings;
+  /** For pools with `election: vrrp`. */
+  vrrp: VrrpOptions;
   /** How nodes are probed; the defaults are NodeHealth's. */
   probes?: HealthOptions['probes'];
   /** The share of nodes that has to look unusable for all to be kept; default 1: every one of them. */
@@ -153,7 +155,8 @@ class Agent implements Speaker {
       this.#fail = reject;
     });
     this.failed.catch(() => {}); // whoever holds the speaker decides what a failure means
-    this.#wire = new WireThread({ node, namespace, timings, kube: options.kube });
+    const { vrrp } = options;
+    this.#wire = new WireThread({ node, namespace, timings, vrrp, kube: options.kube });
     this.#wire.on('message', (message) => this.#heard(message));
     this.#wire.on('died', (error) => this.#fail(new Error(`the wire thread died: ${error.message}`, { cause: error })));
   }
@@ -230,7 +233,8 @@ class Agent implements Speaker {
       this.#retry = setTimeout(() => this.#work.request(), outcome.retryMs);
     } else {
       this.#interfacesChanged = false;
-      if (outcome.anew || this.#configure) this.#wire.send({ kind: 'configure', ...this.#routers.wire });
+      if (outcome.anew || this.#configure)
+        this.#wire.send({ kind: 'configure', ...this.#routers.wire, nodes: this.#wireNodes() });
       this.#configure = false;
       const obstacle = this.#obstacles.look(this.#routers.passage, performance.now());
       if (obstacle !== undefined) this.#retry = setTimeout(() => this.#work.request(), LOOK_AGAIN_MS);
@@ -238,6 +242,10 @@ class Agent implements Speaker {
     }
     this.#reporter.problems(this.#assignment.unannounceable, [...this.#planner.problems, ...this.#health.problems]);
     if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();
+  }
+
+  #wireNodes(): WireNode[] {
+    return this.#feed.nodes.map(({ name, internalIPs }) => ({ name, internalIPs }));
   }
 
   #wanted(): Wanted {

@@ -1,7 +1,9 @@
 /**
- * What the wire thread asks of an election engine. One engine contests all virtual routers of a node; which protocol decides
- * (a Lease, or VRRP) is its own affair.
+ * What the wire thread asks of an election engine. Which protocol decides (a Lease, or VRRP) is the engine's own affair.
  */
+
+/** `lease`: lease-election.ts. `vrrp`: ../vrrp/vrrp-election.ts. */
+export type Engine = 'lease' | 'vrrp';
 
 /** A virtual router as an engine sees it. */
 export interface Contested {
@@ -10,6 +12,11 @@ export interface Contested {
   leaseName: string;
   /** Candidate nodes, best first; the same on every node. */
   ranking: readonly string[];
+  engine: Engine;
+  /** Whether a better node takes over from a healthy owner. */
+  preempt: boolean;
+  /** In canonical text form, each with the interface that it is announced on. */
+  vips: readonly { address: string; uplink: string }[];
 }
 
 /** How an engine tells the announcer. Calls come in order, and never for a virtual router that is not contested. */

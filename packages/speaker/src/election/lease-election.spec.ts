@@ -67,7 +67,8 @@ function setUp() {
 }
 
 function contested(name: string): Contested {
-  return { name, leaseName: `vr-${name}`, ranking: ['n2', 'n1', 'n3'] };
+  const ranking = ['n2', 'n1', 'n3'];
+  return { name, leaseName: `vr-${name}`, ranking, engine: 'lease', preempt: false, vips: [] };
 }
 
 describe('election by Lease', () => {

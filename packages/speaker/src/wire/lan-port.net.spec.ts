@@ -34,7 +34,7 @@ describe('the sockets on a LAN interface', function () {
     rtnetlink.setLink(outside.index, { up: true });
     rtnetlink.addAddress({ index: outside.index, address: 'fd00:77::64', prefixLength: 64, noDad: true });
     rtnetlink.addAddress({ index: outside.index, address: '10.77.0.100', prefixLength: 24 });
-    const uplink = { name: 'eth0', index: link.index, mac: link.address };
+    const uplink = { name: 'eth0', index: link.index, mac: link.address, addresses: [] };
     wire = new Wire({
       election: { configure: () => {}, mayAnswer: () => isOwner, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
@@ -58,8 +58,8 @@ describe('the sockets on a LAN interface', function () {
     });
     sockets.push(rtnetlink, inside, wire);
     const vips = ['10.77.0.200', 'fd00:77::c8'].map((address) => ({ address, uplink: 'eth0' }));
-    const router = { name: 'public.0', pool: 'public', leaseName: 'vr-public-0', table: 1, ranking: ['n1'], vips };
-    wire.configure([router], [uplink]);
+    const router = { name: 'public.0', pool: 'public', leaseName: 'vr-public-0', table: 1, ranking: ['n1'] };
+    wire.configure([{ ...router, engine: 'lease', preempt: false, vips }], [uplink]);
     wire.own('public.0', undefined);
   });
 

@@ -1,5 +1,7 @@
 /** What the main thread and the wire thread say to each other. Small and plain, so that copying them costs nothing. */
 
+import type { Engine } from '../election/election.js';
+
 export interface WireVip {
   /** In canonical text form. */
   address: string;
@@ -15,6 +17,8 @@ export interface WireVirtualRouter {
   /** Index of its routing table on this host (packages/ipvs, routes/tables.ts). */
   table: number;
   ranking: string[];
+  engine: Engine;
+  preempt: boolean;
   vips: WireVip[];
 }
 
@@ -23,6 +27,19 @@ export interface WireUplink {
   index: number;
   /** Hardware address as text. */
   mac: string;
+  /** IP addresses as text. */
+  addresses: string[];
+}
+
+/** A node that speakers run on. */
+export interface WireNode {
+  name: string;
+  internalIPs: string[];
+}
+
+export interface VrrpOptions {
+  intervalMs: number;
+  mode: 'unicast' | 'multicast';
 }
 
 export interface LeaseTimings {
@@ -38,10 +55,11 @@ export interface WireOptions {
   kube: { server?: string; kubeconfig?: string };
   namespace: string;
   timings: LeaseTimings;
+  vrrp: VrrpOptions;
 }
 
 export type ToWire =
-  | { kind: 'configure'; virtualRouters: WireVirtualRouter[]; uplinks: WireUplink[] }
+  | { kind: 'configure'; virtualRouters: WireVirtualRouter[]; uplinks: WireUplink[]; nodes: WireNode[] }
   | { kind: 'fit'; fit: boolean }
   | { kind: 'stop'; release: boolean };
 

@@ -9,11 +9,20 @@ import { labels } from '@fairlead/api';
 import { DeadMansSwitch, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
+import type { ElectionListener } from '../election/election.js';
+import { Engines } from '../election/engines.js';
 import { LeaseElection } from '../election/lease-election.js';
+import { LeaseRecord } from '../vrrp/lease-record.js';
+import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
+import { VrrpElection } from '../vrrp/vrrp-election.js';
 import { HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import { LanPort } from './lan-port.js';
 import type { FromWire, ToWire, WireOptions } from './messages.js';
+import { Throttle } from './throttle.js';
 import { Wire } from './wire.js';
+
+/** The same complaint is told once in so long: what fails for VRRP fails ten times a second. */
+const COMPLAIN_EVERY_MS = 60_000;
 
 const port = parentPort!;
 const options = workerData as WireOptions;
@@ -25,7 +34,13 @@ const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
 const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
 
-const election = new LeaseElection({
+const listener: ElectionListener = {
+  own: (name, lapsed) => wire.own(name, lapsed),
+  yield: (name, reason) => wire.yield(name, reason),
+  holder: (name, node) => wire.holder(name, node, options.node),
+};
+
+const leaseElection = new LeaseElection({
   node: options.node,
   clock,
   // No answer at all, or one that says that the server (or its store) cannot serve now.
@@ -45,12 +60,54 @@ const election = new LeaseElection({
     locks.set(contested.leaseName, lock);
     return lock;
   },
+  listener,
+});
+
+const record = new LeaseRecord({
+  client: kube,
+  namespace: options.namespace,
+  node: options.node,
+  onError: (error) => tell({ kind: 'error', message: `could not record an owner in its Lease: ${error.message}` }),
+});
+/** Names of Leases by virtual router, and of nodes by address. */
+let leaseNames = new Map<string, string>();
+let nodeNames = new Map<string, string>();
+const complaints = new Throttle(COMPLAIN_EVERY_MS);
+const transport = new VrrpTransport({
+  mode: options.vrrp.mode,
+  onReceived: (received) => vrrpElection.received(received),
+  onFault: (fault, from) => complain(`a VRRP packet of ${from} was not heeded: ${faultTexts[fault]}`),
+  onError: (error) => complain(`VRRP socket: ${error.message}`),
+});
+let vrrpTimer: NodeJS.Timeout | undefined;
+const vrrpElection: VrrpElection = new VrrpElection({
+  node: options.node,
+  intervalMs: options.vrrp.intervalMs,
+  transport,
+  clock,
   listener: {
-    own: (name, lapsed) => wire.own(name, lapsed),
-    yield: (name, reason) => wire.yield(name, reason),
-    holder: (name, node) => wire.holder(name, node, options.node),
+    ...listener,
+    own: (name, lapsed) => {
+      listener.own(name, lapsed);
+      record.own({ name, leaseName: leaseNames.get(name)! });
+    },
+    yield: (name, reason) => {
+      record.yield(leaseNames.get(name)!);
+      listener.yield(name, reason);
+    },
+  },
+  nodeOf: (address) => nodeNames.get(address),
+  onError: (attempt, error) => complain(`could not ${attempt}: ${error.message}`),
+  wakeAt: (at) => {
+    clearTimeout(vrrpTimer);
+    if (at !== undefined) vrrpTimer = setTimeout(() => vrrpElection.tick(), Math.max(0, at - clock()));
   },
 });
+const election = new Engines({ lease: leaseElection, vrrp: vrrpElection });
+
+function complain(message: string): void {
+  if (complaints.allows(message, clock())) tell({ kind: 'error', message });
+}
 
 let timer: NodeJS.Timeout | undefined;
 const wire: Wire = new Wire({
@@ -97,6 +154,16 @@ observed.start();
 port.on('message', (message: ToWire) => {
   switch (message.kind) {
     case 'configure':
+      leaseNames = new Map([
+        ...leaseNames,
+        ...message.virtualRouters.map(({ name, leaseName }) => [name, leaseName] as const),
+      ]);
+      nodeNames = new Map(message.nodes.flatMap(({ name, internalIPs }) => internalIPs.map((ip) => [ip, name])));
+      transport.configure({
+        uplinks: message.uplinks,
+        self: message.nodes.find(({ name }) => name === options.node)?.internalIPs ?? [],
+        peers: message.nodes.filter(({ name }) => name !== options.node).flatMap(({ internalIPs }) => internalIPs),
+      });
       wire.configure(message.virtualRouters, message.uplinks);
       holding ??= setInterval(hold, HOLD_EVERY_MS);
       break;
@@ -111,7 +178,8 @@ port.on('message', (message: ToWire) => {
 
 async function stop(release: boolean): Promise<void> {
   await election.stop({ release });
-  await observed.stop();
+  transport.close();
+  await Promise.all([observed.stop(), record.stop()]);
   clearInterval(holding);
   wire.close();
   rules.close();

@@ -7,13 +7,15 @@ import { decodeNdpFrame, type NdpPacket, unsolicitedAdvertisement } from './ndp.
 import { type Port, Wire } from './wire.js';
 
 const CLIENT_MAC = parseMac('02:00:00:00:00:64');
-const UPLINK: WireUplink = { name: 'eth0', index: 2, mac: '02:00:00:00:00:0a' };
+const UPLINK: WireUplink = { name: 'eth0', index: 2, mac: '02:00:00:00:00:0a', addresses: [] };
 const ROUTER: WireVirtualRouter = {
   name: 'public.0',
   pool: 'public',
   leaseName: 'vr-public-0',
   table: 7700,
   ranking: ['n1'],
+  engine: 'lease',
+  preempt: false,
   vips: [
     { address: '10.77.0.200', uplink: 'eth0' },
     { address: '10.77.0.208', uplink: 'eth0' },
@@ -159,7 +161,7 @@ describe('the wire', () => {
 
   it('answers only on the interface that the VIP belongs to', () => {
     const { wire, ports } = setUp();
-    wire.configure([ROUTER], [UPLINK, { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a' }]);
+    wire.configure([ROUTER], [UPLINK, { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a', addresses: [] }]);
     wire.own('public.0', undefined);
     ports[1]!.frames = [];
     wire.frame(ports[1]!, request(VIP));
@@ -221,7 +223,7 @@ describe('the wire', () => {
 
   it('does not take itself for a rival when two of its interfaces are on one LAN', () => {
     const { wire, state, ports } = setUp();
-    const other = { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a' };
+    const other = { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a', addresses: [] };
     wire.configure([ROUTER], [UPLINK, other]);
     wire.own('public.0', undefined);
     wire.frame(ports[1]!, gratuitousArp(VIP, parseMac(UPLINK.mac))[0]);

@@ -1,0 +1,16 @@
+/** What a raw IPv4 socket receives, which is the whole packet (raw(7)). */
+
+import { addressText } from './ip.js';
+
+export interface Ipv4Packet {
+  from: string;
+  ttl: number;
+  payload: Buffer;
+}
+
+/** undefined for what is cut off. */
+export function ipv4Packet(data: Buffer): Ipv4Packet | undefined {
+  const headerLength = (data[0]! & 0x0f) * 4;
+  if (data.length < 20 || headerLength < 20 || data.length < headerLength) return undefined;
+  return { from: addressText(data.subarray(12, 16)), ttl: data[8]!, payload: data.subarray(headerLength) };
+}

@@ -1,0 +1,99 @@
+/**
+ * Who owns a virtual router, written down for people: an owner that VRRP made records itself in the virtual router's Lease, so that
+ * `kubectl get lease` answers for either engine. Nothing depends on it, so it is tried again for as long as the node owns, and never
+ * waited for.
+ */
+
+import { labels } from '@fairlead/api';
+import { isKubeError, type KubeApi, type KubeObject, leases, WorkQueue } from '@fairlead/kube';
+import type { LeaseObject } from '@fairlead/lease-lock';
+
+export interface LeaseRecordOptions {
+  client: Pick<KubeApi, 'get' | 'create' | 'update'>;
+  namespace: string;
+  node: string;
+  /** ms since 1970, for the timestamps. */
+  wallClock?: () => number;
+  onError: (error: Error) => void;
+}
+
+export interface OwnedRouter {
+  /** `<pool>.<n>` */
+  name: string;
+  leaseName: string;
+}
+
+/** A Lease has to say how long it is good for. Readers of this one go by its holder. */
+const DURATION_SECONDS = 1;
+
+export class LeaseRecord {
+  readonly #options: LeaseRecordOptions;
+  readonly #owned = new Map<string, OwnedRouter>();
+  readonly #queue: WorkQueue;
+
+  constructor(options: LeaseRecordOptions) {
+    this.#options = options;
+    this.#queue = new WorkQueue({
+      process: (leaseName, signal) => this.#write(leaseName, signal),
+      backoff: { baseMs: 500, maxMs: 30_000 },
+      // One that was overtaken is no failure: the next attempt reads anew.
+      onError: (error, _, failures) => {
+        if (failures === 1 && !isKubeError(error, 'FL_KUBE_CONFLICT')) options.onError(error);
+      },
+    });
+  }
+
+  own(router: OwnedRouter): void {
+    this.#owned.set(router.leaseName, router);
+    this.#queue.add(router.leaseName);
+  }
+
+  /** The next owner overwrites it. */
+  yield(leaseName: string): void {
+    this.#owned.delete(leaseName);
+  }
+
+  stop(): Promise<void> {
+    this.#owned.clear();
+    return this.#queue.stop();
+  }
+
+  async #write(leaseName: string, signal: AbortSignal): Promise<void> {
+    const router = this.#owned.get(leaseName);
+    if (router === undefined) return;
+    const { client, namespace, node } = this.#options;
+    const now = new Date(this.#options.wallClock?.() ?? Date.now()).toISOString().replace('Z', '000Z');
+    const found = await this.#find(leaseName, signal);
+    if (found?.spec?.holderIdentity === node) return;
+    const spec = {
+      holderIdentity: node,
+      leaseDurationSeconds: DURATION_SECONDS,
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions: (found?.spec?.leaseTransitions ?? -1) + 1,
+    };
+    const ours = { [labels.name]: 'fairlead', [labels.virtualRouter]: router.name };
+    const metadata = {
+      ...found?.metadata,
+      namespace,
+      name: leaseName,
+      labels: { ...found?.metadata?.labels, ...ours },
+    };
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec } as LeaseObject & KubeObject;
+    if (found === undefined) await client.create(leases, lease, { signal });
+    else await client.update(leases, lease, { signal });
+  }
+
+  async #find(name: string, signal: AbortSignal): Promise<LeaseObject | undefined> {
+    try {
+      return await this.#options.client.get<LeaseObject>(
+        leases,
+        { namespace: this.#options.namespace, name },
+        { signal },
+      );
+    } catch (error) {
+      if (isKubeError(error, 'FL_KUBE_NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/** Advertisements to and from VRRP's multicast group on one interface. What has passed a router is not heard (hop limit 255). */
+
+import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+import { addressBytes, type Family } from './ip.js';
+import { ipv4Packet } from './ipv4-packet.js';
+import { type AdvertisementSocket, HOP_LIMIT, type Packet, type TransportUplink } from './transport.js';
+
+const GROUPS: Record<Family, string> = { ipv4: '224.0.0.18', ipv6: 'ff02::12' };
+
+export interface MulticastOptions {
+  family: Family;
+  source: string;
+  uplink: TransportUplink;
+  onPacket: (packet: Packet) => void;
+  onFault: (fault: 'ttl', from: string) => void;
+  onError: (error: Error) => void;
+}
+
+export class MulticastSocket implements AdvertisementSocket {
+  readonly source: string;
+  readonly #socket: RawSocket;
+  readonly #group: Buffer;
+  readonly #sockaddr: Buffer;
+
+  constructor({ family, source, uplink, onPacket, onFault, onError }: MulticastOptions) {
+    const isIpv4 = family === 'ipv4';
+    const address = GROUPS[family];
+    this.source = source;
+    this.#group = addressBytes(address);
+    this.#sockaddr = isIpv4 ? sockaddrIn({ address }) : sockaddrIn6({ address, scopeId: uplink.index });
+    this.#socket = new RawSocket({
+      domain: isIpv4 ? constants.AF_INET : constants.AF_INET6,
+      type: constants.SOCK_RAW,
+      protocol: constants.IPPROTO_VRRP,
+    });
+    try {
+      this.#socket.setsockopt(constants.SOL_SOCKET, constants.SO_BINDTODEVICE, Buffer.from(`${uplink.name}\0`));
+      if (isIpv4) this.#joinIpv4(uplink.index);
+      else this.#joinIpv6(uplink.index, source);
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
+    const read = (message: Message): { from: string; ttl: number; payload: Buffer } | undefined =>
+      isIpv4 ? ipv4Packet(message.data) : ipv6Packet(message);
+    this.#socket.onMessages((messages) => {
+      for (const message of messages) {
+        const packet = read(message);
+        if (packet === undefined) continue;
+        if (packet.ttl === HOP_LIMIT) onPacket({ ...packet, destination: this.#group });
+        else onFault('ttl', packet.from);
+      }
+    }, onError);
+  }
+
+  send(build: (destination: Uint8Array) => Buffer): void {
+    this.#socket.send(build(this.#group), this.#sockaddr);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #joinIpv4(index: number): void {
+    // struct ip_mreqn: group, local address (none: the interface decides), interface.
+    const request = Buffer.alloc(12);
+    this.#group.copy(request, 0);
+    writeInt(request, index, 8);
+    this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_ADD_MEMBERSHIP, request);
+    this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_MULTICAST_IF, request);
+    this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_MULTICAST_TTL, HOP_LIMIT);
+    this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_MULTICAST_LOOP, 0);
+  }
+
+  #joinIpv6(index: number, source: string): void {
+    // struct ipv6_mreq: group, interface.
+    const request = Buffer.alloc(20);
+    this.#group.copy(request, 0);
+    writeInt(request, index, 16);
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_JOIN_GROUP, request);
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_MULTICAST_IF, index);
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_MULTICAST_HOPS, HOP_LIMIT);
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_MULTICAST_LOOP, 0);
+    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_RECVHOPLIMIT, 1);
+    this.#socket.bind(sockaddrIn6({ address: source, scopeId: index }));
+  }
+}
+
+function ipv6Packet({ data, address, control }: Message): { from: string; ttl: number; payload: Buffer } | undefined {
+  const hopLimit = control.find(
+    ({ level, type }) => level === constants.IPPROTO_IPV6 && type === constants.IPV6_HOPLIMIT,
+  );
+  if (hopLimit === undefined) return undefined;
+  return { from: parseSockaddrIn6(address).address, ttl: readInt(hopLimit.data), payload: data };
+}
+
+function writeInt(bytes: Buffer, value: number, offset: number): void {
+  bytes.set(new Uint8Array(Int32Array.of(value).buffer), offset);
+}
+
+function readInt(bytes: Buffer): number {
+  return new Int32Array(Uint8Array.from(bytes).buffer)[0]!;
+}

@@ -1,0 +1,166 @@
+/**
+ * Advertisements in and out, by raw IP sockets: to the multicast group on each uplink (RFC 9568 §5.1.1.2, §5.1.2.2), or to the other
+ * speakers one by one, where switches lose or limit multicast. Thin; what an advertisement means is decided elsewhere.
+ *
+ * Sockets are opened as they are needed and follow the configuration: other uplinks, other own addresses, other peers.
+ */
+
+import {
+  type Advertisement,
+  type ChecksumForm,
+  decodeAdvertisement,
+  encodeAdvertisement,
+  type Fault,
+} from './advertisement.js';
+import { addressBytes, addressNumber, type Family, familyOf } from './ip.js';
+import { MulticastSocket } from './multicast-socket.js';
+import { UnicastSocket } from './unicast-socket.js';
+
+/** Where a virtual router is contested. */
+export interface Segment {
+  family: Family;
+  /** Name of the interface. */
+  uplink: string;
+}
+
+export interface TransportUplink {
+  name: string;
+  index: number;
+  /** IP addresses of the interface as text. */
+  addresses: readonly string[];
+}
+
+export interface TransportConfig {
+  uplinks: readonly TransportUplink[];
+  /** This node's own InternalIPs. */
+  self: readonly string[];
+  /** IP addresses of the other speakers' nodes. */
+  peers: readonly string[];
+}
+
+export interface Received {
+  advertisement: Advertisement;
+  family: Family;
+  /** The sender's address as text. */
+  from: string;
+  checksum: ChecksumForm;
+}
+
+/** Why a packet of VRRP is not heeded. */
+export const faultTexts: Readonly<Record<Fault | 'ttl' | 'sender', string>> = {
+  length: 'it is shorter than it says',
+  version: 'it is not of VRRP version 3',
+  type: 'it is no advertisement',
+  checksum: 'its checksum is wrong',
+  count: 'it names no address',
+  interval: 'its interval is 0',
+  ttl: 'it has passed a router',
+  sender: 'its sender is no node of this cluster',
+};
+
+export interface TransportOptions {
+  mode: 'unicast' | 'multicast';
+  onReceived: (received: Received) => void;
+  /** A packet that is not heeded: of VRRP, but not as it should be. */
+  onFault: (fault: keyof typeof faultTexts, from: string) => void;
+  onError: (error: Error) => void;
+}
+
+/** One socket of either kind. */
+export interface AdvertisementSocket {
+  /** The own address that others see, as text. */
+  readonly source: string;
+  /** Throws a SystemError. */
+  send(build: (destination: Uint8Array) => Buffer): void;
+  close(): void;
+}
+
+/** What a socket hands on: the payload of an IP packet that came to `destination`. */
+export interface Packet {
+  payload: Buffer;
+  from: string;
+  destination: Uint8Array;
+}
+
+/** RFC 9568 §5.1.1.3: whatever has passed a router has less. */
+export const HOP_LIMIT = 255;
+
+export class VrrpTransport {
+  readonly #options: TransportOptions;
+  #config: TransportConfig = { uplinks: [], self: [], peers: [] };
+  readonly #sockets = new Map<string, AdvertisementSocket>();
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  /** Closes what no longer fits; `send` opens anew. */
+  configure(config: TransportConfig): void {
+    const before = JSON.stringify(this.#config);
+    this.#config = config;
+    if (JSON.stringify(config) !== before) this.#closeAll();
+  }
+
+  /** Opens what it takes to hear others on the segment. Throws a SystemError, or an Error where this node has no address there. */
+  open(segment: Segment): { source: bigint } {
+    return { source: addressNumber(this.#socketFor(segment).source) };
+  }
+
+  /** To everybody on the segment. Throws a SystemError. */
+  send(advertisement: Advertisement, segment: Segment, checksum: ChecksumForm): void {
+    const socket = this.#socketFor(segment);
+    const source = addressBytes(socket.source);
+    socket.send((destination) => encodeAdvertisement(advertisement, { source, destination }, checksum));
+  }
+
+  close(): void {
+    this.#closeAll();
+  }
+
+  #socketFor({ family, uplink }: Segment): AdvertisementSocket {
+    const isUnicast = this.#options.mode === 'unicast';
+    const key = isUnicast ? family : `${family} ${uplink}`;
+    const known = this.#sockets.get(key);
+    if (known) return known;
+    const socket = isUnicast ? this.#unicast(family) : this.#multicast(family, uplink);
+    this.#sockets.set(key, socket);
+    return socket;
+  }
+
+  #unicast(family: Family): AdvertisementSocket {
+    const source = this.#config.self.find((address) => familyOf(address) === family);
+    if (source === undefined) throw new Error(`this node has no ${family} InternalIP to speak VRRP from`);
+    const peers = this.#config.peers.filter((address) => familyOf(address) === family);
+    return new UnicastSocket({ family, source, peers, ...this.#listeners(family) });
+  }
+
+  #multicast(family: Family, name: string): AdvertisementSocket {
+    const uplink = this.#config.uplinks.find((candidate) => candidate.name === name);
+    const source = uplink?.addresses.find(
+      (address) => familyOf(address) === family && (family === 'ipv4' || address.startsWith('fe80:')),
+    );
+    if (uplink === undefined || source === undefined) {
+      const what = family === 'ipv4' ? 'IPv4' : 'link-local IPv6';
+      throw new Error(`${name} has no ${what} address to speak VRRP from`);
+    }
+    return new MulticastSocket({ family, source, uplink, ...this.#listeners(family) });
+  }
+
+  #listeners(family: Family) {
+    const { onReceived, onFault, onError } = this.#options;
+    return {
+      onPacket: ({ payload, from, destination }: Packet) => {
+        const decoded = decodeAdvertisement(payload, { source: addressBytes(from), destination });
+        if (decoded.ok) onReceived({ advertisement: decoded.advertisement, checksum: decoded.checksum, family, from });
+        else onFault(decoded.fault, from);
+      },
+      onFault,
+      onError,
+    };
+  }
+
+  #closeAll(): void {
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+  }
+}

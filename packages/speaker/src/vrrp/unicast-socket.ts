@@ -1,0 +1,70 @@
+/** Advertisements to and from peers by address. Only peers are heard: whoever else sends VRRP here means somebody else. */
+
+import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+import { addressBytes, type Family } from './ip.js';
+import { ipv4Packet } from './ipv4-packet.js';
+import { type AdvertisementSocket, HOP_LIMIT, type Packet } from './transport.js';
+
+export interface UnicastOptions {
+  family: Family;
+  source: string;
+  peers: readonly string[];
+  onPacket: (packet: Packet) => void;
+  onFault: (fault: 'sender', from: string) => void;
+  onError: (error: Error) => void;
+}
+
+export class UnicastSocket implements AdvertisementSocket {
+  readonly source: string;
+  readonly #socket: RawSocket;
+  readonly #peers: { bytes: Buffer; sockaddr: Buffer }[];
+
+  constructor({ family, source, peers, onPacket, onFault, onError }: UnicastOptions) {
+    const isIpv4 = family === 'ipv4';
+    const sockaddr = (address: string) => (isIpv4 ? sockaddrIn({ address }) : sockaddrIn6({ address }));
+    this.source = source;
+    this.#peers = peers.map((address) => ({ bytes: addressBytes(address), sockaddr: sockaddr(address) }));
+    const known = new Set(peers);
+    const destination = addressBytes(source);
+    this.#socket = new RawSocket({
+      domain: isIpv4 ? constants.AF_INET : constants.AF_INET6,
+      type: constants.SOCK_RAW,
+      protocol: constants.IPPROTO_VRRP,
+    });
+    try {
+      if (isIpv4) this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_TTL, HOP_LIMIT);
+      else this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_UNICAST_HOPS, HOP_LIMIT);
+      this.#socket.bind(sockaddr(source));
+    } catch (error) {
+      this.#socket.close();
+      throw error;
+    }
+    const read = ({ data, address }: Message): { from: string; payload: Buffer } | undefined =>
+      isIpv4 ? ipv4Packet(data) : { from: parseSockaddrIn6(address).address, payload: data };
+    this.#socket.onMessages((messages) => {
+      for (const message of messages) {
+        const packet = read(message);
+        if (packet === undefined) continue;
+        if (known.has(packet.from)) onPacket({ ...packet, destination });
+        else onFault('sender', packet.from);
+      }
+    }, onError);
+  }
+
+  /** To all peers, however many of them cannot be reached; throws what the last of those gave. */
+  send(build: (destination: Uint8Array) => Buffer): void {
+    let failure: unknown;
+    for (const { bytes, sockaddr } of this.#peers) {
+      try {
+        this.#socket.send(build(bytes), sockaddr);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}

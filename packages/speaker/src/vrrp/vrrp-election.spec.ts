@@ -1,0 +1,211 @@
+import { expect } from 'chai';
+import type { Contested } from '../election/election.js';
+import type { Advertisement, ChecksumForm } from './advertisement.js';
+import { addressBytes, addressNumber } from './ip.js';
+import type { Segment } from './transport.js';
+import { priorityOf, VrrpElection, virtualRouterId } from './vrrp-election.js';
+
+const A = 100;
+const NODES = ['n1', 'n2', 'n3'];
+const ADDRESSES: Record<string, string> = { '10.77.0.11': 'n1', '10.77.0.12': 'n2', '10.77.0.13': 'n3' };
+
+function contested(name: string, ...vips: string[]): Contested {
+  return {
+    name,
+    leaseName: `vr-${name}`,
+    ranking: NODES,
+    engine: 'vrrp',
+    preempt: false,
+    vips: (vips.length > 0 ? vips : ['10.77.0.200']).map((address) => ({ address, uplink: 'eth0' })),
+  };
+}
+
+function setUp(node = 'n2') {
+  const world = {
+    now: 0,
+    log: [] as string[],
+    sent: [] as (Advertisement & { segment: Segment; checksum: ChecksumForm })[],
+    errors: [] as string[],
+    wakeAt: undefined as number | undefined,
+    failure: undefined as Error | undefined,
+  };
+  const election = new VrrpElection({
+    node,
+    intervalMs: A,
+    transport: {
+      open: () => {
+        if (world.failure) throw world.failure;
+        return { source: addressNumber(Object.keys(ADDRESSES).find((address) => ADDRESSES[address] === node)!) };
+      },
+      send: (advertisement, segment, checksum) => {
+        if (world.failure) throw world.failure;
+        world.sent.push({ ...advertisement, segment, checksum });
+      },
+    },
+    listener: {
+      own: (name, lapsed) => world.log.push(`own ${name} lapsed=${lapsed}`),
+      yield: (name) => world.log.push(`yield ${name}`),
+      holder: (name, holder) => world.log.push(`holder ${name} ${holder}`),
+    },
+    nodeOf: (address) => ADDRESSES[address],
+    onError: (attempt, error) => world.errors.push(`${attempt}: ${error.message}`),
+    clock: () => world.now,
+    wakeAt: (at) => {
+      world.wakeAt = at;
+    },
+  });
+  const wait = (ms: number) => {
+    const end = world.now + ms;
+    while (world.wakeAt !== undefined && world.wakeAt <= end) {
+      world.now = world.wakeAt;
+      election.tick();
+    }
+    world.now = end;
+  };
+  const hear = (name: string, from: string, priority: number, vip = '10.77.0.200') =>
+    election.received({
+      family: 'ipv4',
+      from,
+      checksum: 'rfc5798',
+      advertisement: {
+        virtualRouterId: virtualRouterId(name),
+        priority,
+        intervalMs: A,
+        addresses: [addressBytes(vip)],
+      },
+    });
+  return { world, election, wait, hear };
+}
+
+describe('election by VRRP', () => {
+  it('listens first, then owns and advertises its addresses', () => {
+    const { world, election, wait } = setUp();
+    election.configure([contested('public.0', '10.77.0.200', '10.77.0.208')]);
+    election.setFit(true);
+    wait(300);
+    expect(world.sent).to.deep.equal([]);
+    wait(100);
+    expect(world.log).to.deep.equal(['own public.0 lapsed=undefined', 'holder public.0 n2']);
+    expect(world.sent[0]).to.deep.include({ priority: 241, virtualRouterId: virtualRouterId('public.0') });
+    expect(world.sent[0]!.addresses.map((bytes) => Buffer.from(bytes).toString('hex'))).to.deep.equal([
+      '0a4d00c8',
+      '0a4d00d0',
+    ]);
+    expect(election.mayAnswer('public.0')).to.equal(true);
+  });
+
+  it('does not stand while the node is unfit, and hands over when it becomes so', () => {
+    const { world, election, wait } = setUp();
+    election.configure([contested('public.0')]);
+    wait(1_000);
+    expect(world.log).to.deep.equal([]);
+    election.setFit(true);
+    wait(1_000);
+    election.setFit(false);
+    expect(world.log.at(-1)).to.equal('yield public.0');
+    expect(world.sent.at(-1)!.priority).to.equal(0);
+  });
+
+  it('names the node whose claim ran out, and none when it was given back', () => {
+    for (const [last, lapsed] of [
+      [254, 'n1'],
+      [0, undefined],
+    ] as const) {
+      const { world, election, wait, hear } = setUp();
+      election.configure([contested('public.0')]);
+      election.setFit(true);
+      wait(50);
+      hear('public.0', '10.77.0.11', 254);
+      hear('public.0', '10.77.0.11', last);
+      wait(1_000);
+      expect(world.log).to.include('holder public.0 n1');
+      expect(world.log).to.include(`own public.0 lapsed=${lapsed}`);
+    }
+  });
+
+  it('answers a rival with the kind of checksum that the rival sends', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    wait(400);
+    expect(world.sent.at(-1)!.checksum).to.equal('rfc9568');
+    hear('public.0', '10.77.0.13', 1);
+    expect(world.sent.at(-1)!.checksum).to.equal('rfc5798');
+  });
+
+  it('tells virtual routers of one id apart by their addresses', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    for (let round = 0; round < 10; round++) {
+      hear('public.0', '10.77.0.11', 254, '10.99.0.1');
+      wait(50);
+    }
+    expect(world.log).to.include('own public.0 lapsed=undefined');
+  });
+
+  it('contests over IPv6 where there are no IPv4 addresses', () => {
+    const { world, election, wait } = setUp();
+    election.configure([contested('six.0', 'fd00:77::c8'), contested('both.0', 'fd00:77::c9', '10.77.0.200')]);
+    election.setFit(true);
+    wait(400);
+    expect(world.sent.map(({ segment }) => segment.family).sort()).to.deep.include.members(['ipv4', 'ipv6']);
+    const both = world.sent.find(({ virtualRouterId: id }) => id === virtualRouterId('both.0'))!;
+    expect(both.addresses).to.have.length(1);
+  });
+
+  it('goes on where it was when it is configured anew, and yields what is left out', () => {
+    const { world, election, wait } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    wait(1_000);
+    election.configure([contested('public.0', '10.77.0.200', '10.77.0.216')]);
+    wait(A);
+    expect(world.log.filter((entry) => entry.startsWith('own'))).to.have.length(1);
+    expect(world.sent.at(-1)!.addresses).to.have.length(2);
+    election.configure([]);
+    expect(world.log.at(-1)).to.equal('yield public.0');
+    expect(world.wakeAt).to.equal(undefined);
+  });
+
+  it('says why it cannot contest, and tries again', () => {
+    const { world, election, wait } = setUp();
+    world.failure = new Error('this node has no ipv4 InternalIP to speak VRRP from');
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    expect(world.errors).to.deep.equal([`contest public.0 by VRRP: ${world.failure.message}`]);
+    world.failure = undefined;
+    wait(2_000);
+    expect(world.log).to.include('own public.0 lapsed=undefined');
+  });
+
+  it('goes on without an answer when its advertisements cannot be sent', () => {
+    const { world, election, wait } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    world.failure = new Error('ENETUNREACH');
+    wait(400);
+    expect(world.errors[0]).to.equal('advertise public.0: ENETUNREACH');
+    expect(election.mayAnswer('public.0')).to.equal(true);
+  });
+
+  it('withdraws before it says that it stops', async () => {
+    const { world, election, wait } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    wait(400);
+    const sent = world.sent.length;
+    await election.stop({ release: true });
+    expect(world.log.at(-1)).to.equal('yield public.0');
+    expect(world.sent.slice(sent).map(({ priority }) => priority)).to.deep.equal([0]);
+  });
+
+  it('gives nodes falling priorities along the ranking, never 0 or 255', () => {
+    expect(NODES.map((node) => priorityOf(node, NODES))).to.deep.equal([254, 241, 228]);
+    const many = Array.from({ length: 200 }, (_, n) => `n${n}`);
+    const priorities = many.map((node) => priorityOf(node, many));
+    expect(new Set(priorities).size).to.equal(200);
+    expect(Math.min(...priorities)).to.be.at.least(1);
+    expect(priorityOf('stranger', NODES)).to.equal(1);
+  });
+});

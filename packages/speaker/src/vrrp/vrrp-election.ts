@@ -1,0 +1,230 @@
+/**
+ * The `vrrp` engine: one state machine per virtual router (machine.ts), advertising on the wire. No API server is needed at any moment.
+ *
+ * A virtual router is known on the wire by its id and its addresses together: ids are hashes of names, so that nobody has to hand
+ * them out, and two virtual routers with one id are told apart by having no address in common. The ranking of the nodes becomes their
+ * priorities.
+ */
+
+import { stableHash } from '@fairlead/api';
+import type { Contested, Election, ElectionListener } from '../election/election.js';
+import { type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
+import { addressBytes, addressNumber, familyOf } from './ip.js';
+import { type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
+import type { Received, Segment, VrrpTransport } from './transport.js';
+
+export interface VrrpElectionOptions {
+  /** This node's name. */
+  node: string;
+  intervalMs: number;
+  transport: Pick<VrrpTransport, 'open' | 'send'>;
+  listener: ElectionListener;
+  /** The node that an address belongs to, as far as it is known. */
+  nodeOf: (address: string) => string | undefined;
+  /** A system call failed; the others go on. */
+  onError: (attempt: string, error: Error) => void;
+  /** Monotonic milliseconds. */
+  clock: () => number;
+  /** Calls `tick` then, once. */
+  wakeAt: (at: number | undefined) => void;
+}
+
+interface Contest {
+  spec: Contested;
+  id: number;
+  segment: Segment;
+  /** The VIPs of the segment's family: as octets to send, as hexadecimal digits to compare. */
+  addresses: Buffer[];
+  digits: Set<string>;
+  machine: VrrpMachine;
+  /** Of the last rival that was heard: what it sends is what it understands. */
+  checksum: ChecksumForm;
+  /** Who advertised last, and did not say that it stops. */
+  active: string | undefined;
+  owning: boolean;
+}
+
+const HIGHEST_PRIORITY = 254;
+/** With an interval of 100 ms it lets each standby wait 5 ms longer than the one before it. */
+const PRIORITY_STEP = 13;
+/** How long such an election holds back before it looks whether it can be held at all, ms. */
+const REOPEN_MS = 1_000;
+
+/** 1 to 254, falling along the ranking; distinct for up to 254 nodes. */
+export function priorityOf(node: string, ranking: readonly string[]): number {
+  const place = ranking.indexOf(node);
+  const step = Math.max(1, Math.min(PRIORITY_STEP, Math.floor((HIGHEST_PRIORITY - 1) / Math.max(1, ranking.length))));
+  return place === -1 ? 1 : Math.max(1, HIGHEST_PRIORITY - place * step);
+}
+
+/** 1 to 255. */
+export function virtualRouterId(name: string): number {
+  return (stableHash(name) % 255) + 1;
+}
+
+export class VrrpElection implements Election {
+  readonly #options: VrrpElectionOptions;
+  readonly #contests = new Map<string, Contest>();
+  #wanted: readonly Contested[] = [];
+  #reopenAt: number | undefined;
+  #fit = false;
+
+  constructor(options: VrrpElectionOptions) {
+    this.#options = options;
+  }
+
+  configure(contested: readonly Contested[]): void {
+    this.#wanted = contested;
+    const wanted = new Set(contested.map(({ name }) => name));
+    for (const contest of [...this.#contests.values()]) {
+      if (!wanted.has(contest.spec.name)) this.#drop(contest, 'no longer contested by this node');
+    }
+    this.#reopenAt = undefined;
+    for (const spec of contested) this.#enter(spec);
+    this.#wake();
+  }
+
+  setFit(fit: boolean): void {
+    if (fit === this.#fit) return;
+    this.#fit = fit;
+    for (const contest of this.#contests.values()) {
+      if (fit) contest.machine.start(this.#options.clock());
+      else this.#obey(contest, contest.machine.stop('this node is no longer fit'));
+    }
+    this.#wake();
+  }
+
+  mayAnswer(name: string): boolean {
+    return this.#contests.get(name)?.machine.mayAnswer(this.#options.clock()) ?? false;
+  }
+
+  /** Who is the owner is settled by advertisements; the announcer defends the address meanwhile. */
+  rivalHeard(): void {}
+
+  async stop({ release }: { release: boolean }): Promise<void> {
+    for (const contest of [...this.#contests.values()]) this.#drop(contest, 'the speaker stops', release);
+    this.#options.wakeAt(undefined);
+  }
+
+  /** An advertisement came in. */
+  received({ advertisement, family, from, checksum }: Received): void {
+    const { virtualRouterId, priority, intervalMs, addresses } = advertisement;
+    const contest = [...this.#contests.values()].find(
+      ({ id, segment, digits }) =>
+        id === virtualRouterId &&
+        segment.family === family &&
+        addresses.some((address) => digits.has(Buffer.from(address).toString('hex'))),
+    );
+    if (contest === undefined) return;
+    contest.checksum = checksum;
+    this.#noteActive(contest, priority === 0 ? undefined : from);
+    const heard = { priority, intervalMs, from: addressNumber(from) };
+    this.#obey(contest, contest.machine.receive(heard, this.#options.clock()));
+    this.#wake();
+  }
+
+  /** What is due is done. */
+  tick(): void {
+    const now = this.#options.clock();
+    if (this.#reopenAt !== undefined && now >= this.#reopenAt) {
+      this.#reopenAt = undefined;
+      for (const spec of this.#wanted) if (!this.#contests.has(spec.name)) this.#enter(spec);
+    }
+    for (const contest of this.#contests.values()) this.#obey(contest, contest.machine.tick(now));
+    this.#wake();
+  }
+
+  #enter(spec: Contested): void {
+    const before = this.#contests.get(spec.name);
+    const family = spec.vips.some(({ address }) => familyOf(address) === 'ipv4') ? 'ipv4' : 'ipv6';
+    const vips = spec.vips.filter(({ address }) => familyOf(address) === family);
+    const segment: Segment = { family, uplink: vips[0]!.uplink };
+    const octets = vips.map(({ address }) => addressBytes(address));
+    const parts = {
+      spec,
+      segment,
+      addresses: octets.slice(0, MAX_ADDRESSES),
+      digits: new Set(octets.map((bytes) => bytes.toString('hex'))),
+    };
+    try {
+      // Also for one that runs: its socket may have been closed by another configuration.
+      const { source } = this.#options.transport.open(segment);
+      if (before !== undefined) {
+        Object.assign(before, parts);
+        before.machine.configure(this.#settings(spec));
+        return;
+      }
+      const machine = new VrrpMachine(source, this.#settings(spec));
+      this.#contests.set(spec.name, {
+        ...parts,
+        id: virtualRouterId(spec.name),
+        machine,
+        checksum: 'rfc9568',
+        active: undefined,
+        owning: false,
+      });
+      if (this.#fit) machine.start(this.#options.clock());
+    } catch (error) {
+      this.#options.onError(`contest ${spec.name} by VRRP`, error as Error);
+      if (before !== undefined) this.#drop(before, 'it cannot be contested any more');
+      this.#reopenAt = this.#options.clock() + REOPEN_MS;
+    }
+  }
+
+  #settings(spec: Contested): VrrpSettings {
+    return {
+      priority: priorityOf(this.#options.node, spec.ranking),
+      intervalMs: this.#options.intervalMs,
+      preempt: spec.preempt,
+      preemptDelayMs: 0,
+    };
+  }
+
+  #drop(contest: Contest, reason: string, release = true): void {
+    const actions = contest.machine.stop(reason);
+    this.#obey(contest, release ? actions : actions.filter(({ kind }) => kind !== 'send'));
+    this.#contests.delete(contest.spec.name);
+  }
+
+  #obey(contest: Contest, actions: readonly VrrpAction[]): void {
+    const { listener } = this.#options;
+    const { name } = contest.spec;
+    for (const action of actions) {
+      if (action.kind === 'send') {
+        this.#send(contest, action.priority);
+      } else if (action.kind === 'own') {
+        const lapsed = contest.active === undefined ? undefined : this.#options.nodeOf(contest.active);
+        contest.active = undefined;
+        contest.owning = true;
+        listener.own(name, lapsed);
+        listener.holder(name, this.#options.node);
+      } else {
+        contest.owning = false;
+        listener.yield(name, action.reason);
+      }
+    }
+  }
+
+  #noteActive(contest: Contest, from: string | undefined): void {
+    if (contest.owning) return;
+    const before = contest.active;
+    contest.active = from;
+    if (from === before || from === undefined) return;
+    this.#options.listener.holder(contest.spec.name, this.#options.nodeOf(from) ?? from);
+  }
+
+  #send({ spec, id, segment, addresses, checksum }: Contest, priority: number): void {
+    const advertisement = { virtualRouterId: id, priority, intervalMs: this.#options.intervalMs, addresses };
+    try {
+      this.#options.transport.send(advertisement, segment, checksum);
+    } catch (error) {
+      this.#options.onError(`advertise ${spec.name}`, error as Error);
+    }
+  }
+
+  #wake(): void {
+    const times = [...this.#contests.values()].map(({ machine }) => machine.nextAt);
+    const known = [...times, this.#reopenAt].filter((at) => at !== undefined);
+    this.#options.wakeAt(known.length > 0 ? Math.min(...known) : undefined);
+  }
+}

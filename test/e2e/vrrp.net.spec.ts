@@ -1,0 +1,67 @@
+/** Who owns the VIPs of a pool with `election: vrrp`, when something breaks and no API server can be asked. */
+
+import { steady, stopWhenSteady } from '@fairlead/cli';
+import { addressPools } from '@fairlead/kube';
+import { startProbe } from '@fairlead/lab';
+import { expect } from 'chai';
+import { ArpObserver } from './arp-observer.js';
+import { Cluster, PORT } from './cluster.js';
+
+/** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
+const PATIENCE_MS = 180_000;
+
+describe('a VIP that VRRP elects an owner for', function () {
+  this.timeout(PATIENCE_MS);
+  let cluster: Cluster;
+  let vip: string;
+
+  before(async () => {
+    cluster = await Cluster.start('nftables');
+    await cluster.lab.kube.create(addressPools, {
+      apiVersion: 'fairlead.dev/v1alpha1',
+      kind: 'AddressPool',
+      metadata: { name: 'public' },
+      spec: { addresses: ['10.77.0.200-10.77.0.215'], election: 'vrrp' },
+    } as never);
+    // So that no kube-proxy sends connections on to the dead node's Pod: without an API server it would not learn of its death.
+    await cluster.createService('web', 'public', PORT, { spec: { externalTrafficPolicy: 'Local' } });
+    vip = await cluster.vipOf('web');
+    await cluster.served(vip);
+  });
+  after(() => cluster?.stop());
+
+  it('has one owner, which its Lease names', async () => {
+    const owner = await cluster.owner();
+    const observer = new ArpObserver(cluster.lab.client, vip);
+    try {
+      const from = performance.now();
+      for (let n = 0; n < 20; n++) await observer.next(({ gratuitous }) => !gratuitous);
+      expect(observer.answeredSince(from).size).to.equal(1);
+    } finally {
+      observer.close();
+    }
+    expect(cluster.speakers.get(owner.name)!.output).to.include('owner of public.');
+  });
+
+  it('moves when its owner stops, without a rival', async () => {
+    const owner = await cluster.owner();
+    cluster.speakers.get(owner.name)!.signal('SIGTERM');
+    await cluster.owner(owner);
+    await cluster.served(vip);
+    cluster.startSpeaker(owner);
+  });
+
+  it('moves when its owner crashes and no API server can be reached', async () => {
+    const owner = await cluster.owner();
+    const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 200 });
+    await steady(probe);
+    for (const node of cluster.lab.nodes) node.managementDown();
+    owner.crash();
+    const { outageMs } = await stopWhenSteady(probe, { connectTimeoutMs: 200 });
+    expect(outageMs).to.be.a('number');
+    for (const node of cluster.lab.nodes) if (node !== owner) node.managementUp();
+    // What was decided without the API server is what the Lease says once it is back.
+    const next = await cluster.owner(owner);
+    expect(next.name).to.not.equal(owner.name);
+  });
+});
