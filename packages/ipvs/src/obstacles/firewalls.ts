@@ -27,6 +27,8 @@ export interface ForwardingQuestion {
   /** The host's interface to the director. */
   hostInterface: string;
   families: readonly ('ipv4' | 'ipv6')[];
+  /** A VIP and the address of another node, of each family as far as there is one: what rules for Pods do not concern. */
+  examples?: Partial<Record<'ipv4' | 'ipv6', { vip: string; node?: string }>>;
 }
 
 /** kube-proxy's tables (in its nftables mode) drop only what they find in their maps, and are too large to read for nothing. */
@@ -80,13 +82,21 @@ function familiesOf(family: string, { families }: ForwardingQuestion): ('ipv4' |
 }
 
 function droppedDirections(
-  { uplink, hostInterface }: ForwardingQuestion,
+  { uplink, hostInterface, examples }: ForwardingQuestion,
   families: readonly ('ipv4' | 'ipv6')[],
   judge: (packet: Packet) => ReturnType<typeof verdict>,
 ): ('in' | 'out')[] {
   const ways = { in: { iifname: uplink, oifname: hostInterface }, out: { iifname: hostInterface, oifname: uplink } };
+  const addresses = (direction: 'in' | 'out', family: 'ipv4' | 'ipv6') => {
+    const { vip, node } = examples?.[family] ?? {};
+    // Clients may be anywhere.
+    const known = direction === 'in' ? { destination: vip } : { source: vip, destination: node };
+    return Object.fromEntries(Object.entries(known).filter(([, address]) => address !== undefined));
+  };
   return (['in', 'out'] as const).filter((direction) =>
-    families.some((family) => judge({ ...ways[direction], family, mark: 0 }) === 'dropped'),
+    families.some(
+      (family) => judge({ ...ways[direction], ...addresses(direction, family), family, mark: 0 }) === 'dropped',
+    ),
   );
 }
 

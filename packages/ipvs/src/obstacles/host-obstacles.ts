@@ -7,7 +7,7 @@ import { type Route, Rtnetlink, type Rule } from '@fairlead/netlink';
 import { inNetns } from '@fairlead/raw-socket';
 import { DEFAULT_HOST_INTERFACE } from '../director/link.js';
 import { ROUTE_PROTOCOL, TABLE_BASE, tableOf } from '../routes/tables.js';
-import { type DroppingChain, droppingChains } from './firewalls.js';
+import { type DroppingChain, droppingChains, type ForwardingQuestion } from './firewalls.js';
 
 export type ObstacleCode =
   /** A firewall of the host drops what it forwards between uplink and director. */
@@ -34,6 +34,7 @@ export interface HostObstacleOptions {
   uplinks: readonly string[];
   /** Those of VIPs in use. */
   families: readonly ('ipv4' | 'ipv6')[];
+  examples?: ForwardingQuestion['examples'];
   /** Indexes of the virtual routers in use; see routes/tables.ts. */
   virtualRouters: readonly number[];
   tableBase?: number;

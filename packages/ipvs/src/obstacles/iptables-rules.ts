@@ -1,5 +1,5 @@
 /** Rules as `iptables -S` prints them, for verdict.ts: what iptables-legacy has is in no other listing. Pure. */
-import { type Action, every, type Known, type Packet, type Rule, sameInterface } from './verdict.js';
+import { type Action, every, inNetwork, type Known, type Packet, type Rule, sameInterface } from './verdict.js';
 
 export interface Iptables {
   /** Policy of FORWARD. */
@@ -47,6 +47,12 @@ function parseRule(rest: string[], chains: ReadonlyMap<string, unknown>): Rule {
         break;
       case '-o':
         add(({ oifname }) => sameInterface(value, oifname));
+        break;
+      case '-s':
+        add(({ source }) => inNetwork(source, value));
+        break;
+      case '-d':
+        add(({ destination }) => inNetwork(destination, value));
         break;
       case '-p':
         add(() => value === 'tcp');

@@ -1,5 +1,5 @@
 /** Rules as `nft -j` lists them (libnftables-json(5)), for verdict.ts. Pure. */
-import { type Action, every, type Known, type Packet, type Rule, sameInterface } from './verdict.js';
+import { type Action, every, inNetwork, type Known, type Packet, type Rule, sameInterface } from './verdict.js';
 
 type Json = { [key: string]: unknown };
 
@@ -98,12 +98,23 @@ function lookUp(left: Json, right: unknown, packet: Packet): Known {
   if (left.ct && key === 'state') return among(right, (value) => value === 'new');
   if (left.ct && key === 'status')
     return among(right, (value) => (value === 'dnat' || value === 'snat' ? false : undefined));
+  const payload = left.payload as { protocol?: string; field?: string } | undefined;
+  if (payload?.protocol === (packet.family === 'ipv4' ? 'ip' : 'ip6')) {
+    if (payload.field === 'saddr') return among(right, (value) => isIn(value, packet.source));
+    if (payload.field === 'daddr') return among(right, (value) => isIn(value, packet.destination));
+  }
   // mark & mask
   const masked = left['&'] as [Json, unknown] | undefined;
   if ((masked?.[0]?.meta as { key?: string } | undefined)?.key === 'mark') {
     return isMark(right, packet);
   }
   return undefined;
+}
+
+function isIn(value: unknown, address: string | undefined): Known {
+  const { prefix } = (value ?? {}) as { prefix?: { addr: string; len: number } };
+  if (prefix) return inNetwork(address, `${prefix.addr}/${prefix.len}`);
+  return typeof value === 'string' ? inNetwork(address, value) : undefined;
 }
 
 function isMark(value: unknown, { mark }: Packet): Known {

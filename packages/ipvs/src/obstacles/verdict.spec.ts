@@ -7,6 +7,10 @@ import { holdsForFirst } from './xt.js';
 const into: Packet = { iifname: 'eth0', oifname: 'fairlead0', family: 'ipv4', mark: 0 };
 const outOf: Packet = { iifname: 'fairlead0', oifname: 'eth0', family: 'ipv4', mark: 0 };
 
+/** As far as addresses are known: clients may be anywhere. */
+const toVip: Packet = { ...into, destination: '10.77.0.200' };
+const toNode: Packet = { ...outOf, source: '10.77.0.200', destination: '10.77.0.12' };
+
 const counter = { counter: { packets: 1, bytes: 60 } };
 const meta = (key: string, right: unknown, op = '==') => ({ match: { op, left: { meta: { key } }, right } });
 const state = (right: unknown) => ({ match: { op: 'in', left: { ct: { key: 'state' } }, right } });
@@ -134,6 +138,24 @@ describe('what a forward chain does to VIP traffic', () => {
     ['a chain that calls itself', { FORWARD: [[jump('FORWARD')]] }, 'accept', ['unknown', 'unknown']],
     ['IPv6 only', { FORWARD: [[meta('nfproto', 'ipv6'), drop]] }, 'accept', ['accepted', 'accepted']],
   ];
+  const network = (field: string, addr: string, len: number) => ({
+    match: { op: '==', left: { payload: { protocol: 'ip', field } }, right: { prefix: { addr, len } } },
+  });
+  it('a policy of drop, and a CNI plug-in, which lets Pods pass: dropped on the way out, for Pods’ addresses are not those', () => {
+    const chains = {
+      FORWARD: [
+        [network('saddr', '10.244.0.0', 16), accept],
+        [network('daddr', '10.244.0.0', 16), accept],
+      ],
+    };
+    expect([judge(chains, 'drop', toVip), judge(chains, 'drop', toNode)]).to.deep.equal(['unknown', 'dropped']);
+  });
+
+  it('a policy of drop, and the nodes’ network: accepted on the way out', () => {
+    const chains = { FORWARD: [[network('daddr', '10.77.0.0', 24), accept]] };
+    expect([judge(chains, 'drop', toVip), judge(chains, 'drop', toNode)]).to.deep.equal(['accepted', 'accepted']);
+  });
+
   for (const [what, chains, policy, [expectedIn, expectedOut]] of table) {
     it(`${what}: ${expectedIn} in, ${expectedOut} out`, () => {
       expect(judge(chains, policy, into)).to.equal(expectedIn);
@@ -192,6 +214,11 @@ describe('a listing of iptables-legacy', () => {
     ['with a rejection at the end', '-P FORWARD ACCEPT\n-A FORWARD -j REJECT --reject-with x', ['dropped', 'dropped']],
     ['with nothing', '-P FORWARD ACCEPT\n', ['accepted', 'accepted']],
   ];
+  it('with what a CNI plug-in lets pass: dropped on the way out', () => {
+    const listing = `${kube}-A FORWARD -s 10.244.0.0/16 -j ACCEPT\n-A FORWARD -d 10.244.0.0/16 -j ACCEPT`;
+    expect([judgeLegacy(listing, toVip), judgeLegacy(listing, toNode)]).to.deep.equal(['unknown', 'dropped']);
+  });
+
   for (const [what, listing, expected] of table) {
     it(`${what}: ${expected[0]} in, ${expected[1]} out`, () => {
       expect([judgeLegacy(listing, into), judgeLegacy(listing, outOf)]).to.deep.equal(expected);

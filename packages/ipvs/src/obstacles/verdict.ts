@@ -6,6 +6,8 @@
  * Blaming a host that works would take its VIPs away; a host that does not and is not blamed shows it by itself.
  */
 
+import { BlockList, isIP, isIPv6 } from 'node:net';
+
 /** Whether something holds: `undefined` when that is not known. */
 export type Known = boolean | undefined;
 
@@ -14,6 +16,9 @@ export interface Packet {
   iifname: string;
   oifname: string;
   family: 'ipv4' | 'ipv6';
+  /** undefined: any. */
+  source?: string;
+  destination?: string;
   /** It comes without a mark, but a chain may give it one. */
   mark: 0 | undefined;
 }
@@ -114,6 +119,17 @@ export function every(parts: Iterable<Known>): Known {
     if (part === undefined) all = undefined;
   }
   return all;
+}
+
+/** Whether an address is in `10.244.0.0/16`, or is `10.0.0.1`. */
+export function inNetwork(address: string | undefined, network: string): Known {
+  if (address === undefined) return undefined;
+  const [first = '', bits] = network.split('/');
+  const family = isIPv6(first) ? 'ipv6' : 'ipv4';
+  if (isIP(first) === 0 || isIPv6(address) !== isIPv6(first)) return undefined;
+  const list = new BlockList();
+  list.addSubnet(first, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family);
+  return list.check(address, family);
 }
 
 /** `docker*`, `docker+` and plain names. */

@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 25_000;
 /** While there is one: whoever removes it waits for the node to notice. */
 export const LOOK_AGAIN_MS = 3_000;
 
-export type ObstacleInput = Pick<HostObstacleOptions, 'uplinks' | 'families' | 'virtualRouters'>;
+export type ObstacleInput = Pick<HostObstacleOptions, 'uplinks' | 'families' | 'virtualRouters' | 'examples'>;
 
 export interface ObstacleWatchOptions {
   find: (input: ObstacleInput) => Obstacle[];

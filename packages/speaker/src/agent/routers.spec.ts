@@ -45,7 +45,7 @@ describe('virtual routers of this node', () => {
     );
     expect(second).to.deep.equal({ added: [], removed: [{ index: table, vips: ['10.77.0.200'] }] });
     expect(routers.tables.map(({ vips }) => vips)).to.deep.equal([['10.77.0.201', 'fd00:77::1']]);
-    expect(routers.passage).to.deep.include({ uplinks: ['eth0'], families: ['ipv4', 'ipv6'] });
+    expect(routers.passage([])).to.deep.include({ uplinks: ['eth0'], families: ['ipv4', 'ipv6'] });
     expect(routers.sizes).to.deep.equal([{ name: 'public.1', vips: 2 }]);
   });
 

@@ -10,7 +10,8 @@ import type { HostInterface } from './uplinks.js';
 /** What is worked out of a virtual router when it changes. */
 interface Known {
   router: AssignedRouter;
-  families: ReadonlySet<'ipv4' | 'ipv6'>;
+  /** A VIP of each family that it has. */
+  examples: ReadonlyMap<'ipv4' | 'ipv6', string>;
   /** undefined: this node cannot serve it. */
   wire: WireVirtualRouter | undefined;
   uplinks: ReadonlySet<string>;
@@ -33,7 +34,7 @@ export class Routers {
       const [stands] = contestable([router], interfaces);
       this.#known.set(router.name, {
         router,
-        families: new Set(router.vips.map(({ address }) => familyOf(address))),
+        examples: new Map(router.vips.map(({ address }) => [familyOf(address), address])),
         wire: stands && { ...stands, table: slots.get(router.name)! },
         uplinks: new Set(stands?.vips.map(({ uplink }) => uplink)),
       });
@@ -68,11 +69,18 @@ export class Routers {
     return { virtualRouters: this.#all().flatMap(({ wire }) => wire ?? []), uplinks: this.#uplinks };
   }
 
-  /** What has to be able to pass this host. */
-  get passage(): ObstacleInput {
+  /** What has to be able to pass this host, on its way to nodes with these addresses. */
+  passage(nodes: readonly string[]): ObstacleInput {
+    const vips = new Map(this.#all().flatMap(({ examples }) => [...examples]));
+    const families = [...vips.keys()].sort();
+    const example = (family: 'ipv4' | 'ipv6') => {
+      const node = nodes.find((address) => familyOf(address) === family);
+      return { vip: vips.get(family)!, ...(node !== undefined && { node }) };
+    };
     return {
+      examples: Object.fromEntries(families.map((family) => [family, example(family)])),
       uplinks: this.#uplinks.map(({ name }) => name),
-      families: [...new Set(this.#all().flatMap(({ families }) => [...families]))].sort(),
+      families,
       virtualRouters: this.#all().map(({ router: { name } }) => this.#slots.current.get(name)!),
     };
   }

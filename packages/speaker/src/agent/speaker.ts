@@ -213,6 +213,12 @@ class Agent implements Speaker {
     await this.#kube.close();
   }
 
+  /** Their addresses, in an order that does not change with that of events. */
+  #otherNodes(): string[] {
+    const others = this.#feed.nodes.filter(({ name }) => name !== this.#options.node);
+    return others.flatMap(({ internalIPs }) => internalIPs).sort();
+  }
+
   #hostChanged(event: LinkEvent): void {
     const name = DEFAULT_HOST_INTERFACE;
     const change = hostChange(event, { name, index: this.#rtnetlink.link(name)?.index });
@@ -236,7 +242,7 @@ class Agent implements Speaker {
       if (outcome.anew || this.#configure)
         this.#wire.send({ kind: 'configure', ...this.#routers.wire, nodes: this.#wireNodes() });
       this.#configure = false;
-      const obstacle = this.#obstacles.look(this.#routers.passage, performance.now());
+      const obstacle = this.#obstacles.look(this.#routers.passage(this.#otherNodes()), performance.now());
       if (obstacle !== undefined) this.#retry = setTimeout(() => this.#work.request(), LOOK_AGAIN_MS);
       this.#standing.decide(obstacle);
     }
