@@ -22,6 +22,9 @@ export const PACKAGES = {
   depmod: 'kmod',
   'qemu-system-x86_64': 'qemu-system-x86',
   xz: 'xz-utils',
+  perl: 'perl-base',
+  'iptables-nft-restore': 'iptables',
+  ipset: 'ipset',
 };
 
 /**

@@ -3,7 +3,15 @@
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
 import { type ForwarderChoice, installManifests, startController, startSpeaker, steady, until } from '@fairlead/cli';
 import { addressPools, Informer, type KubeObject, leases, services } from '@fairlead/kube';
-import { deployEcho, Lab, type LabHost, type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
+import {
+  deployEcho,
+  Lab,
+  type LabHost,
+  type LabNode,
+  type LabOptions,
+  type LabProcess,
+  startProbe,
+} from '@fairlead/lab';
 
 export const PORT = 80;
 
@@ -27,12 +35,9 @@ export class Cluster {
   readonly services: Informer<ServiceObject>;
   readonly #forwarder: ForwarderChoice;
 
-  /**
-   * Three nodes with a Pod each; controller and speakers run.
-   * @param nodeMonitorGraceMs when Kubernetes notices that a node is dead
-   */
-  static async start(forwarder: ForwarderChoice, { nodeMonitorGraceMs = 2_000 } = {}): Promise<Cluster> {
-    const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs });
+  /** Three nodes with a Pod each; controller and speakers run. */
+  static async start(forwarder: ForwarderChoice, options: LabOptions = {}): Promise<Cluster> {
+    const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs: 2_000, ...options });
     try {
       await installManifests(lab.kube);
       const pods = await deployEcho(lab, { name: 'web', namespace: 'default', perNode: 1, port: PORT });
@@ -105,6 +110,25 @@ export class Cluster {
       spec?.holderIdentity && spec.holderIdentity !== not?.name ? spec.holderIdentity : undefined,
     );
     return this.lab.nodes.find((node) => node.name === holder)!;
+  }
+
+  /** Makes this node the owner, by stopping the speakers of all others; they run again afterwards. */
+  async moveTo(node: LabNode): Promise<void> {
+    const others = this.lab.nodes.filter((other) => other !== node);
+    await Promise.all(others.map((other) => this.stopSpeaker(other)));
+    await until(
+      this.leases,
+      `a takeover by ${node.name}`,
+      ({ spec }) => spec?.holderIdentity === node.name || undefined,
+    );
+    for (const other of others) this.startSpeaker(other);
+  }
+
+  /** Lets it hand over what it owns. */
+  async stopSpeaker(node: LabNode): Promise<void> {
+    const speaker = this.speakers.get(node.name)!;
+    speaker.signal('SIGTERM');
+    await speaker.exited;
   }
 
   /** Resolves when the client has been served for a second without a failure. */

@@ -16,8 +16,10 @@ export {
 } from './datacentre/process.js';
 export { checkMachine } from './datacentre/requirements.js';
 export { type DeadLab, removeDeadLabs } from './datacentre/state.js';
+export type { Uplink } from './datacentre/uplink.js';
 export { untilObject } from './datacentre/wait.js';
 export type { EchoAnswer } from './node/echo.js';
+export { PROXY_MODES, type ProxyModeName } from './node/kube-proxy/mode.js';
 export { renderRules } from './node/kube-proxy/render.js';
 export type { ProxyNode } from './node/kube-proxy/service-ports.js';
 export type { ProxyExpectation } from './node/protocol.js';

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../failure.mjs';
 import { withIpvs } from '../guest.mjs';
+import { ensureCommands } from '../packages.mjs';
 import { run, runVisibly } from '../process.mjs';
 import { formatDuration, say, terminalHints } from '../steps.mjs';
 import { withTemporaryFolder } from '../temporary.mjs';
@@ -11,6 +12,9 @@ import { sumUp } from './records.mjs';
 import { specFiles } from './suites.mjs';
 
 /** @typedef {import('./records.mjs').SuiteResult} SuiteResult */
+
+/** What others put on nodes, kube-proxy above all, and what speaks SCTP; the guest has the files of this machine. */
+const SURROUNDINGS = ['iptables-nft-restore', 'ipset', 'perl'];
 
 /**
  * @param {import('./suites.mjs').Suite} suite @param {readonly string[]} mochaOptions e.g. `--grep`
@@ -21,6 +25,8 @@ export async function runSuite(suite, mochaOptions) {
   if (specs.length === 0) return failed(`The suite ${suite.name} has no spec files.`);
   const obstacle = suite.kind === 'net' ? await whyNoNamespaces() : undefined;
   if (obstacle) return cannotRun(suite, obstacle);
+  if (suite.kind !== 'plain' && process.getuid?.() === 0)
+    await ensureCommands(SURROUNDINGS, 'to test Fairlead beside others');
   return withTemporaryFolder('test', (outDir) => runMocha(suite, [...mochaOptions, ...specs], outDir));
 }
 

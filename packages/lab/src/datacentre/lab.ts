@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KubeClient } from '@fairlead/kube';
 import { ControlPlane } from '../control-plane/control-plane.js';
+import type { ProxyModeName } from '../node/kube-proxy/mode.js';
 import type { ProxyExpectation } from '../node/protocol.js';
 import { atExit, type Removable } from './at-exit.js';
 import { type HostContext, LabHost } from './host.js';
@@ -13,6 +14,7 @@ import type { ExecResult, LabProcess } from './process.js';
 import { checkMachine, checkNft } from './requirements.js';
 import { LabState, removeDeadLabs } from './state.js';
 import { makeNetworks, type Networks } from './topology.js';
+import type { Uplink } from './uplink.js';
 
 const API_SERVER = fileURLToPath(new URL('../apiserver/main.js', import.meta.url));
 const START_TIMEOUT_MS = 300_000; // seconds at most; minutes in an emulated guest on a machine that is busy
@@ -25,6 +27,10 @@ export interface LabOptions {
    * Default: 40 s, as in Kubernetes (50 s since 1.32).
    */
   nodeMonitorGraceMs?: number;
+  /** How kube-proxy serves NodePorts (`--proxy-mode`); default nftables. The others need iptables, and `ipvs` ip_vs and ipset. */
+  proxyMode?: ProxyModeName;
+  /** How each node is cabled to the LAN, the first one's first; those that are not named: `plain`. */
+  uplinks?: readonly Uplink[];
   /** Hears what is being done, for progress displays. */
   onStep?: (text: string) => void;
   /** Hears what goes wrong in the lab itself (not in what is tested in it). Default: stderr. */
@@ -122,12 +128,15 @@ export class Lab implements Removable {
     const nodeContext = {
       ...context,
       networks: this.#networks,
+      proxyMode: options.proxyMode ?? 'nftables',
       server: this.server,
       contactLost: (name: string) => this.#controlPlane.contactLost(name),
       contactRegained: (name: string) => this.#controlPlane.contactRegained(name),
       onUnexpectedExit: (process: LabProcess) => this.#died(process),
     };
-    this.nodes = Array.from({ length: nodeCount }, (_, i) => new LabNode(nodeContext, nodeNames(id, i + 1)));
+    this.nodes = Array.from({ length: nodeCount }, (_, i) => {
+      return new LabNode(nodeContext, nodeNames(id, i + 1), options.uplinks?.[i] ?? 'plain');
+    });
   }
 
   /** The API server's process: freeze it with SIGSTOP to see what a cluster does without one. */

@@ -31,6 +31,8 @@ export interface NodeNames {
   managementAddress: string;
   podCidr: string;
   lanHardwareAddress: string;
+  /** Of its second network card on the LAN, where it has one. */
+  spareHardwareAddress: string;
   managementHardwareAddress: string;
 }
 
@@ -55,6 +57,7 @@ export function nodeNames(id: string, index: number): NodeNames {
     managementAddress: `10.78.0.${10 + index}`,
     podCidr: `10.244.${index}.0/24`,
     lanHardwareAddress: hardwareAddress(1, index),
+    spareHardwareAddress: hardwareAddress(4, index),
     managementHardwareAddress: hardwareAddress(2, index),
   };
 }

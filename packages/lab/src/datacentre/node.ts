@@ -1,12 +1,14 @@
 /** A node of the lab's cluster, and what can go wrong with it. */
 import { fileURLToPath } from 'node:url';
+import type { ProxyModeName } from '../node/kube-proxy/mode.js';
 import type { AgentConfig, AgentMessage, ExpectCommand, ProxyExpectation } from '../node/protocol.js';
 import { type HostContext, LabHost } from './host.js';
 import { LabError } from './lab-error.js';
 import { CLUSTER_CIDR, type NodeNames } from './names.js';
 import type { LabProcess } from './process.js';
 import { removeNamespace, removeNamespaces } from './state.js';
-import { makeNode, type Networks, unplugNode } from './topology.js';
+import { lanPorts, makeNode, type Networks, unplugNode } from './topology.js';
+import { type Uplink, uplinkInterface } from './uplink.js';
 
 const AGENT = fileURLToPath(new URL('../node/main.js', import.meta.url));
 const START_TIMEOUT_MS = 300_000; // seconds at most; minutes in an emulated guest on a machine that is busy
@@ -16,6 +18,8 @@ export interface NodeContext extends HostContext {
   networks: Networks;
   /** API server as nodes reach it. */
   server: string;
+  /** kube-proxy's, on every node. */
+  proxyMode: ProxyModeName;
   /** The control plane no longer hears of the node, or hears of it again. */
   contactLost: (name: string) => void;
   contactRegained: (name: string) => void;
@@ -26,20 +30,25 @@ export interface NodeContext extends HostContext {
 export class LabNode extends LabHost {
   /** Its InternalIP. */
   readonly lanAddress: string;
+  /** The interface that has it. */
+  readonly lanInterface: string;
   readonly managementAddress: string;
   readonly podCidr: string;
   /** The network namespace in which a speaker on this node may make its director. */
   readonly directorName: string;
   readonly #context: NodeContext;
   readonly #names: NodeNames;
+  readonly #uplink: Uplink;
   #agent: LabProcess | undefined;
   #power: 'off' | 'on' = 'off';
   #expectations = 0;
 
-  constructor(context: NodeContext, names: NodeNames) {
+  constructor(context: NodeContext, names: NodeNames, uplink: Uplink) {
     super(context, names.name, names.netns);
     this.#context = context;
     this.#names = names;
+    this.#uplink = uplink;
+    this.lanInterface = uplinkInterface(uplink);
     this.lanAddress = names.lanAddress;
     this.managementAddress = names.managementAddress;
     this.podCidr = names.podCidr;
@@ -58,11 +67,11 @@ export class LabNode extends LabHost {
 
   /** Cuts its cable to the LAN at the bridge: no carrier. */
   linkDown(): void {
-    this.#context.networks.lan.setPort(this.name, false);
+    this.#setLanPorts(false);
   }
 
   linkUp(): void {
-    this.#context.networks.lan.setPort(this.name, true);
+    this.#setLanPorts(true);
   }
 
   /** Cuts it off from the API server alone. The control plane gives it up after the grace period. */
@@ -80,7 +89,7 @@ export class LabNode extends LabHost {
   crash(): void {
     if (!this.isOn) return;
     // Links first: the kernel, which goes on running here, must not tell anybody that the sockets were closed.
-    this.#context.networks.lan.setPort(this.name, false);
+    this.#setLanPorts(false);
     this.#context.networks.management.setPort(this.name, false);
     this.#power = 'off';
     this.killAll();
@@ -95,7 +104,7 @@ export class LabNode extends LabHost {
   async powerOn(): Promise<void> {
     if (this.isOn) this.fail('it is switched on already');
     await Promise.all(this.processes.map((process) => process.exited));
-    unplugNode(this.#context.networks, this.#names);
+    unplugNode(this.#context.networks, this.#names, this.#uplink);
     removeNamespace(this.netns);
     removeNamespaces(`${this.netns}-`);
     this.boot();
@@ -104,7 +113,7 @@ export class LabNode extends LabHost {
 
   /** Makes the machine and loads its agent, which waits for `startAgent`. */
   boot(): void {
-    makeNode(this.#context.networks, this.#names);
+    makeNode(this.#context.networks, this.#names, this.#uplink);
     this.#power = 'on';
     const agent = this.spawn(AGENT_LABEL, [process.execPath, AGENT, this.name]);
     this.#agent = agent;
@@ -122,6 +131,7 @@ export class LabNode extends LabHost {
       lanAddress: this.lanAddress,
       podCidr: this.podCidr,
       clusterCidr: CLUSTER_CIDR,
+      proxyMode: this.#context.proxyMode,
     };
     const agent = this.#agent ?? this.fail('its agent does not run');
     const ready = this.#hear('it was ready', (message) => 'ready' in message, START_TIMEOUT_MS);
@@ -145,6 +155,10 @@ export class LabNode extends LabHost {
 
   protected override assertUsable(): void {
     if (!this.isOn) this.fail('it is switched off; powerOn() it first');
+  }
+
+  #setLanPorts(up: boolean): void {
+    for (const port of lanPorts(this.#names, this.#uplink)) this.#context.networks.lan.setPort(port, up);
   }
 
   #hear(what: string, matches: (message: AgentMessage) => boolean, timeoutMs: number): Promise<true> {

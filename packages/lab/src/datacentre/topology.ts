@@ -2,7 +2,7 @@
  * The wiring of a lab: namespaces, bridges and the cables between them. Everything here is one netlink request or one
  * write to /proc/sys, and synchronous.
  *
- *   lan  (br0 10.77.0.0/24) ── n1… (eth0), client (eth0), router (lan0)
+ *   lan  (br0 10.77.0.0/24) ── n1… (eth0, or see uplink.ts), client (eth0), router (lan0)
  *   mgmt (br0 10.78.0.1/24) ── n1… (mgmt0); the API server runs here
  *   router (wan0 10.79.0.1) ── outside (eth0)
  */
@@ -21,12 +21,14 @@ import {
   ROUTER_OUTSIDE_ADDRESS,
 } from './names.js';
 import { explainLinkError } from './requirements.js';
+import { buildUntagged, buildUplink, cablesOf, type Uplink, uplinkInterface } from './uplink.js';
 
 /** One end of a cable, inside a namespace. */
 export interface Plug {
   netns: string;
   interface: string;
-  address: string;
+  /** None: it is for something else to be built upon. */
+  address?: string;
   hardwareAddress: string;
 }
 
@@ -106,6 +108,12 @@ export class Bridge {
     cable(this.#links, { name: port, master: this.#index }, plug);
   }
 
+  /** Makes something built upon a port a port in its stead. */
+  replacePort(port: string, by: string): void {
+    this.#links.setLink(this.#links.link(port)!.index, { master: null });
+    this.#links.setLink(this.#links.link(by)!.index, { master: this.#index });
+  }
+
   /** Takes a port (the host at its other end sees no carrier) down or up. */
   setPort(port: string, up: boolean): void {
     const link = this.#links.link(port);
@@ -134,7 +142,7 @@ function cable(near: Rtnetlink, end: { name: string; master?: number }, plug: Pl
   }
   withLinks(plug.netns, (links) => {
     const index = links.link(plug.interface)!.index;
-    links.addAddress({ index, address: plug.address, prefixLength: LAN_PREFIX_LENGTH });
+    if (plug.address) links.addAddress({ index, address: plug.address, prefixLength: LAN_PREFIX_LENGTH });
     links.setLink(index, { up: true });
   });
 }
@@ -202,14 +210,25 @@ function addClients(id: string, lan: Bridge): void {
 }
 
 /** A node's namespace with its two cables: a machine that has just booted. */
-export function makeNode({ lan, management }: Networks, node: NodeNames): void {
+export function makeNode({ lan, management }: Networks, node: NodeNames, uplink: Uplink): void {
   makeNamespace(node.netns, { forward: true });
-  lan.connect(node.name, {
-    netns: node.netns,
-    interface: 'eth0',
-    address: node.lanAddress,
-    hardwareAddress: node.lanHardwareAddress,
-  });
+  for (const [card, port] of lanPorts(node, uplink).entries()) {
+    lan.connect(port, {
+      netns: node.netns,
+      interface: `eth${card}`,
+      ...(uplink === 'plain' && { address: node.lanAddress }),
+      hardwareAddress: card === 0 ? node.lanHardwareAddress : node.spareHardwareAddress,
+    });
+    const untagged = buildUntagged(lan.netns, port, uplink);
+    if (untagged) lan.replacePort(port, untagged);
+  }
+  if (uplink !== 'plain') {
+    buildUplink(node.netns, uplink, node.lanHardwareAddress);
+    withLinks(node.netns, (links) => {
+      const { index } = links.link(uplinkInterface(uplink))!;
+      links.addAddress({ index, address: node.lanAddress, prefixLength: LAN_PREFIX_LENGTH });
+    });
+  }
   management.connect(node.name, {
     netns: node.netns,
     interface: 'mgmt0',
@@ -219,8 +238,13 @@ export function makeNode({ lan, management }: Networks, node: NodeNames): void {
   defaultRoute(node.netns, ROUTER_LAN_ADDRESS);
 }
 
+/** The switch's ports that a node is cabled to. */
+export function lanPorts(node: NodeNames, uplink: Uplink): string[] {
+  return Array.from({ length: cablesOf(uplink) }, (_, card) => (card === 0 ? node.name : `${node.name}-${card}`));
+}
+
 /** Unplugs a node for good: its cables are gone when this returns, whatever still holds its namespace. */
-export function unplugNode({ lan, management }: Networks, node: NodeNames): void {
-  lan.disconnect(node.name);
+export function unplugNode({ lan, management }: Networks, node: NodeNames, uplink: Uplink): void {
+  for (const port of lanPorts(node, uplink)) lan.disconnect(port);
   management.disconnect(node.name);
 }

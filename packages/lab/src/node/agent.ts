@@ -7,9 +7,14 @@ import type { V1EndpointSlice, V1Node, V1Pod, V1Service } from '@kubernetes/clie
 import { Cni, masqueradeRules } from './cni.js';
 import { Expectations } from './expectations.js';
 import { HealthCheckServers, healthCheckPorts, ProxyHealth, serveProxyHealth } from './kube-proxy/health.js';
+import { IptablesMode } from './kube-proxy/iptables-mode.js';
+import { IpvsMode } from './kube-proxy/ipvs-mode.js';
+import type { ProxyMode, ProxyModeName } from './kube-proxy/mode.js';
+import { NftablesMode } from './kube-proxy/nftables-mode.js';
 import { Proxier } from './kube-proxy/proxier.js';
+import type { ProxyNode } from './kube-proxy/service-ports.js';
 import { Kubelet } from './kubelet.js';
-import { loadNft } from './nft.js';
+import { feed, loadNft } from './nft.js';
 import type { AgentConfig } from './protocol.js';
 
 export interface Agent {
@@ -40,11 +45,12 @@ export async function startAgent(config: AgentConfig, onError: (error: Error) =>
   informers.nodes.on('update', routePods);
 
   const firstRules = new Promise<void>((resolve) => {
+    const node = { name: config.name, address: config.lanAddress, clusterCidr: config.clusterCidr };
     const proxier = new Proxier({
-      node: { name: config.name, address: config.lanAddress, clusterCidr: config.clusterCidr },
+      node,
+      mode: proxyMode(config.proxyMode, node),
       services: () => informers.services.list(),
       slices: () => informers.slices.list(),
-      load: loadNft,
       health,
       onSynced: (ports) => {
         healthChecks.sync(healthCheckPorts(ports));
@@ -71,4 +77,9 @@ export async function startAgent(config: AgentConfig, onError: (error: Error) =>
   }
   await Promise.all([firstRules, informers.nodes.synced, informers.pods.synced]);
   return { expectations };
+}
+
+function proxyMode(name: ProxyModeName, node: ProxyNode): ProxyMode {
+  if (name === 'iptables') return new IptablesMode(node, feed);
+  return name === 'ipvs' ? new IpvsMode(node, feed) : new NftablesMode(node, loadNft);
 }

@@ -3,6 +3,8 @@
  * writes to its stdout (stderr is its log).
  */
 
+import type { ProxyModeName } from './kube-proxy/mode.js';
+
 /** The first line that the agent reads; until it comes the agent is only loaded, so that nodes start in parallel. */
 export interface AgentConfig {
   /** The Node's name. */
@@ -14,6 +16,7 @@ export interface AgentConfig {
   lanAddress: string;
   podCidr: string;
   clusterCidr: string;
+  proxyMode: ProxyModeName;
 }
 
 /** What kube-proxy's rules shall hold; fields that are left out do not matter. */

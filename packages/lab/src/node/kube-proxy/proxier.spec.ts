@@ -1,7 +1,8 @@
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { ProxyHealth } from './health.js';
-import { Leftovers, Proxier } from './proxier.js';
+import { Leftovers, NftablesMode } from './nftables-mode.js';
+import { Proxier } from './proxier.js';
 import { buildRuleset } from './ruleset.js';
 import { servicePorts } from './service-ports.js';
 
@@ -30,7 +31,7 @@ describe('Proxier', () => {
         node,
         services: () => [service()],
         slices: () => slices,
-        load: (text) => {
+        mode: new NftablesMode(node, (text) => {
           loads.push(text);
           if (loads.length > 1) return Promise.resolve();
           slices = [slice('10.244.1.1', '10.244.1.2')];
@@ -39,7 +40,7 @@ describe('Proxier', () => {
             finishFirst = done;
             setImmediate(() => finishFirst());
           });
-        },
+        }),
         health: new ProxyHealth(() => 0),
         onSynced: () => {
           syncs += 1;
@@ -66,7 +67,7 @@ describe('Proxier', () => {
         node,
         services: () => [service()],
         slices: () => [],
-        load: () => (fail ? Promise.reject(new Error('nft: no')) : Promise.resolve()),
+        mode: { load: () => (fail ? Promise.reject(new Error('nft: no')) : Promise.resolve()) },
         health,
         retryMs: 1,
         onSynced: () => resolve(),

@@ -1,37 +1,32 @@
 /**
- * The running part of the kube-proxy stand-in: every change of a Service or EndpointSlice leads to one nft
- * transaction, changes that come together share one, and never do two run at once.
+ * The running part of the kube-proxy stand-in: every change of a Service or EndpointSlice leads to one transaction of
+ * its mode, changes that come together share one, and never do two run at once.
  */
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
 import type { ProxyHealth } from './health.js';
-import { renderRuleset } from './render.js';
-import { buildRuleset, type Ruleset } from './ruleset.js';
+import type { ProxyMode } from './mode.js';
 import { type ProxyNode, type ServicePort, servicePorts } from './service-ports.js';
 
 const COALESCE_MS = 10; // one `kubectl apply` or one slice rewrite comes as a handful of events
-const RETRY_MS = 1_000; // after nft failed; kube-proxy retries after its sync period of 30 s
-const STALE_CHAIN_MS = 1_000; // how long a kernel before 6.2 may hold references of deleted elements (kube-proxy waits as long)
+const RETRY_MS = 1_000; // after a transaction failed; kube-proxy retries after its sync period of 30 s
 
 export interface ProxierOptions {
   node: ProxyNode;
   services: () => readonly V1Service[];
   slices: () => readonly V1EndpointSlice[];
-  /** Runs one nft transaction. */
-  load: (text: string) => Promise<void>;
+  mode: ProxyMode;
   health: ProxyHealth;
   onSynced: (ports: readonly ServicePort[]) => void;
   onError: (error: Error) => void;
-  /** How long to wait after nft failed. */
+  /** How long to wait after a transaction failed. */
   retryMs?: number;
 }
 
 export class Proxier {
   readonly #options: ProxierOptions;
-  readonly #leftovers = new Leftovers();
   #timer: NodeJS.Timeout | undefined;
   #running = false;
   #again = false;
-  #loaded = '';
   /** A transaction is followed by a pause as long as it took: thousands of Services must not keep a machine busy. */
   #notBeforeMs = 0;
   #stopped = false;
@@ -66,21 +61,14 @@ export class Proxier {
   }
 
   async #sync(): Promise<void> {
-    const { node, services, slices, load, health, onSynced, onError } = this.#options;
+    const { node, services, slices, mode, health, onSynced, onError } = this.#options;
     this.#running = true;
     this.#again = false;
     let failed = false;
     const startMs = performance.now();
     try {
       const ports = servicePorts(services(), slices(), node);
-      const ruleset = buildRuleset(ports, node);
-      const stale = this.#leftovers.removable(ruleset, performance.now());
-      const text = renderRuleset(ruleset, stale);
-      if (text !== this.#loaded) {
-        await load(text);
-        this.#loaded = renderRuleset(ruleset);
-        this.#leftovers.loaded(ruleset, stale, performance.now());
-      }
+      await mode.load(ports);
       health.updated();
       onSynced(ports);
     } catch (error) {
@@ -91,30 +79,5 @@ export class Proxier {
     this.#notBeforeMs = 2 * performance.now() - startMs;
     if (failed) this.#schedule(this.#options.retryMs ?? RETRY_MS);
     else if (this.#again) this.#schedule(COALESCE_MS);
-  }
-}
-
-/** What the table still holds of Services and endpoints that are gone. */
-export class Leftovers {
-  readonly #chains = new Map<string, number | undefined>(); // name → since when nothing refers to it
-  readonly #affinitySets = new Set<string>();
-
-  /** What the transaction that loads `ruleset` may delete. */
-  removable(ruleset: Ruleset, nowMs: number): { chains: string[]; affinitySets: string[] } {
-    return {
-      chains: [...this.#chains]
-        .filter(([name, since]) => since !== undefined && nowMs - since > STALE_CHAIN_MS && !ruleset.chains.has(name))
-        .map(([name]) => name),
-      affinitySets: [...this.#affinitySets].filter((name) => !ruleset.affinitySets.has(name)),
-    };
-  }
-
-  /** That transaction went through. */
-  loaded(ruleset: Ruleset, removed: { chains: string[]; affinitySets: string[] }, nowMs: number): void {
-    for (const name of removed.chains) this.#chains.delete(name);
-    for (const name of removed.affinitySets) this.#affinitySets.delete(name);
-    for (const name of ruleset.affinitySets.keys()) this.#affinitySets.add(name);
-    for (const [name, since] of this.#chains) if (!ruleset.chains.has(name)) this.#chains.set(name, since ?? nowMs);
-    for (const name of ruleset.chains.keys()) this.#chains.set(name, undefined);
   }
 }
