@@ -1,6 +1,6 @@
 /** A firewall of the host that drops what it forwards: found, named, and opened by exactly what the finding says. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import {
   createForwarder,
   Director,
@@ -145,6 +145,22 @@ describe('obstacles of a host', function () {
       expect(obstacles()).to.deep.equal([]);
     } finally {
       host.close();
+    }
+  });
+
+  it('are a bridge for an uplink whose packets pass iptables, where br_netfilter is in the kernel', function () {
+    const setting = 'bridge/bridge-nf-call-iptables';
+    if (!existsSync(`/proc/sys/net/${setting}`)) this.skip();
+    const found = () =>
+      hostObstacles({ hostNetns: owner.netns, uplinks: ['br9'], families: ['ipv4'], virtualRouters: [] });
+    run('ip link add br9 type bridge');
+    try {
+      sysctl(setting, '1');
+      expect(found().map(({ code, harmless }) => [code, harmless])).to.deep.equal([['FL_BRIDGE_NETFILTER', true]]);
+      sysctl(setting, '0');
+      expect(found()).to.deep.equal([]);
+    } finally {
+      run('ip link delete br9');
     }
   });
 

@@ -17,12 +17,16 @@ export type ObstacleCode =
   /** Somebody else's rule has the priority of one of ours. */
   | 'FL_FOREIGN_RULES'
   /** The uplink does not forward. */
-  | 'FL_UPLINK_SYSCTL';
+  | 'FL_UPLINK_SYSCTL'
+  /** The uplink is a bridge, and what kube-proxy translates is bridged back to where it came from. */
+  | 'FL_BRIDGE_NETFILTER';
 
 export interface Obstacle {
   code: ObstacleCode;
   /** What, where, and what to do about it. */
   message: string;
+  /** VIPs can be served here all the same; it is this node as a real server that suffers. */
+  harmless?: true;
 }
 
 export interface HostObstacleOptions {
@@ -54,6 +58,9 @@ export function hostObstacles(options: HostObstacleOptions): Obstacle[] {
         tables,
       ),
       ...uplinks.flatMap((uplink) => notForwarding(hostNetns, uplink, families)),
+      ...uplinks.flatMap((uplink) =>
+        host.link(uplink)?.kind === 'bridge' ? bridgedBack(hostNetns, uplink, families) : [],
+      ),
       ...firewalls(
         uplinks.flatMap((uplink) => droppingChains({ ...options, uplink, hostInterface })),
         hostInterface,
@@ -84,6 +91,28 @@ function foreignRules(rules: readonly Rule[], tables: ReadonlySet<number>): Obst
   return [{ code: 'FL_FOREIGN_RULES', message }];
 }
 
+/** br_nf_pre_routing_finish in net/bridge/br_netfilter_hooks.c: "bridged DNAT", to a port that may not be the packet's own. */
+function bridgedBack(
+  hostNetns: string | undefined,
+  uplink: string,
+  families: readonly ('ipv4' | 'ipv6')[],
+): Obstacle[] {
+  return families.flatMap((family): Obstacle[] => {
+    const name = `net/bridge/bridge-nf-call-${family === 'ipv4' ? 'iptables' : 'ip6tables'}`;
+    if (settingOf(hostNetns, name) !== '1') return [];
+    const message =
+      `the uplink ${uplink} is a bridge, and ${name.replaceAll('/', '.')} is 1: kube-proxy's NodePorts on this node do not reach Pods ` +
+      'on other nodes (their packets are bridged back to the port that they came from, which drops them); set it to 0, and in /etc/sysctl.d';
+    return [{ code: 'FL_BRIDGE_NETFILTER', message, harmless: true }];
+  });
+}
+
+function settingOf(hostNetns: string | undefined, name: string): string | undefined {
+  const path = `/proc/sys/${name}`;
+  const read = () => (existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined);
+  return hostNetns === undefined ? read() : inNetns(hostNetns, read);
+}
+
 function notForwarding(
   hostNetns: string | undefined,
   uplink: string,
@@ -91,9 +120,7 @@ function notForwarding(
 ): Obstacle[] {
   return families.flatMap((family): Obstacle[] => {
     const name = `net/${family}/conf/${uplink}/forwarding`;
-    const path = `/proc/sys/${name}`;
-    const read = () => (existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined);
-    if ((hostNetns === undefined ? read() : inNetns(hostNetns, read)) !== '0') return [];
+    if (settingOf(hostNetns, name) !== '0') return [];
     const message =
       `what comes in through ${uplink} is not forwarded, so none of it could reach the director: ${name.replaceAll('/', '.')} ` +
       'is 0; a Kubernetes node needs it as well: set it to 1, and in /etc/sysctl.d';

@@ -43,6 +43,14 @@ describe('watch for obstacles', () => {
     expect(looks).to.equal(3);
   });
 
+  it('tells of what is harmless to VIPs, and lets them be served', () => {
+    there = [{ code: 'FL_BRIDGE_NETFILTER', message: 'bridged back', harmless: true }];
+    expect(watch.look(input, 0)).to.equal(undefined);
+    expect(told).to.deep.equal(['warn: bridged back', 'Warning HostObstacle: bridged back']);
+    there = [...there, firewall];
+    expect(watch.look(input, 30_000)).to.equal(firewall.message);
+  });
+
   it('tells each once, by log and Event, and when all are gone', () => {
     expect(watch.look(input, 0)).to.equal(undefined);
     there = [firewall];

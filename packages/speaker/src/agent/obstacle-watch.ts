@@ -37,10 +37,13 @@ export class ObstacleWatch {
     if (asked !== this.#asked || now >= this.#lookAgainAt) {
       this.#asked = asked;
       this.#find(input);
-      this.#lookAgainAt = now + (this.#found.size > 0 ? LOOK_AGAIN_MS : LOOK_EVERY_MS);
+      this.#lookAgainAt = now + (this.#worst() ? LOOK_AGAIN_MS : LOOK_EVERY_MS);
     }
-    const [first] = this.#found.values();
-    return first?.message;
+    return this.#worst()?.message;
+  }
+
+  #worst(): Obstacle | undefined {
+    return [...this.#found.values()].find(({ harmless }) => !harmless);
   }
 
   #find(input: ObstacleInput): void {
@@ -57,9 +60,9 @@ export class ObstacleWatch {
     }
     this.#failure = undefined;
     const found = new Map(obstacles.map((obstacle) => [obstacle.message, obstacle]));
-    for (const { code, message } of obstacles) {
+    for (const { code, message, harmless } of obstacles) {
       if (this.#found.has(message)) continue;
-      log.error({ code }, message);
+      log[harmless ? 'warn' : 'error']({ code }, message);
       event('Warning', 'HostObstacle', message);
     }
     if (found.size === 0 && this.#found.size > 0) {
