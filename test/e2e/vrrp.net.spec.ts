@@ -51,6 +51,21 @@ describe('a VIP that VRRP elects an owner for', function () {
     cluster.startSpeaker(owner);
   });
 
+  it('is served by speakers that start while no API server can be reached', async () => {
+    // Long enough running for a snapshot: it is written at the latest when a speaker stops.
+    for (const node of cluster.lab.nodes) node.managementDown();
+    for (const node of cluster.lab.nodes) {
+      const speaker = cluster.speakers.get(node.name)!;
+      speaker.signal('SIGTERM');
+      await speaker.exited;
+      await cluster
+        .startSpeaker(node)
+        .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
+    }
+    await cluster.served(vip);
+    for (const node of cluster.lab.nodes) node.managementUp();
+  });
+
   it('moves when its owner crashes and no API server can be reached', async () => {
     const owner = await cluster.owner();
     const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 200 });

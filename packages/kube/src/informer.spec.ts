@@ -107,6 +107,22 @@ describe('Informer', () => {
       expect(sizes).to.deep.equal([2, 2]);
     });
 
+    it('reports what the first list changes in a copy that it was given', async () => {
+      const initial = [service('same', '1'), service('old', '2'), service('gone', '3')] as KubeObject[];
+      start({ initial });
+      expect(informer.list()).to.have.length(3);
+      expect(informer.hasSynced).to.equal(false);
+      await listThenWatch([service('same', '1'), service('old', '5'), service('new', '6')]);
+      await informer.synced;
+      expect(seen.map((text) => text.split(' ')[0]).sort()).to.deep.equal(['add', 'delete', 'update']);
+      expect(
+        informer
+          .list()
+          .map(({ metadata }) => metadata?.name)
+          .sort(),
+      ).to.deep.equal(['new', 'old', 'same']);
+    });
+
     it('drops managedFields unless told otherwise', async () => {
       start();
       (await listThenWatch()).send('ADDED', service('b', '101'));

@@ -35,6 +35,11 @@ export interface InformerOptions<T extends KubeObject> {
    * (a third of a Service). Must keep name, namespace, uid and resourceVersion.
    */
   transform?: (object: T) => T;
+  /**
+   * What the copy holds until the first list, as `transform` left it, for example from a file: the first list reports what differs from
+   * it. `hasSynced` is false until then.
+   */
+  initial?: readonly T[];
   /** Objects per list request. */
   pageSize?: number;
   /** Waits after failures and between watches. */
@@ -79,6 +84,7 @@ export class Informer<T extends KubeObject> {
     this.#backoff = options.backoff ?? { baseMs: 200, maxMs: 10_000 };
     this.#random = options.random ?? Math.random;
     this.#transform = options.transform ?? dropManagedFields;
+    for (const object of options.initial ?? []) this.#objects.set(keyOf(object), object);
     const { promise, resolve, reject } = withResolvers();
     this.synced = promise;
     this.#resolveSynced = resolve;

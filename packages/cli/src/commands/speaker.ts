@@ -1,5 +1,6 @@
 /** `fairlead speaker` */
 
+import { join } from 'node:path';
 import { SYSTEM_NAMESPACE } from '@fairlead/api';
 import { DEFAULT_SCHEDULER } from '@fairlead/ipvs';
 import { type Speaker, SpeakerMetrics, type SpeakerOptions, startSpeaker, virtualServersPage } from '@fairlead/speaker';
@@ -31,6 +32,7 @@ interface Options extends CommonOptions {
   leaseDuration: number;
   renewPeriod: number;
   retryPeriod: number;
+  stateDir: string;
   vrrpInterval: number;
   vrrpMode: 'unicast' | 'multicast';
   probeInterval: number;
@@ -75,6 +77,11 @@ export function speakerCommand(parent: Command): void {
       "announce on this interface only (default: those with an address in a VIP's subnet)",
     )
     .option('--namespace <name>', 'namespace of the Leases', SYSTEM_NAMESPACE)
+    .option(
+      '--state-dir <folder>',
+      'keep here what is known of the cluster, to start without an API server ("": nowhere)',
+      '/var/lib/fairlead',
+    )
     .option('--lease-duration <time>', 'how long a silent owner is waited for', parseDuration, 3_000)
     .option('--renew-period <time>', 'how often an owner renews its Lease', parseDuration, 1_000)
     .option('--retry-period <time>', 'how soon a failed renewal is tried again', parseDuration, 200)
@@ -123,6 +130,7 @@ export function speakerCommand(parent: Command): void {
           scheduler: options.scheduler,
           uplink: options.uplink,
           namespace: options.namespace,
+          ...(options.stateDir && { stateFolder: join(options.stateDir, options.nodeName) }),
           timings: {
             leaseDurationMs: options.leaseDuration,
             renewPeriodMs: options.renewPeriod,

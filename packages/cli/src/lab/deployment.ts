@@ -1,6 +1,7 @@
 /** Fairlead itself in the embedded data centre: what `kubectl apply -k deploy/` does on a cluster, as processes of the lab. */
 
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   customResourceDefinitions,
@@ -37,6 +38,8 @@ export function startSpeaker(
   options: { forwarder?: ForwarderChoice; extra?: readonly string[] } = {},
 ): LabProcess {
   const argv = [process.execPath, cli, 'speaker', '--server', lab.server, '--node-name', node.name];
+  // Not in the machine's own folder: the disk of a node that crashed and came back.
+  argv.push('--state-dir', join(dirname(lab.kubeconfig), 'disks'));
   argv.push('--director', node.directorName, '--forwarder', options.forwarder ?? 'auto', ...(options.extra ?? []));
   return node.spawn('speaker', argv);
 }

@@ -4,6 +4,7 @@
  * What is watched goes to the planner and the assignment of VIPs one object at a time (feed.ts), and so does what is probed (health.ts);
  * `#reconcile` takes from them what changed and has it written (upkeep.ts).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_HOST_INTERFACE, hostObstacles, Planner, type VirtualServerStats } from '@fairlead/ipvs';
 import { EventRecorder, KubeClient, resolveConfig } from '@fairlead/kube';
 import { type LinkEvent, LinkMonitor, Rtnetlink } from '@fairlead/netlink';
@@ -22,6 +23,7 @@ import { Kernel } from './kernel.js';
 import { LOOK_AGAIN_MS, ObstacleWatch } from './obstacle-watch.js';
 import { Reporter } from './reporter.js';
 import { Routers } from './routers.js';
+import { type Found, readSnapshot, Snapshot } from './snapshot.js';
 import { Standing } from './standing.js';
 import { Upkeep, type Wanted } from './upkeep.js';
 import type { HostInterface } from './uplinks.js';
@@ -49,6 +51,8 @@ export interface SpeakerOptions {
   probes?: HealthOptions['probes'];
   /** The share of nodes that has to look unusable for all to be kept; default 1: every one of them. */
   panicShare?: number;
+  /** A folder that outlives this process, for what it knows of the cluster; absent: it needs the API server to start. */
+  stateFolder?: string;
   /** Where what happens is counted; nobody else may use it. */
   metrics?: SpeakerMetrics;
   log: Logger;
@@ -71,9 +75,17 @@ export interface Speaker {
  */
 const AUDIT_EVERY_MS = 30_000;
 
+/** How long a speaker that has a snapshot waits for the API server before it starts from that, ms. */
+const API_PATIENCE_MS = 3_000;
+
+/** How old the snapshot may get, ms: writing it is as much work as there are Services. */
+const SNAPSHOT_DELAY_MS = 10_000;
+
 /** Resolves when this node forwards and stands for election. */
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
-  const agent = new Agent(options, new KubeClient(await resolveConfig(options.kube)));
+  const { stateFolder, log } = options;
+  const found = stateFolder === undefined ? undefined : await readSnapshot(stateFolder, (why) => log.warn(why));
+  const agent = new Agent(options, new KubeClient(await resolveConfig(options.kube)), found);
   await agent.start();
   return agent;
 }
@@ -84,6 +96,8 @@ class Agent implements Speaker {
   readonly #log: Logger;
   readonly #metrics: SpeakerMetrics;
   readonly #kube: KubeClient;
+  readonly #found: Found | undefined;
+  readonly #snapshot: Snapshot | undefined;
   readonly #watches: Watches;
   readonly #planner: Planner;
   readonly #assignment = new Assignment();
@@ -110,14 +124,19 @@ class Agent implements Speaker {
   /** The planner knows the whole cluster and how it is. Before that its plan would be to forward less. */
   #known = false;
 
-  constructor(options: SpeakerOptions, kube: KubeClient) {
+  constructor(options: SpeakerOptions, kube: KubeClient, found: Found | undefined) {
     const { node, namespace, timings, log } = options;
     this.#options = options;
     this.#log = log;
     this.#metrics = options.metrics ?? new SpeakerMetrics();
     this.#kube = kube;
     this.#planner = new Planner({ scheduler: options.scheduler, panicShare: options.panicShare });
-    this.#watches = new Watches(kube);
+    this.#found = found;
+    this.#watches = new Watches(kube, found?.contents);
+    if (options.stateFolder !== undefined) {
+      const contents = () => this.#watches.contents();
+      this.#snapshot = new Snapshot({ folder: options.stateFolder, contents, delayMs: SNAPSHOT_DELAY_MS, log });
+    }
     this.#health = new Health({
       probes: options.probes,
       suspectForMs: lingeringMs(timings),
@@ -167,7 +186,7 @@ class Agent implements Speaker {
       this.#log.warn({ err: error, resource }, error.message);
     });
     this.#upkeep.setUp();
-    await watching;
+    await this.#knowledge(watching);
     this.#watches.feed(this.#feed, {
       changed: () => this.#work.request(),
       service: (service) => this.#reporter.service(service),
@@ -207,6 +226,7 @@ class Agent implements Speaker {
     this.#links?.close();
     this.#health.stop();
     await this.#wire.stop({ release: true });
+    await this.#snapshot?.stop();
     this.#watches.stop();
     this.#kernel.close();
     this.#rtnetlink.close();
@@ -217,6 +237,18 @@ class Agent implements Speaker {
   #otherNodes(): string[] {
     const others = this.#feed.nodes.filter(({ name }) => name !== this.#options.node);
     return others.flatMap(({ internalIPs }) => internalIPs).sort();
+  }
+
+  /** Resolves when the cluster is known: from the API server, or, when none answers, from what was known last. */
+  async #knowledge(watching: Promise<void>): Promise<void> {
+    if (this.#found === undefined) return watching;
+    const patience = new AbortController();
+    const waited = sleep(API_PATIENCE_MS, 'in vain', { signal: patience.signal }).catch(() => undefined);
+    if ((await Promise.race([watching, waited])) === 'in vain') {
+      const { writtenAt } = this.#found;
+      this.#log.warn({ writtenAt }, `no API server has answered yet: starting from what was known at ${writtenAt}`);
+    }
+    patience.abort();
   }
 
   #hostChanged(event: LinkEvent): void {
@@ -259,9 +291,12 @@ class Agent implements Speaker {
     this.#feed.interfaces(this.#interfaces);
     this.#feed.settle();
     this.#health.settle();
+    const change = this.#planner.take();
+    const reroute = this.#reassign();
+    if (reroute || change.changed.length + change.removed.length > 0) this.#snapshot?.changed();
     return {
-      change: this.#planner.take(),
-      reroute: this.#reassign(),
+      change,
+      reroute,
       interfacesChanged: this.#interfacesChanged,
       desired: () => this.#planner.desired(),
       tables: () => this.#routers.tables,

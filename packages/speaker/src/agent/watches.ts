@@ -2,6 +2,7 @@
 import { addressPools, endpointSlices, Informer, type KubeApi, type KubeObject, nodes, services } from '@fairlead/kube';
 import { keepInput, type WatchedSlice } from './endpoint-slices.js';
 import type { Feed, WatchedNode, WatchedPool, WatchedService } from './feed.js';
+import type { Contents } from './snapshot.js';
 
 export interface Listeners {
   /** Something changed, and the feed knows it. */
@@ -18,11 +19,18 @@ export class Watches {
   readonly #pools: Informer<WatchedPool>;
   readonly #slices: Informer<WatchedSlice>;
 
-  constructor(client: Pick<KubeApi, 'list' | 'watch'>) {
-    this.services = new Informer({ client, resource: services });
-    this.nodes = new Informer({ client, resource: nodes });
-    this.#pools = new Informer({ client, resource: addressPools });
-    this.#slices = new Informer<WatchedSlice>({ client, resource: endpointSlices, transform: keepInput });
+  /** @param initial what was known before, from a snapshot */
+  constructor(client: Pick<KubeApi, 'list' | 'watch'>, initial: Contents = {}) {
+    const known = <T>(name: string) => (initial[name] ?? []) as unknown as T[];
+    this.services = new Informer({ client, resource: services, initial: known<WatchedService>('services') });
+    this.nodes = new Informer({ client, resource: nodes, initial: known<WatchedNode>('nodes') });
+    this.#pools = new Informer({ client, resource: addressPools, initial: known<WatchedPool>('addresspools') });
+    this.#slices = new Informer<WatchedSlice>({
+      client,
+      resource: endpointSlices,
+      transform: keepInput,
+      initial: known<WatchedSlice>('endpointslices'),
+    });
   }
 
   /** Resolves when there is a copy of everything. */
@@ -78,6 +86,11 @@ export class Watches {
       (slice) => feed.slice(slice),
       (slice) => feed.sliceGone(slice),
     );
+  }
+
+  /** For a snapshot. */
+  contents(): Contents {
+    return Object.fromEntries(this.#all().map(([resource, informer]) => [resource, informer.list()]));
   }
 
   stop(): void {
