@@ -88,7 +88,9 @@ function realServers(
 ): RealServer[] | undefined {
   const all = realServers(family, from);
   if (!all) {
-    problems.push(noNodePort(service, from));
+    const problem = noNodePort(service, from);
+    // The same for VIPs of either family.
+    if (!problems.some(({ message }) => message === problem.message)) problems.push(problem);
     return undefined;
   }
   const passing = failing

@@ -132,6 +132,8 @@ describe('forwarding to Pods', () => {
     expect(forwarded({ services: nodePort })).to.have.length(3);
     const none = [web({ withoutNodePorts: true, forwarding: 'node', ports: [{ port: 80, protocol: 'tcp' }] })];
     expect(problems({ services: none })).to.deep.equal(['FL_NO_NODE_PORT']);
+    const dual = none.map((service) => ({ ...service, vips: ['10.77.0.200', 'fd00:77::200'] }));
+    expect(problems({ services: dual })).to.deep.equal(['FL_NO_NODE_PORT']);
   });
 
   it('says so when the annotation is neither, and takes the default', () => {
