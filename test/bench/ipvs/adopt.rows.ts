@@ -1,6 +1,7 @@
 /** How long a restarted process takes to find that nothing has to be written, beside `ipvsadm -Ln`. */
+
+import type { RowGroup } from '../groups.js';
 import { judge } from '../row.js';
-import type { RowGroup } from './group.js';
 import { BenchTable, sizeName } from './table.js';
 
 const SIZE = { virtualServers: 10_000, realServers: 2 };

@@ -5,9 +5,9 @@
 import { createForwarder, type EndpointSliceObject, endpointsInput, Planner } from '@fairlead/ipvs';
 import { Ipvs, openTransport, Rtnetlink, type Transport } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns } from '@fairlead/raw-socket';
+import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { median, percentile } from '../statistics.js';
-import type { GroupContext, RowGroup } from './group.js';
 
 const SERVICES = 10_000;
 const ENDPOINTS = 2;

@@ -1,6 +1,7 @@
 /** How long it takes to fill an empty kernel, beside `ipvsadm --restore` of the same table. */
+
+import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
-import type { GroupContext, RowGroup } from './group.js';
 import { BenchTable, sizeName, type TableSize } from './table.js';
 
 const SIZES: readonly TableSize[] = [

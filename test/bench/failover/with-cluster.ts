@@ -1,0 +1,34 @@
+/** A cluster with Fairlead in it, one pool and one Service, for as long as a group of trials takes. */
+import { addressPools, type KubeObject } from '@fairlead/kube';
+import { Cluster, PORT } from '../../e2e/cluster.js';
+import type { GroupContext } from '../groups.js';
+import type { Target } from './trials.js';
+
+export interface Ground extends Target {
+  cluster: Cluster;
+}
+
+export async function withCluster<T>(
+  context: GroupContext,
+  election: 'lease' | 'vrrp',
+  run: (ground: Ground) => Promise<T>,
+): Promise<T> {
+  context.step(`building a data centre with Fairlead in it, election by ${election}`);
+  const cluster = await Cluster.start('nftables');
+  const stop = () => void cluster.stop();
+  context.signal.addEventListener('abort', stop);
+  try {
+    await cluster.lab.kube.create(addressPools, {
+      apiVersion: 'fairlead.dev/v1alpha1',
+      kind: 'AddressPool',
+      metadata: { name: 'public' },
+      spec: { addresses: ['10.77.0.200-10.77.0.215'], election },
+    } as KubeObject);
+    // Local, so that no kube-proxy sends connections on to a dead node's Pod before Kubernetes has noticed: that outage is not the VIP's.
+    await cluster.createService('web', 'public', PORT, { spec: { externalTrafficPolicy: 'Local' } });
+    return await run({ cluster, lab: cluster.lab, address: await cluster.vipOf('web'), port: PORT });
+  } finally {
+    context.signal.removeEventListener('abort', stop);
+    await cluster.stop();
+  }
+}
