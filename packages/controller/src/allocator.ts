@@ -249,7 +249,9 @@ export class Allocator {
     if (why) return { kind: 'pool', pool: state.pool, why };
     const withheld = this.#withheld.find(({ range }) => rangesHave([range], address));
     if (withheld) return { kind: 'withheld', why: withheld.why };
-    return sharingFault(holder, this.#slotOf(address)?.holders ?? [], state.pool.sharing);
+    // The first by name: whoever asks again, after a restart too, is told the same.
+    const holders = (this.#slotOf(address)?.holders ?? []).toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    return sharingFault(holder, holders, state.pool.sharing);
   }
 
   pool(name: string): AllocatorPool | undefined {

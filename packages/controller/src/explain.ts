@@ -203,7 +203,7 @@ function waits(count: number): string {
  */
 export function withoutCounts(message: string): string {
   return message
-    .replace(/\b\d+ Services? waits?\b/g, '# wait')
+    .replace(/; \d+ Services? waits?\b/g, '')
     .replace(/\b\d+ of (?=\d+ IPv[46] addresses free)/g, '# of ')
     .replace(/ \((?:\d+ (?:freed a short while ago|withheld, see its condition Conflict)(?:, )?)+\)/g, '');
 }

@@ -22,7 +22,7 @@ export class FreshCache<T extends KubeObject> {
   constructor(informer: Pick<Informer<T>, 'get' | 'list' | 'on'>) {
     this.#informer = informer;
     informer.on('add', (object) => this.#arrived(object));
-    informer.on('update', (object) => this.#arrived(object));
+    informer.on('update', (object, old) => this.#arrived(object, old));
     informer.on('delete', (object) => {
       const key = keyOf(object);
       this.#written.delete(key);
@@ -58,11 +58,16 @@ export class FreshCache<T extends KubeObject> {
     return object;
   }
 
-  #arrived(object: T): void {
+  #arrived(object: T, old?: T): void {
     const key = keyOf(object);
     const written = this.#written.get(key);
+    const newest = written ?? old;
+    if (newest?.metadata?.uid === object.metadata?.uid && newest && isOlder(object, newest)) {
+      // Also when the informer itself has gone back in time: another API server may lag behind.
+      this.#written.set(key, newest);
+      return;
+    }
     if (written) {
-      if (written.metadata?.uid === object.metadata?.uid && isOlder(object, written)) return;
       this.#written.delete(key);
       if (versionOf(written) === versionOf(object)) return; // its echo: known already
     }

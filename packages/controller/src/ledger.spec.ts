@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
 import {
   allocatorPool,
   conditionOf,
@@ -272,116 +271,158 @@ describe('an address shown by two Services', () => {
   });
 });
 
-describe('the ledger, whatever happens in whatever order', () => {
-  const names = ['s0', 's1', 's2', 's3', 's4', 's5'];
-  const pools = [
-    [allocatorPool('a', ['192.0.2.0/31']), allocatorPool('b', ['198.51.100.0/31'])],
-    [allocatorPool('a', ['192.0.2.1-192.0.2.2']), allocatorPool('b', ['198.51.100.0/32'], { autoAssign: false })],
-    [allocatorPool('b', ['198.51.100.0/31']), allocatorPool('a', ['192.0.2.0/30'])],
-    [allocatorPool('a', ['192.0.2.0/31'], { mode: 'closed', why: 'broken' })],
-    [],
-  ];
-  const name = fc.constantFrom(...names);
-  const step = fc.oneof(
-    {
-      weight: 3,
-      arbitrary: fc.record({ do: fc.constant('create' as const), name, pool: fc.constantFrom('', 'a', 'b', 'c') }),
-    },
-    fc.record({ do: fc.constant('delete' as const), name }),
-    fc.record({ do: fc.constant('annotate' as const), name, pool: fc.constantFrom('', 'a', 'b', 'c') }),
-    fc.record({ do: fc.constant('retype' as const), name, type: fc.constantFrom('LoadBalancer', 'ClusterIP') }),
-    fc.record({ do: fc.constant('clear' as const), name }),
-    fc.record({ do: fc.constant('pools' as const), which: fc.nat(pools.length - 1) }),
-    fc.record({ do: fc.constant('restart' as const) }),
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('deliver' as const), count: fc.nat(4) }) },
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), pick: fc.nat(5), count: fc.nat(4) }) },
-  );
+describe('a dual-stack Service', () => {
+  const both = [allocatorPool('public', ['192.0.2.0/31', '2001:db8::/127'])];
+  const dual = (policy: string, more: object = {}) =>
+    mergePatch({ spec: { ipFamilyPolicy: policy, ipFamilies: ['IPv6', 'IPv4'] } }, more) as object;
 
-  it('gives no address twice, renumbers nobody, loses nothing, and rests without a write', () => {
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-        const cluster = new ModelCluster();
-        let present = pools[0]!;
-        let controller = new ModelController(cluster, present);
-        /** Services that asked for a change, so that another address is no surprise. */
-        const mayMove = new Set<string>();
-        const last = new Map<string, string>();
-        const check = () => {
-          const shown = [...cluster.services].flatMap(([key, each]) => ipsOf(each).map((ip) => ({ key, ip })));
-          expect(new Set(shown.map((each) => each.ip)).size, JSON.stringify(shown)).to.equal(shown.length);
-          for (const { key, ip } of shown) {
-            const uid = `${key} ${cluster.services.get(key)?.metadata?.uid}`;
-            if (last.has(uid) && !mayMove.has(key)) expect(ip, key).to.equal(last.get(uid));
-            last.set(uid, ip);
-          }
-        };
-        for (const each of steps) {
-          if (each.do === 'create') {
-            cluster.create(service(each.name, { metadata: { annotations: { [POOL]: each.pool } } }));
-          } else if (each.do === 'delete') {
-            cluster.delete(`default/${each.name}`);
-          } else if (each.do === 'annotate') {
-            mayMove.add(`default/${each.name}`);
-            cluster.edit(`default/${each.name}`, { metadata: { annotations: { [POOL]: each.pool } } });
-          } else if (each.do === 'retype') {
-            mayMove.add(`default/${each.name}`);
-            const loadBalancerClass = each.type === 'LoadBalancer' ? 'fairlead.dev/lb' : null;
-            cluster.edit(`default/${each.name}`, { spec: { type: each.type, loadBalancerClass } });
-          } else if (each.do === 'clear') {
-            mayMove.add(`default/${each.name}`);
-            cluster.edit(`default/${each.name}`, { status: { loadBalancer: null } });
-          } else if (each.do === 'pools') {
-            // A pool asked for by name that has the address no longer is a reason to move.
-            for (const key of cluster.services.keys()) mayMove.add(key);
-            present = pools[each.which]!;
-            controller.setPools(present);
-          } else if (each.do === 'restart') {
-            controller = restart(cluster, controller, present);
-          } else {
-            for (let n = 0; n < each.count; n++) {
-              if (each.do === 'deliver') controller.deliver();
-              else controller.write(each.pick);
-              check();
-            }
-          }
-        }
-        controller.settle();
-        check();
-        expectRest(cluster, controller, present);
-        const restarted = restart(cluster, controller, present);
-        restarted.settle();
-        expect(restarted.writes, 'a restart changes nothing').to.equal(0);
-      }),
-      { numRuns: 400 },
+  it('gets an address of each family, in its order, in one write', () => {
+    const { cluster, controller } = start([], both);
+    cluster.create(service('s1', dual('RequireDualStack')));
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '2001:db8:: 192.0.2.0' });
+    expect(why(cluster, 's1')).to.equal('True Allocated 2001:db8:: and 192.0.2.0 from pool "public"');
+    expect(controller.writes).to.equal(1);
+  });
+
+  it('that requires both gets none where one is missing; one that prefers both takes what there is, and is told', () => {
+    const { cluster, controller } = start([]);
+    cluster.create(service('require', dual('RequireDualStack')));
+    cluster.create(service('prefer', dual('PreferDualStack')));
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ require: '', prefer: '192.0.2.0' });
+    expect(why(cluster, 'require')).to.match(/has no IPv6 addresses at all and 1 of 2 IPv4 addresses free/);
+    expect(why(cluster, 'prefer')).to.match(
+      /^True Allocated 192\.0\.2\.0 from pool "public"; no IPv6 address is free: pool "public" has no IPv6/,
+    );
+    controller.setPools(both);
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ require: '2001:db8:: 192.0.2.1', prefer: '2001:db8::1 192.0.2.0' });
+  });
+
+  it('keeps its first address when it gets a second family, and when it gives one up', () => {
+    const { cluster, controller } = start(['s1'], both);
+    cluster.edit('default/s1', { spec: { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] } });
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0 2001:db8::' });
+    cluster.edit('default/s1', { spec: { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'] } });
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0' });
+    expect(controller.ledger.allocator.size).to.equal(1);
+  });
+});
+
+describe('a Service that asks for certain addresses', () => {
+  const asks = (addresses: string) => ({ metadata: { annotations: { 'fairlead.dev/addresses': addresses } } });
+  const pools = [allocatorPool('public', ['192.0.2.0/29']), allocatorPool('b', ['198.51.100.0/31'])];
+
+  it('gets them, by annotation or by spec.loadBalancerIP, and moves when it asks for another one', () => {
+    const { cluster, controller } = start([], pools);
+    cluster.create(service('s1', asks('192.0.2.5')));
+    cluster.create(service('s2', { spec: { loadBalancerIP: '192.0.2.3' } }));
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.5', s2: '192.0.2.3' });
+    cluster.edit('default/s1', asks('192.0.2.6'));
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.6', s2: '192.0.2.3' });
+  });
+
+  it('that another Service has keeps what it has, is told whose it is, and gets it when that one goes', () => {
+    const { cluster, controller } = start(['s1', 's2'], pools);
+    cluster.edit('default/s2', asks('192.0.2.0'));
+    controller.settle();
+    expect(why(cluster, 's2')).to.match(
+      /^True AddressUnavailable keeps 192\.0\.2\.1 .*; 192\.0\.2\.0, which .* belongs to Service default\/s1 \(to share/,
+    );
+    cluster.delete('default/s1');
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s2: '192.0.2.0' });
+  });
+
+  const contradictions: [string, object, RegExp][] = [
+    [
+      'two addresses of one family',
+      asks('192.0.2.1,192.0.2.2'),
+      /^False ContradictoryRequest .* asks for 192\.0\.2\.1 and .* for 192\.0\.2\.2/,
+    ],
+    [
+      'a pool, and an address of another one',
+      mergePatch(wants('public'), asks('198.51.100.1')) as object,
+      /^False ContradictoryRequest .*address-pool asks for pool "public", but 198\.51\.100\.1.* belongs to pool "b"/,
+    ],
+    ['what no pool has', asks('203.0.113.1'), /^False AddressUnavailable 203\.0\.113\.1.* is not in any AddressPool/],
+    [
+      'what is no address',
+      asks('192.0.2'),
+      /^False InvalidRequest annotation fairlead\.dev\/addresses: "192\.0\.2" is not/,
+    ],
+  ];
+  for (const [what, request, expected] of contradictions) {
+    it(`and asks for ${what} is told so, once, by condition and Warning`, () => {
+      const { cluster, controller } = start([], pools);
+      cluster.create(service('s1', request));
+      controller.settle();
+      expect(why(cluster, 's1')).to.match(expected);
+      expect(controller.events).to.have.length(1);
+      expect(controller.events[0]).to.match(/^default\/s1 Warning AllocationFailed: /);
+      cluster.edit('default/s1', { metadata: { labels: { touched: 'yes' } } });
+      controller.settle();
+      expect(controller.events).to.have.length(1);
+    });
+  }
+});
+
+describe('Services with a sharing key', () => {
+  const shares = (port: number, more: object = {}) =>
+    mergePatch(
+      { metadata: { annotations: { 'fairlead.dev/sharing-key': 'k' } }, spec: { ports: [{ port, protocol: 'TCP' }] } },
+      more,
+    ) as object;
+
+  function twoSharing() {
+    const { cluster, controller } = start([]);
+    cluster.create(service('s1', shares(80)));
+    cluster.create(service('s2', shares(443)));
+    controller.settle();
+    return { cluster, controller };
+  }
+
+  it('have one address, as long as their ports are disjoint', () => {
+    const { cluster, controller } = twoSharing();
+    cluster.create(service('s3', shares(80)));
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0', s2: '192.0.2.0', s3: '192.0.2.1' });
+    expect(controller.ledger.allocator.size).to.equal(2);
+  });
+
+  it('free it with the last of them', () => {
+    const { cluster, controller } = twoSharing();
+    cluster.delete('default/s1');
+    controller.settle();
+    expect(controller.ledger.allocator.size).to.equal(1);
+    cluster.delete('default/s2');
+    controller.settle();
+    expect(controller.ledger.allocator.size).to.equal(0);
+  });
+
+  it('part when one takes a port of the other, which keeps the address; a Warning names the two and the port', () => {
+    const { cluster, controller } = twoSharing();
+    cluster.edit('default/s2', { spec: { ports: [{ port: 80, protocol: 'TCP' }] } });
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0', s2: '192.0.2.1' });
+    expect(controller.events.join('\n')).to.match(
+      /default\/s2 Warning AddressConflict: 192\.0\.2\.0 .* belongs to Service default\/s1.*both have port tcp\/80/,
     );
   });
 
-  /** The pools' statuses have been written before: they know what drains. */
-  function restart(cluster: ModelCluster, controller: ModelController, present: typeof twoAddresses): ModelController {
-    controller.crash();
-    const { allocator } = controller.ledger;
-    const known = present.map((pool) => ({ ...pool, draining: allocator.outside(pool.name, pool) }));
-    return new ModelController(cluster, known);
-  }
-
-  function expectRest(cluster: ModelCluster, controller: ModelController, present: typeof twoAddresses): void {
-    let shown = 0;
-    for (const object of cluster.services.values()) {
-      const [ip] = ipsOf(object);
-      const isBalanced = object.spec?.type === 'LoadBalancer';
-      if (ip) shown++;
-      if (!isBalanced) expect(ip).to.equal(undefined);
-      if (!isBalanced || ip) continue;
-      // Pending only when it is truly impossible.
-      const asked = object.metadata?.annotations?.[POOL];
-      const eligible = present.filter(
-        (pool) => pool.mode === 'open' && (asked ? pool.name === asked : pool.autoAssign),
-      );
-      for (const { name } of eligible) {
-        const { capacity, inUse } = controller.ledger.allocator.usage(name, 'ipv4')!;
-        expect(inUse, `${object.metadata?.name} waits although ${name} has room`).to.equal(Number(capacity));
-      }
-    }
-    expect(controller.ledger.allocator.size, 'no address is lost').to.equal(shown);
-  }
+  it('let one in that waits as soon as a port becomes free', () => {
+    const { cluster, controller } = twoSharing();
+    cluster.create(service('other'));
+    cluster.create(service('s3', shares(80)));
+    controller.settle();
+    expect(ips(cluster).s3).to.equal('');
+    cluster.edit('default/s1', { spec: { ports: [{ port: 81, protocol: 'TCP' }] } });
+    controller.settle();
+    expect(ips(cluster).s3).to.equal('192.0.2.0');
+  });
 });

@@ -13,17 +13,18 @@
  *    (load) and allocates after that.
  */
 
-import { compareAddresses, type Family, formatAddress, type IpAddress, refusedBy } from '@fairlead/api';
+import { compareAddresses, type Family, formatAddress, type IpAddress, isDedicated, refusedBy } from '@fairlead/api';
 import {
   type Allocation,
   Allocator,
   type AllocatorPool,
+  type Holder,
   type SharingFault,
   type Wish,
   type Withheld,
 } from './allocator.js';
 import { explain } from './explain.js';
-import { type Observation, type Problem, wishOf } from './service-observation.js';
+import { type Observation, type Problem, timeOf, wishOf } from './service-observation.js';
 import { WaitingList } from './waiting-list.js';
 
 /** What should become of a Service's status. */
@@ -79,6 +80,10 @@ export class Ledger {
   readonly #now: () => number;
   /** Whether something has become free, or open to be shared, since those who wait were last looked at. */
   #stirred = false;
+  /** Those who wait for an address about which there is something else to say now. */
+  readonly #uninformed = new Set<string>();
+  /** Pools that are not for everybody. */
+  #dedicated: AllocatorPool[] = [];
 
   /** `now`: ms since the epoch. It decides who has waited longer, and ends cool-downs. */
   constructor(now: () => number) {
@@ -88,13 +93,12 @@ export class Ledger {
 
   /** The first observation of everything: addresses in use are all adopted before any is given out. */
   load(pools: readonly AllocatorPool[], services: readonly Observation[], known: KnownAtLoad = {}): void {
-    this.#allocator.setPools(pools, known.withheld);
-    const byAge = [...services].sort(
-      (a, b) => a.sinceMs - b.sinceMs || a.createdMs - b.createdMs || (a.key < b.key ? -1 : 1),
-    );
-    for (const seen of byAge) this.#adopt(this.#open(seen, seen.sinceMs));
+    this.#setPools(pools, known.withheld);
+    const aged = services.map((seen) => ({ seen, sinceMs: timeOf(seen.since), createdMs: timeOf(seen.created) }));
+    aged.sort((a, b) => a.sinceMs - b.sinceMs || a.createdMs - b.createdMs || (a.seen.key < b.seen.key ? -1 : 1));
+    for (const { seen, sinceMs } of aged) this.#adopt(this.#open(seen, sinceMs));
     this.#allocator.restoreCooling(known.cooling ?? []);
-    for (const seen of byAge) this.#settle(seen.key);
+    for (const { seen } of aged) this.#settle(seen.key);
     this.#serve(new Set());
   }
 
@@ -114,7 +118,10 @@ export class Ledger {
       // Somebody who replaces the whole status takes our condition away with it; the finalizer is still ours to remove.
       account.touched = seen.touched || (account.touched && seen.guarded);
       // What it says of sharing may let others in.
-      if (account.seen.holder.sharing || seen.holder.sharing) this.#stirred = true;
+      if (account.seen.holder.sharing || seen.holder.sharing) {
+        this.#stirred = true;
+        for (const address of account.held) this.#tellAskers(address);
+      }
       account.seen = seen;
     }
     this.#adopt(account);
@@ -137,12 +144,13 @@ export class Ledger {
    * have changed.
    */
   setPools(pools: readonly AllocatorPool[], withheld?: readonly Withheld[]): Set<string> {
-    this.#allocator.setPools(pools, withheld);
+    this.#setPools(pools, withheld);
     const changed = new Set(this.#accounts.keys());
     for (const account of this.#accounts.values()) this.#adopt(account);
     // Who waits first, in the order of waiting; then who has something, and may have to move.
-    for (const key of this.#waiting.keys()) this.#settle(key);
-    for (const key of this.#accounts.keys()) this.#settle(key);
+    const waiters = new Set(this.#waiting.keys());
+    for (const key of waiters) this.#settle(key);
+    for (const key of this.#accounts.keys()) if (!waiters.has(key)) this.#settle(key);
     this.#serve(changed);
     return changed;
   }
@@ -188,6 +196,11 @@ export class Ledger {
     return this.#waiting.size;
   }
 
+  #setPools(pools: readonly AllocatorPool[], withheld: readonly Withheld[] | undefined): void {
+    this.#allocator.setPools(pools, withheld);
+    this.#dedicated = pools.filter(isDedicated);
+  }
+
   #open(seen: Observation, wantsSinceMs: number): Account {
     const account: Account = {
       seen,
@@ -217,8 +230,12 @@ export class Ledger {
       // What no pool has is kept only where we know that it was ours once.
       if (!seen.touched && !this.#allocator.isPooled(address)) continue;
       const fault = this.#allocator.adopt(seen.holder, address);
-      if (fault) account.conflict = { address, fault };
-      else held.push(address);
+      if (fault) {
+        account.conflict = { address, fault };
+      } else {
+        held.push(address);
+        this.#tellAskers(address);
+      }
     }
   }
 
@@ -257,6 +274,7 @@ export class Ledger {
     const got = missing.length > 0 ? this.#allocate(account, { ...wish, families: missing }, kept) : undefined;
     const given = (got ?? []).map(({ address }) => address);
     account.held.push(...given);
+    for (const address of given) this.#tellAskers(address);
     const having = [...kept, ...given];
     // What it has though it wants another one stays until there is another one.
     const former = got ? [] : present.filter(({ family }) => missing.includes(family));
@@ -304,20 +322,36 @@ export class Ledger {
 
   #wait({ seen: { key, holder }, wantsSinceMs, desired }: Account, wish: Wish, having: readonly IpAddress[]): void {
     const missing = wish.families.filter((family) => !having.some((address) => address.family === family));
-    const admitting = this.#allocator.pools().filter((pool) => !refusedBy(pool, holder));
     const pending = desired.length === 0;
-    const kind = JSON.stringify([
-      missing,
+    const kind = [
+      missing.join('+'),
       wish.need,
-      wish.pool,
-      wish.addresses?.map(formatAddress),
-      admitting.map(({ name }) => name),
+      wish.pool ?? '*',
+      (wish.addresses ?? []).map(formatAddress).join('+'),
+      this.#admitting(holder),
       // Its ports are its own, and so is what it may share.
-      holder.sharing && key,
-    ]);
+      holder.sharing ? key : '',
+    ].join(' ');
     // One that has an address and wants another is no more urgent than a newcomer.
     const { pool } = wish;
-    this.#waiting.add({ key, kind, pool, families: missing, sinceMs: pending ? wantsSinceMs : this.#now(), pending });
+    this.#waiting.add({
+      key,
+      kind,
+      pool,
+      families: missing,
+      addresses: wish.addresses ?? [],
+      sinceMs: pending ? wantsSinceMs : this.#now(),
+      pending,
+    });
+  }
+
+  /** The pools that are kept for some, the holder among them. */
+  #admitting(holder: Holder): string {
+    if (this.#dedicated.length === 0) return '';
+    return this.#dedicated
+      .filter((pool) => !refusedBy(pool, holder))
+      .map(({ name }) => name)
+      .join('+');
   }
 
   /** Rule 1: what is neither shown nor desired is free. */
@@ -339,6 +373,7 @@ export class Ledger {
   #free(key: string, address: IpAddress): void {
     this.#allocator.release(key, address);
     this.#stirred = true;
+    this.#tellAskers(address);
   }
 
   /** What has become free goes to those who have waited longest. */
@@ -351,6 +386,13 @@ export class Ledger {
         this.#stirred = true;
       }
     }
+    for (const key of this.#uninformed) changed.add(key);
+    this.#uninformed.clear();
+  }
+
+  /** Who has the address, and with whom it may be shared, has changed: those who wait for it are to hear of it. */
+  #tellAskers(address: IpAddress): void {
+    for (const key of this.#waiting.askersOf(address)) this.#uninformed.add(key);
   }
 }
 

@@ -136,8 +136,13 @@ export class ModelController {
   readonly #cache: FreshCache<V1Service>;
   readonly #copy: Map<string, V1Service>;
   readonly #late: Change[] = [];
+  readonly #delivered: Change[] = [];
   readonly #dirty = new Set<string>();
-  readonly #listeners: Record<string, ((object: V1Service) => unknown)[]> = { add: [], update: [], delete: [] };
+  readonly #listeners: Record<string, ((object: V1Service, old?: V1Service) => unknown)[]> = {
+    add: [],
+    update: [],
+    delete: [],
+  };
   readonly #watcher = (change: Change) => this.#late.push(change);
   #nowMs: number;
 
@@ -178,6 +183,21 @@ export class ModelController {
   deliver(): boolean {
     const change = this.#late.shift();
     if (!change) return false;
+    this.#delivered.push(change);
+    this.#arrive(change);
+    return true;
+  }
+
+  /** The watch delivers an event that it has delivered before: `back` = 0 is the last one. */
+  redeliver(back: number): void {
+    const change = this.#delivered.at(-1 - back);
+    // Of an object that is gone, or is another one now, no watch tells.
+    const present = change && this.#copy.get(keyOf(change.object));
+    if (change?.type !== 'present' || present?.metadata?.uid !== change.object.metadata?.uid) return;
+    this.#arrive(change);
+  }
+
+  #arrive(change: Change): void {
     const key = keyOf(change.object);
     const old = this.#copy.get(key);
     if (change.type === 'gone') {
@@ -186,9 +206,8 @@ export class ModelController {
     } else {
       this.#copy.set(key, change.object);
       if (old && old.metadata?.uid !== change.object.metadata?.uid) this.#emit('delete', old);
-      this.#emit(old ? 'update' : 'add', change.object);
+      this.#emit(old ? 'update' : 'add', change.object, old);
     }
-    return true;
   }
 
   /** Makes the next write, if there is one; `pick` chooses among the Services that wait for one. */
@@ -230,8 +249,8 @@ export class ModelController {
     for (const key of keys) this.#dirty.add(key);
   }
 
-  #emit(event: string, object: V1Service): void {
-    for (const listener of this.#listeners[event]!) listener(object);
+  #emit(event: string, object: V1Service, old?: V1Service): void {
+    for (const listener of this.#listeners[event]!) listener(object, old);
   }
 }
 

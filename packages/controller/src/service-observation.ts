@@ -39,9 +39,9 @@ export interface Observation {
   shown: IpAddress[];
   /** Has an ingress that another controller may have put there: ours only if a pool of ours has the address. */
   maybeForeign: boolean;
-  /** Since when it has had its address or waited for one, ms since the epoch. */
-  sinceMs: number;
-  createdMs: number;
+  /** Since when it has had its address or waited for one, and since when it has been there: times as they are on the wire. */
+  since: unknown;
+  created: unknown;
 }
 
 export interface ObservationOptions {
@@ -66,7 +66,6 @@ export function observeService(service: V1Service, options: ObservationOptions):
   const ours =
     isOurs(service as ServiceLike, { defaultClass: options.defaultClass || touched }) && !metadata?.deletionTimestamp;
   const ingress = status?.loadBalancer?.ingress ?? [];
-  const createdMs = wireTime(metadata?.creationTimestamp) ?? 0;
   const namespace = metadata?.namespace ?? '';
   const key = `${namespace}/${metadata?.name}`;
   return {
@@ -84,13 +83,13 @@ export function observeService(service: V1Service, options: ObservationOptions):
     guarded,
     shown: ours || touched ? ingress.flatMap(({ ip }) => (ip && isAddress(ip) ? [parseAddress(ip)] : [])) : [],
     maybeForeign: ours && classless && !touched && ingress.length > 0,
-    sinceMs: wireTime(condition?.lastTransitionTime) ?? createdMs,
-    createdMs,
+    since: condition?.lastTransitionTime ?? metadata?.creationTimestamp,
+    created: metadata?.creationTimestamp,
   };
 }
 
-/** Wire objects carry times as text, whatever client-node's types say. */
-function wireTime(time: unknown): number | undefined {
-  const ms = time === undefined || time === null ? Number.NaN : new Date(time as string).getTime();
-  return Number.isNaN(ms) ? undefined : ms;
+/** ms since the epoch. Wire objects carry times as text, whatever client-node's types say. */
+export function timeOf(wireTime: unknown): number {
+  const ms = new Date(wireTime as string).getTime();
+  return Number.isNaN(ms) ? 0 : ms;
 }

@@ -107,7 +107,7 @@ function conditionOf(service: V1Service, verdict: Verdict & { kind: 'decided' })
   const same =
     known?.status === now.status &&
     known.reason === now.reason &&
-    withoutCounts(known.message ?? '') === withoutCounts(now.message);
+    (known.message === now.message || withoutCounts(known.message ?? '') === withoutCounts(now.message));
   return same ? { ...now, message: known.message ?? '' } : now;
 }
 

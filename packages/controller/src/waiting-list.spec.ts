@@ -1,9 +1,10 @@
+import { parseAddress } from '@fairlead/api';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Waiter, WaitingList } from './waiting-list.js';
 
 function waiter(key: string, sinceMs: number, more: Partial<Waiter> = {}): Waiter {
-  return { key, sinceMs, kind: 'any', pool: undefined, families: ['ipv4'], pending: true, ...more };
+  return { key, sinceMs, kind: 'any', pool: undefined, families: ['ipv4'], addresses: [], pending: true, ...more };
 }
 
 describe('WaitingList', () => {
@@ -46,6 +47,16 @@ describe('WaitingList', () => {
     list.add(waiter('c', 3, { kind: 'p', pool: 'p' }));
     list.delete('b');
     expect(counts()).to.deep.equal([2, 0, 0]);
+  });
+
+  it('knows who waits for a certain address', () => {
+    const list = new WaitingList();
+    const address = parseAddress('2001:db8::1');
+    list.add(waiter('a', 1, { kind: 'one', addresses: [address] }));
+    list.add(waiter('b', 2));
+    expect([...list.askersOf(parseAddress('2001:db8:0::1'))]).to.deep.equal(['a']);
+    list.delete('a');
+    expect([...list.askersOf(address)]).to.deep.equal([]);
   });
 
   it('serves all in the order of their waiting time, whatever the order of arrival', () => {

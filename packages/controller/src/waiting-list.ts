@@ -4,7 +4,7 @@
  * queues, not at everybody who waits for something else.
  */
 
-import type { Family } from '@fairlead/api';
+import { type Family, formatAddress, type IpAddress } from '@fairlead/api';
 
 export interface Waiter {
   key: string;
@@ -14,6 +14,8 @@ export interface Waiter {
   pool: string | undefined;
   /** For addresses of these families. */
   families: readonly Family[];
+  /** For these very addresses. */
+  addresses: readonly IpAddress[];
   /** Since when it waits, ms since the epoch. */
   sinceMs: number;
   /** Whether it has nothing at all; else it has an address, and would rather have another one or a second one. */
@@ -26,6 +28,9 @@ export class WaitingList {
   readonly #queues = new Map<string, Waiter[]>();
   /** By family and the pool asked for. */
   readonly #pending = new Map<string, number>();
+
+  /** Who asks for this very address, by its text. */
+  readonly #askers = new Map<string, Set<string>>();
 
   /** Adds a waiter, or moves it to another queue. One that waits already keeps its place in time. */
   add(waiter: Waiter): void {
@@ -40,6 +45,11 @@ export class WaitingList {
     queue.splice(position(queue, added), 0, added);
     this.#queues.set(added.kind, queue);
     if (added.pending) this.#countPending(added, 1);
+    for (const address of added.addresses) {
+      const text = formatAddress(address);
+      const askers = this.#askers.get(text) ?? new Set();
+      this.#askers.set(text, askers.add(added.key));
+    }
   }
 
   delete(key: string): void {
@@ -50,10 +60,21 @@ export class WaitingList {
     queue.splice(position(queue, waiter), 1);
     if (queue.length === 0) this.#queues.delete(waiter.kind);
     if (waiter.pending) this.#countPending(waiter, -1);
+    for (const address of waiter.addresses) {
+      const text = formatAddress(address);
+      const askers = this.#askers.get(text)!;
+      askers.delete(key);
+      if (askers.size === 0) this.#askers.delete(text);
+    }
   }
 
   has(key: string): boolean {
     return this.#waiters.has(key);
+  }
+
+  /** Who waits for this very address. */
+  askersOf(address: IpAddress): Iterable<string> {
+    return this.#askers.size === 0 ? [] : (this.#askers.get(formatAddress(address)) ?? []);
   }
 
   /** The first of every queue, longest-waiting first. */
