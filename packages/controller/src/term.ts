@@ -39,6 +39,7 @@ import { planPool } from './pool-plan.js';
 import { allocatorPoolOf, byAge } from './pool-view.js';
 import { observeService } from './service-observation.js';
 import { planService } from './service-plan.js';
+import { reduceService } from './service-reduce.js';
 import { NotLeaderError, Writer } from './writer.js';
 
 /** Status writes in flight at once: enough to keep the API server busy, few enough not to crowd out others. */
@@ -102,7 +103,7 @@ export class Term {
       ...(options.serviceCidrs && { serviceCidrs: options.serviceCidrs }),
       onError: (error, what) => options.log.warn(brief(error), `watching ${what} failed, trying again`),
     });
-    this.#serviceInformer = this.#informer<V1Service>(services);
+    this.#serviceInformer = this.#informer<V1Service>(services, reduceService);
     this.#poolInformer = this.#informer<AddressPool>(addressPools);
     this.#services = new FreshCache(this.#serviceInformer);
     this.#pools = new FreshCache(this.#poolInformer);
@@ -195,8 +196,8 @@ export class Term {
     };
   }
 
-  #informer<T extends KubeObject>(resource: Resource): Informer<T> {
-    const informer = new Informer<T>({ client: this.#options.kube, resource });
+  #informer<T extends KubeObject>(resource: Resource, transform?: (object: T) => T): Informer<T> {
+    const informer = new Informer<T>({ client: this.#options.kube, resource, ...(transform && { transform }) });
     return informer.on('error', (error) => {
       const isUnknown = resource === addressPools && isKubeError(error, 'FL_KUBE_NOT_FOUND');
       this.#options.metrics.apiErrors.inc({ resource: resource.plural });
