@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { type Forwarder, NftCommand } from '@fairlead/ipvs';
 import { Speaker } from '../../forwarder/speaker.js';
 import { type Node, Topology } from '../../forwarder/topology.js';
+import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
-import type { GroupContext, RowGroup } from './group.js';
 
 /** At least this share of the reference's throughput: the director may cost 15 %. */
 const THROUGHPUT_LIMIT = 0.85;
