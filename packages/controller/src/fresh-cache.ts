@@ -9,8 +9,11 @@
 import { type Informer, type KubeObject, keyOf } from '@fairlead/kube';
 
 export interface FreshCacheListener<T> {
-  /** The object was added or has changed, by whomever. */
-  onChange(object: T): void;
+  /**
+   * The object was added or has changed, by whomever.
+   * @param taken it is what take() was given: whoever gave it knows already
+   */
+  onChange(object: T, taken: boolean): void;
   onDelete(key: string): void;
 }
 
@@ -54,7 +57,7 @@ export class FreshCache<T extends KubeObject> {
     if (!current || current.metadata?.uid !== object.metadata?.uid) return current;
     if (isOlder(object, current) || versionOf(object) === versionOf(current)) return current;
     this.#written.set(key, object);
-    this.#listener?.onChange(object);
+    this.#listener?.onChange(object, true);
     return object;
   }
 
@@ -71,7 +74,7 @@ export class FreshCache<T extends KubeObject> {
       this.#written.delete(key);
       if (versionOf(written) === versionOf(object)) return; // its echo: known already
     }
-    this.#listener?.onChange(object);
+    this.#listener?.onChange(object, false);
   }
 }
 

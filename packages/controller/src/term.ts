@@ -138,7 +138,13 @@ export class Term {
       { withheld, cooling: this.#pools.list().flatMap(coolingOf) },
     );
     this.#services.listen({
-      onChange: (service) => this.#enqueue(this.#ledger.observe(this.#observation(service))),
+      onChange: (service, taken) => {
+        const seen = this.#observation(service);
+        const changed = this.#ledger.observe(seen);
+        // The writer has just taken the answer to its own write, and goes on with it.
+        if (taken) changed.delete(seen.key);
+        this.#enqueue(changed);
+      },
       onDelete: (key) => {
         this.#contention.forget(key);
         this.#enqueue(this.#ledger.remove(key));
@@ -256,11 +262,13 @@ export class Term {
   }
 
   async #writeService(key: string): Promise<Again | undefined> {
-    const wanted = summaryOf(this.#ledger.verdict(key));
+    let wanted: string | undefined;
     let judged: ReturnType<Contention['judge']> | undefined;
     const plan = (service: V1Service) => {
       const now = this.#options.now();
-      const patch = planService(service, this.#ledger.verdict(key), now);
+      const verdict = this.#ledger.verdict(key);
+      const patch = planService(service, verdict, now);
+      wanted = summaryOf(verdict);
       if (!patch || wanted === undefined) return patch;
       judged ??= this.#contention.judge(key, wanted, now);
       return judged === 'write' ? patch : undefined;
