@@ -26,6 +26,12 @@ export const annotations = {
   forwarding: 'fairlead.dev/forwarding',
 } as const;
 
+/** Annotations on a Node; `fairlead drain` writes it. */
+export const nodeAnnotations = {
+  /** The node hands over the VIPs that it owns, and takes none, for as long as there is another one to have them. It still forwards. */
+  drain: 'fairlead.dev/drain',
+} as const;
+
 export const labels = {
   /** On a Lease: the virtual router it elects the owner of, `<pool>.<n>`. */
   virtualRouter: 'fairlead.dev/virtual-router',

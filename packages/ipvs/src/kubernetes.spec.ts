@@ -124,6 +124,11 @@ describe('planner input from Kubernetes objects', () => {
     expect(serviceInput(service(), () => false)).to.equal(undefined);
   });
 
+  it('of a Node: whether it shall own VIPs', () => {
+    const drained = nodeInput({ metadata: { name: 'n1', annotations: { 'fairlead.dev/drain': '' } } });
+    expect(drained.drained).to.equal(true);
+  });
+
   it('of a Node: its internal addresses in order, readiness, and whether it is excluded', () => {
     const node: V1Node = {
       metadata: { name: 'n1', labels: {} },

@@ -1,5 +1,5 @@
 /** From Kubernetes objects to the planner's input. Pure; reads only what it names, so that any client's types fit. */
-import { annotations, formatAddress, isAddress, type ServiceLike, vipsOf } from '@fairlead/api';
+import { annotations, formatAddress, isAddress, nodeAnnotations, type ServiceLike, vipsOf } from '@fairlead/api';
 import { familyOf, type Protocol } from './forwarder.js';
 import { canonicalAddress } from './order.js';
 import type { EndpointInput, EndpointsInput, NodeInput, ServiceInput } from './plan/input.js';
@@ -32,7 +32,12 @@ export interface EndpointSliceObject {
 
 /** The part of a core/v1 Node that is read here (a V1Node fits). */
 export interface NodeObject {
-  metadata?: { name?: string; labels?: Record<string, string>; deletionTimestamp?: unknown };
+  metadata?: {
+    name?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    deletionTimestamp?: unknown;
+  };
   status?: {
     addresses?: { type: string; address: string }[];
     conditions?: { type: string; status: string }[];
@@ -134,5 +139,6 @@ export function nodeInput(node: NodeObject): NodeInput {
       .map(({ address }) => canonicalAddress(address)),
     ready: (node.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True'),
     excluded: EXCLUDE_LABEL in (node.metadata?.labels ?? {}) || node.metadata?.deletionTimestamp !== undefined,
+    ...(nodeAnnotations.drain in (node.metadata?.annotations ?? {}) && { drained: true as const }),
   };
 }

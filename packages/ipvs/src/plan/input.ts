@@ -70,6 +70,8 @@ export interface NodeInput {
   ready: boolean;
   /** Label `node.kubernetes.io/exclude-from-external-load-balancers`, or being deleted. */
   excluded: boolean;
+  /** Present when it shall own no VIP; it is forwarded to all the same. */
+  drained?: true;
 }
 
 /** What a check of one real server of one Service says. */

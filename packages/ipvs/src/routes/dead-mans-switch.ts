@@ -38,7 +38,7 @@ export class DeadMansSwitch {
    * To be called several times in `seconds`. Tells whether the switch had not gone off; when it has, or there is no
    * director yet, `Director.ensure` and a `HostRoutes` that reads the kernel anew put things right.
    */
-  hold(): boolean {
+  hold(seconds = this.#options.seconds): boolean {
     const { host } = directorLink(this.#options.hostInterface);
     const index = this.#rtnetlink.link(host.name)?.index;
     if (index === undefined) return false;
@@ -48,7 +48,7 @@ export class DeadMansSwitch {
       index,
       address: host.ipv4,
       prefixLength: IPV4_PREFIX_LENGTH,
-      validLifetimeSeconds: this.#options.seconds,
+      validLifetimeSeconds: seconds,
     });
     return true;
   }

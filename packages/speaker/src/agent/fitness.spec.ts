@@ -34,6 +34,17 @@ describe('fitness to stand for election', () => {
       { healthy: (node) => node === 'n2', nodes: [usual.nodes[0]!, { name: 'n2', ready: true, excluded: true }] },
       true,
     ],
+    [
+      'a drained node hands over at once',
+      { nodes: [{ name: 'n1', ...good, drained: true }, usual.nodes[1]!] },
+      'drained',
+    ],
+    ['a drained node keeps what nobody else can have', { nodes: [{ name: 'n1', ...good, drained: true }] }, true],
+    [
+      'two drained nodes do not leave the VIPs to each other',
+      { nodes: usual.nodes.map((node) => ({ ...node, drained: true as const })) },
+      true,
+    ],
   ];
   for (const [behaviour, changes, expected] of cases) {
     it(behaviour, () => {

@@ -5,11 +5,13 @@
  * is the observer (or the control plane), and an owner too many scruples would leave the VIPs to nobody.
  */
 
+import { nodeAnnotations } from '@fairlead/api';
+
 export interface FitnessInput {
   /** This node's name. */
   self: string;
   /** Nodes as this speaker sees them. */
-  nodes: readonly { name: string; ready: boolean; excluded: boolean }[];
+  nodes: readonly { name: string; ready: boolean; excluded: boolean; drained?: true }[];
   /** What this speaker's probes say about a node's kube-proxy. */
   healthy: (node: string) => boolean;
   /** Why nothing could pass this node: no way into its director, or an obstacle on the host; undefined while all can. */
@@ -37,10 +39,11 @@ export function fitness(input: FitnessInput): Fitness {
   const better = input.nodes.some(
     (node) => node !== self && !node.excluded && complaintAbout(node, input) === undefined,
   );
-  return better ? { fit: false, why: complaint, mayPass: true } : { fit: true };
+  return better ? { fit: false, why: complaint, mayPass: !self.drained } : { fit: true };
 }
 
-function complaintAbout(node: { name: string; ready: boolean }, input: FitnessInput): string | undefined {
+function complaintAbout(node: FitnessInput['nodes'][number], input: FitnessInput): string | undefined {
+  if (node.drained) return `the Node is drained (annotation ${nodeAnnotations.drain})`;
   if (!node.ready) return 'the Node is not Ready';
   if (!input.healthy(node.name)) return 'its kube-proxy does not answer as healthy';
   return undefined;

@@ -26,8 +26,11 @@ export interface ElectionListener {
    * being given back, if there was one: it has crashed, or its speaker is dead or frozen.
    */
   own(name: string, lapsed: string | undefined): void;
-  /** This node does not own it any more. The engine gives the claim away only after this call has returned. */
-  yield(name: string, reason: string): void;
+  /**
+   * This node does not own it any more. The engine gives the claim away only after this call has returned. `handsOver`: the next owner
+   * comes after this, so this node may forward until it hears of it; otherwise there may be one already.
+   */
+  yield(name: string, reason: string, handsOver: boolean): void;
   /** Who owns it, as far as this node knows; undefined when nobody does. */
   holder(name: string, node: string | undefined): void;
 }

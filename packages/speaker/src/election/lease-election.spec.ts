@@ -49,7 +49,8 @@ function setUp() {
     isUnreachable: (error) => error.message === 'unreachable',
     listener: {
       own: (name, lapsed) => world.calls.push(`own ${name}${lapsed ? ` after ${lapsed}` : ''}`),
-      yield: (name, reason) => world.calls.push(`yield ${name}: ${reason}`),
+      yield: (name, reason, handsOver) =>
+        world.calls.push(`yield ${name}: ${reason}${handsOver ? ', handing over' : ''}`),
       holder: (name, node) => world.calls.push(`holder ${name} ${node}`),
     },
     clock: () => world.now,
@@ -155,7 +156,7 @@ describe('election by Lease', () => {
     election.setFit(false);
     lock.lose('not eligible');
     expect(election.mayAnswer('public.0')).to.equal(false);
-    expect(world.calls.at(-1)).to.equal('yield public.0: not eligible');
+    expect(world.calls.at(-1)).to.equal('yield public.0: this node is no longer fit, handing over');
   });
 
   it('ends a holdover when the Lease turns out to be somebody else’s', () => {
@@ -185,6 +186,14 @@ describe('election by Lease', () => {
     ]);
   });
 
+  it('hands nothing over when its time has run out: another node may own already', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    lock.leading = false; // frozen past the deadline
+    election.setFit(false);
+    expect(world.calls.at(-1)).to.equal('yield public.0: this node is no longer fit');
+  });
+
   it('yields before it gives the Lease away', async () => {
     const { world, election, lock } = setUp();
     lock.acquire(3_000);
@@ -193,7 +202,7 @@ describe('election by Lease', () => {
       lock.stopped = options;
     };
     await election.stop({ release: true });
-    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: the speaker stops', 'release']);
+    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: the speaker stops, handing over', 'release']);
     expect(lock.stopped).to.deep.equal({ release: true });
   });
 
@@ -204,7 +213,10 @@ describe('election by Lease', () => {
     expect(lock.stopped).to.deep.equal({ release: true });
     lock.emit('holder', 'n2');
     lock.acquire(6_000);
-    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: no longer contested by this node']);
+    expect(world.calls).to.deep.equal([
+      'own public.0',
+      'yield public.0: no longer contested by this node, handing over',
+    ]);
     expect(election.mayAnswer('public.0')).to.equal(false);
   });
 

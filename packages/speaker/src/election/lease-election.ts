@@ -89,7 +89,7 @@ export class LeaseElection implements Election {
     if (fit === this.#fit) return;
     this.#fit = fit;
     for (const contest of this.#contests.values()) {
-      if (!fit && contest.holdover.begun) this.#yield(contest, 'this node is no longer fit');
+      if (!fit) this.#handOver(contest, 'this node is no longer fit');
       contest.lock.setEligible(fit);
     }
   }
@@ -132,7 +132,7 @@ export class LeaseElection implements Election {
   }
 
   #drop(contest: Contest, reason: string, options: { release: boolean }): void {
-    this.#yield(contest, reason);
+    this.#handOver(contest, reason);
     this.#contests.delete(contest.spec.name);
     const stopped = contest.lock.stop(options).finally(() => this.#stopping.delete(stopped));
     this.#stopping.add(stopped);
@@ -174,10 +174,15 @@ export class LeaseElection implements Election {
     }
   }
 
-  #yield(contest: Contest, reason: string): void {
+  /** Of its own accord: unless its time has run out, nobody else can be the owner yet. */
+  #handOver(contest: Contest, reason: string): void {
+    this.#yield(contest, reason, this.mayAnswer(contest.spec.name));
+  }
+
+  #yield(contest: Contest, reason: string, handsOver = false): void {
     contest.holdover.end();
     if (!contest.owning) return;
     contest.owning = false;
-    this.#options.listener.yield(contest.spec.name, reason);
+    this.#options.listener.yield(contest.spec.name, reason, handsOver);
   }
 }

@@ -44,7 +44,7 @@ function setUp(node = 'n2') {
     },
     listener: {
       own: (name, lapsed) => world.log.push(`own ${name} lapsed=${lapsed}`),
-      yield: (name) => world.log.push(`yield ${name}`),
+      yield: (name, _, handsOver) => world.log.push(`yield ${name}${handsOver ? ' handing over' : ''}`),
       holder: (name, holder) => world.log.push(`holder ${name} ${holder}`),
     },
     nodeOf: (address) => ADDRESSES[address],
@@ -102,7 +102,7 @@ describe('election by VRRP', () => {
     election.setFit(true);
     wait(1_000);
     election.setFit(false);
-    expect(world.log.at(-1)).to.equal('yield public.0');
+    expect(world.log.at(-1)).to.equal('yield public.0 handing over');
     expect(world.sent.at(-1)!.priority).to.equal(0);
   });
 
@@ -164,7 +164,7 @@ describe('election by VRRP', () => {
     expect(world.log.filter((entry) => entry.startsWith('own'))).to.have.length(1);
     expect(world.sent.at(-1)!.addresses).to.have.length(2);
     election.configure([]);
-    expect(world.log.at(-1)).to.equal('yield public.0');
+    expect(world.log.at(-1)).to.equal('yield public.0 handing over');
     expect(world.wakeAt).to.equal(undefined);
   });
 
@@ -196,7 +196,7 @@ describe('election by VRRP', () => {
     wait(400);
     const sent = world.sent.length;
     await election.stop({ release: true });
-    expect(world.log.at(-1)).to.equal('yield public.0');
+    expect(world.log.at(-1)).to.equal('yield public.0 handing over');
     expect(world.sent.slice(sent).map(({ priority }) => priority)).to.deep.equal([0]);
   });
 

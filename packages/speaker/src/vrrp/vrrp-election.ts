@@ -89,7 +89,7 @@ export class VrrpElection implements Election {
     this.#fit = fit;
     for (const contest of this.#contests.values()) {
       if (fit) contest.machine.start(this.#options.clock());
-      else this.#obey(contest, contest.machine.stop('this node is no longer fit'));
+      else this.#handOver(contest, 'this node is no longer fit');
     }
     this.#wake();
   }
@@ -119,7 +119,10 @@ export class VrrpElection implements Election {
     contest.checksum = checksum;
     this.#noteActive(contest, priority === 0 ? undefined : from);
     const heard = { priority, intervalMs, from: addressNumber(from) };
-    this.#obey(contest, contest.machine.receive(heard, this.#options.clock()));
+    const now = this.#options.clock();
+    // Who has a better claim sends an advertisement first, and announces itself next.
+    const inTime = contest.machine.mayAnswer(now);
+    this.#obey(contest, contest.machine.receive(heard, now), inTime);
     this.#wake();
   }
 
@@ -181,12 +184,18 @@ export class VrrpElection implements Election {
   }
 
   #drop(contest: Contest, reason: string, release = true): void {
-    const actions = contest.machine.stop(reason);
-    this.#obey(contest, release ? actions : actions.filter(({ kind }) => kind !== 'send'));
+    this.#handOver(contest, reason, release);
     this.#contests.delete(contest.spec.name);
   }
 
-  #obey(contest: Contest, actions: readonly VrrpAction[]): void {
+  #handOver(contest: Contest, reason: string, release = true): void {
+    const inTime = contest.machine.mayAnswer(this.#options.clock());
+    const actions = contest.machine.stop(reason);
+    this.#obey(contest, release ? actions : actions.filter(({ kind }) => kind !== 'send'), inTime);
+  }
+
+  /** @param handsOver whether nobody else can be the owner yet, when this node yields */
+  #obey(contest: Contest, actions: readonly VrrpAction[], handsOver = false): void {
     const { listener } = this.#options;
     const { name } = contest.spec;
     for (const action of actions) {
@@ -200,7 +209,7 @@ export class VrrpElection implements Election {
         listener.holder(name, this.#options.node);
       } else {
         contest.owning = false;
-        listener.yield(name, action.reason);
+        listener.yield(name, action.reason, handsOver);
       }
     }
   }

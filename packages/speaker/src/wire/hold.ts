@@ -4,6 +4,12 @@ import type { LeaseTimings } from './messages.js';
 
 export const HOLD_EVERY_MS = 500;
 
+/** How long a speaker that stops waits for others to take over, ms. */
+export const HAND_OVER_MS = 2_500;
+
+/** What the kernel is given when a speaker stops and there is nobody else: long enough for an upgrade that pulls an image. */
+export const ALONE_SECONDS = 300;
+
 /**
  * What the kernel is given: a second more than others wait for a silent owner, so that clients are served until they take over, and not
  * much longer.

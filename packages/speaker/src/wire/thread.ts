@@ -4,6 +4,7 @@
  * It only ties the parts together; wire.ts and ../election decide.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { labels } from '@fairlead/api';
 import { DeadMansSwitch, OwnerRules } from '@fairlead/ipvs';
@@ -15,7 +16,7 @@ import { LeaseElection } from '../election/lease-election.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
-import { HOLD_EVERY_MS, switchSeconds } from './hold.js';
+import { ALONE_SECONDS, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import { LanPort } from './lan-port.js';
 import type { FromWire, ToWire, WireOptions } from './messages.js';
 import { Throttle } from './throttle.js';
@@ -36,7 +37,7 @@ const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timin
 
 const listener: ElectionListener = {
   own: (name, lapsed) => wire.own(name, lapsed),
-  yield: (name, reason) => wire.yield(name, reason),
+  yield: (name, reason, handsOver) => wire.yield(name, reason, handsOver),
   holder: (name, node) => wire.holder(name, node, options.node),
 };
 
@@ -91,9 +92,9 @@ const vrrpElection: VrrpElection = new VrrpElection({
       listener.own(name, lapsed);
       record.own({ name, leaseName: leaseNames.get(name)! });
     },
-    yield: (name, reason) => {
+    yield: (name, reason, handsOver) => {
       record.yield(leaseNames.get(name)!);
-      listener.yield(name, reason);
+      listener.yield(name, reason, handsOver);
     },
   },
   nodeOf: (address) => nodeNames.get(address),
@@ -176,11 +177,27 @@ port.on('message', (message: ToWire) => {
   }
 });
 
+/** Forwards what still comes here until others have taken over. Where nobody can, the kernel goes on alone. */
+async function handOver(): Promise<void> {
+  const shareable = () => wire.lingering.some(({ ranking }) => ranking.length > 1);
+  const tellHolders = () => {
+    for (const { metadata, spec } of observed.list()) {
+      const name = metadata?.labels?.[labels.virtualRouter];
+      if (name !== undefined) wire.holder(name, spec?.holderIdentity || undefined, options.node);
+    }
+  };
+  observed.on('update', tellHolders);
+  tellHolders();
+  if (shareable()) await Promise.race([wire.settled(), sleep(HAND_OVER_MS)]);
+  if (wire.lingering.length > 0 && !shareable()) deadMansSwitch.hold(ALONE_SECONDS);
+}
+
 async function stop(release: boolean): Promise<void> {
   await election.stop({ release });
   transport.close();
-  await Promise.all([observed.stop(), record.stop()]);
+  if (release) await handOver();
   clearInterval(holding);
+  await Promise.all([observed.stop(), record.stop()]);
   wire.close();
   rules.close();
   deadMansSwitch.close();

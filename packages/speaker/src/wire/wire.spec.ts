@@ -130,7 +130,7 @@ describe('the wire', () => {
     state.now = 50;
     wire.announceDue();
     expect(port.frames).to.have.length(8);
-    wire.yield('public.0', 'test');
+    wire.yield('public.0', 'test', false);
     state.now = 120_000;
     wire.announceDue();
     expect(port.frames).to.have.length(8);
@@ -174,6 +174,58 @@ describe('the wire', () => {
     port.frames = [];
     wire.frame(port, Buffer.from('not an ARP packet at all, but long enough to be one'));
     expect(port.frames).to.have.length(0);
+  });
+
+  it('forwards after it has yielded until the next owner announces itself, but answers nobody', async () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0', undefined);
+    wire.yield('public.0', 'test', true);
+    port.frames = [];
+    wire.frame(port, request(VIP));
+    expect(port.frames).to.have.length(0);
+    state.now = 60_000; // nobody can take over
+    wire.announceDue();
+    expect([...state.claimed]).to.deep.equal([7700]);
+    expect(wire.lingering.map(({ name }) => name)).to.deep.equal(['public.0']);
+    const settled = wire.settled();
+    wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[0]);
+    expect([...state.claimed]).to.deep.equal([]);
+    await settled;
+  });
+
+  it('forwards for a second more when it is known who took over, and the announcement is not heard', () => {
+    const { wire, state } = setUp();
+    wire.own('public.0', undefined);
+    wire.yield('public.0', 'test', true);
+    wire.holder('public.0', 'n2', 'n1');
+    expect([...state.claimed]).to.deep.equal([7700]);
+    expect(state.wakeAt).to.equal(1_000);
+    state.now = 1_000;
+    wire.announceDue();
+    expect([...state.claimed]).to.deep.equal([]);
+  });
+
+  it('does not forward when somebody else may own already, nor what it has no addresses of any more', () => {
+    const { wire, state } = setUp();
+    wire.own('public.0', undefined);
+    wire.yield('public.0', 'test', false);
+    expect([...state.claimed]).to.deep.equal([]);
+    wire.own('public.0', undefined);
+    wire.yield('public.0', 'test', true);
+    wire.configure([], [UPLINK]);
+    expect([...state.claimed]).to.deep.equal([]);
+  });
+
+  it('keeps its rule when it owns again before anybody else has taken over', () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0', undefined);
+    wire.yield('public.0', 'test', true);
+    wire.own('public.0', undefined);
+    wire.holder('public.0', 'n2', 'n1');
+    state.now = 10_000;
+    wire.announceDue();
+    wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[0]);
+    expect([...state.claimed]).to.deep.equal([7700]);
   });
 
   it('reports a rival for an address that it owns, and takes the new owner’s announcement as a standby for granted', () => {

@@ -1,6 +1,7 @@
 /**
  * The wire side of a speaker: elections decide who owns a virtual router, and this class makes it so. A takeover, for all VIPs of
- * the virtual router at once, is: flip its routing rule, answer ARP and NDP, announce. Giving up is the reverse, silence first.
+ * the virtual router at once, is: flip its routing rule, answer ARP and NDP, announce. Giving up is the reverse, silence first; what
+ * still comes is forwarded until the next owner has announced itself (lingering.ts).
  *
  * It runs in a worker thread of its own (thread.ts), so that nothing the main thread does delays an answer; here is no thread,
  * no timer of its own and no Kubernetes client, so that it can be driven by tests.
@@ -10,6 +11,7 @@ import type { Election } from '../election/election.js';
 import { Announcer } from './announcer.js';
 import { decodeArpFrame, gratuitousArp } from './arp.js';
 import { Defence } from './defence.js';
+import { Lingering } from './lingering.js';
 import { formatMac } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
 import { decodeNdpFrame, unsolicitedAdvertisement } from './ndp.js';
@@ -61,11 +63,13 @@ export class Wire {
   readonly #parts: WireComponents;
   readonly #announcer: Announcer;
   readonly #defence = new Defence();
+  readonly #lingering = new Lingering();
   readonly #ports = new Map<string, Port>();
   #routers = new Map<string, WireVirtualRouter>();
   #vips = new Map<VipKey, Vip>();
   #vipsOf = new Map<string, Vip[]>();
   readonly #owned = new Set<string>();
+  #onSettled: (() => void)[] = [];
 
   constructor(parts: WireComponents) {
     this.#parts = parts;
@@ -85,7 +89,12 @@ export class Wire {
     for (const port of this.#ports.values()) this.#listen(port);
     this.#parts.election.configure(routers);
     const wanted = new Set(routers.map((router) => router.name));
-    for (const name of [...this.#routers.keys()]) if (!wanted.has(name)) this.#routers.delete(name);
+    for (const name of [...this.#routers.keys()]) {
+      if (wanted.has(name)) continue;
+      // Its table may be another one's soon.
+      if (this.#lingering.has(name)) this.#endLingering(name);
+      this.#routers.delete(name);
+    }
     this.#announceNew((vip) => !before.has(vip.ip) || opened.has(vip.uplink));
   }
 
@@ -94,6 +103,7 @@ export class Wire {
     const router = this.#routers.get(name);
     if (router === undefined) return;
     this.#owned.add(name);
+    this.#lingering.end(name);
     this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
     this.#announcer.begin(name, this.#parts.clock());
     this.announceDue();
@@ -101,16 +111,21 @@ export class Wire {
   }
 
   /** ElectionListener.yield */
-  yield(name: string, reason: string): void {
+  yield(name: string, reason: string, handsOver: boolean): void {
     this.#owned.delete(name);
     this.#announcer.end(name);
-    this.#releaseRule(name);
+    if (handsOver) this.#lingering.begin(name);
+    else this.#releaseRule(name);
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
   }
 
   /** ElectionListener.holder: a rule that an earlier process of this node left behind goes when somebody else is the owner. */
   holder(name: string, node: string | undefined, self: string): void {
-    if (node !== undefined && node !== self && !this.#owned.has(name)) this.#releaseRule(name);
+    if (node !== undefined && node !== self && !this.#owned.has(name)) {
+      if (this.#lingering.has(name)) this.#lingering.takenOver(name, this.#parts.clock());
+      else this.#releaseRule(name);
+      this.#wakeForNext();
+    }
     this.#parts.tell({ kind: 'holder', virtualRouter: name, node });
   }
 
@@ -120,13 +135,28 @@ export class Wire {
     if (reaction?.kind === 'rival') this.#rival(port, reaction.ip, reaction.mac);
   }
 
+  /** The virtual routers that this node still forwards for, though it does not own them any more. */
+  get lingering(): WireVirtualRouter[] {
+    return [...this.#lingering.names].flatMap((name) => this.#routers.get(name) ?? []);
+  }
+
+  /** Resolves when there are none (any more). */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onSettled.push(resolve);
+      this.#settle();
+    });
+  }
+
   /** Sends the announcements whose time has come, and asks to be woken for the next ones. */
   announceDue(): void {
     for (const name of this.#announcer.due(this.#parts.clock())) {
       if (this.#mayAnswer(name)) this.#announce(this.#vipsOf.get(name) ?? []);
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
+    for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
     this.#wakeForNext();
+    this.#settle();
   }
 
   /** Puts back rules that somebody else took away, as network managers do that flush what they do not know. Call it now and then. */
@@ -179,9 +209,16 @@ export class Wire {
 
   #rival(port: Port, ip: VipKey, mac: Buffer): void {
     const vip = this.#vips.get(ip)!;
-    if (!this.#owned.has(vip.virtualRouter)) return; // a new owner announcing: business as usual
     // What was announced on one interface comes in by another that is on the same LAN.
     if ([...this.#ports.values()].some((other) => other.mac.equals(mac))) return;
+    if (!this.#owned.has(vip.virtualRouter)) {
+      // A new owner announcing: business as usual.
+      if (this.#lingering.has(vip.virtualRouter)) {
+        this.#lingering.announced(vip.virtualRouter, this.#parts.clock());
+        this.announceDue();
+      }
+      return;
+    }
     this.#parts.election.rivalHeard(vip.virtualRouter);
     const { defend, report } = this.#defence.challenged(ip, this.#parts.clock());
     if (report) this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name });
@@ -196,7 +233,9 @@ export class Wire {
   }
 
   #wakeForNext(): void {
-    const times = [this.#announcer.nextAt, this.#defence.nextAt].filter((at) => at !== undefined);
+    const times = [this.#announcer.nextAt, this.#defence.nextAt, this.#lingering.nextAt].filter(
+      (at) => at !== undefined,
+    );
     this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
   }
 
@@ -235,6 +274,16 @@ export class Wire {
         this.#guarded(`announce on ${port.name}`, () => port.send(frames.slice(start, start + BATCH)));
       }
     }
+  }
+
+  #settle(): void {
+    if (this.#lingering.size > 0) return;
+    for (const resolve of this.#onSettled.splice(0)) resolve();
+  }
+
+  #endLingering(name: string): void {
+    this.#lingering.end(name);
+    this.#releaseRule(name);
   }
 
   #releaseRule(name: string): void {
