@@ -110,4 +110,6 @@ export type PlanProblemCode =
   /** A health check that is none, or that nothing of the Service can answer: it is not checked. */
   | 'FL_BAD_HEALTH_CHECK'
   /** Every real server of a port fails its check: all are kept. */
-  | 'FL_ALL_CHECKS_FAILED';
+  | 'FL_ALL_CHECKS_FAILED'
+  /** The kernel refuses something of it: a scheduler whose module is missing, an address that can be no real server. */
+  | 'FL_KERNEL_REFUSED';

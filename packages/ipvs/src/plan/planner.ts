@@ -18,6 +18,8 @@ import {
   familyOf,
   type RealServer,
   type VirtualServer,
+  type VirtualServerKey,
+  virtualServerName,
 } from '../forwarder.js';
 import { sortAddresses, sortByKeys } from '../order.js';
 import { Changes } from './changes.js';
@@ -201,6 +203,11 @@ export class Planner {
       vips: sortAddresses(this.#vips.members()),
       virtualServers: sortByKeys([...this.#services.values()].flatMap(({ servers }) => [...servers.values()])),
     });
+  }
+
+  /** The Service (`namespace/name`) that has this virtual server; undefined: none. */
+  ownerOf(virtualServer: VirtualServerKey): string | undefined {
+    return this.#claims.winner(virtualServerName(virtualServer));
   }
 
   /** By name of the Service; the same array until something in it changes. */

@@ -9,6 +9,7 @@ import {
   Director,
   type Forwarder,
   HostRoutes,
+  type RefusedServer,
   type RoutesChange,
   type VirtualRouterVips,
   type VirtualServerStats,
@@ -49,6 +50,11 @@ export class Kernel {
   /** How many real servers still have connections that are waited for. */
   get draining(): number {
     return this.#parts?.forwarder.draining ?? 0;
+  }
+
+  /** Virtual servers of which the kernel refuses something. */
+  get refused(): readonly RefusedServer[] {
+    return this.#parts?.forwarder.refused ?? [];
   }
 
   /** Whether `tend` wants to be called. */

@@ -5,7 +5,13 @@
  * `#reconcile` takes from them what changed and has it written (upkeep.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DEFAULT_HOST_INTERFACE, hostObstacles, Planner, type VirtualServerStats } from '@fairlead/ipvs';
+import {
+  DEFAULT_HOST_INTERFACE,
+  hostObstacles,
+  Planner,
+  type PlanProblem,
+  type VirtualServerStats,
+} from '@fairlead/ipvs';
 import { EventRecorder, KubeClient, resolveConfig } from '@fairlead/kube';
 import { type LinkEvent, LinkMonitor, Rtnetlink } from '@fairlead/netlink';
 import type { Logger } from 'pino';
@@ -278,8 +284,17 @@ class Agent implements Speaker {
       if (obstacle !== undefined) this.#retry = setTimeout(() => this.#work.request(), LOOK_AGAIN_MS);
       this.#standing.decide(obstacle);
     }
-    this.#reporter.problems(this.#assignment.unannounceable, [...this.#planner.problems, ...this.#health.problems]);
+    const problems = [...this.#planner.problems, ...this.#health.problems, ...this.#refusals()];
+    this.#reporter.problems(this.#assignment.unannounceable, problems);
     if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();
+  }
+
+  /** Of Services; the rest of what is desired is programmed all the same. */
+  #refusals(): PlanProblem[] {
+    return this.#kernel.refused.flatMap(({ virtualServer, message }) => {
+      const service = this.#planner.ownerOf(virtualServer);
+      return service === undefined ? [] : [{ service, code: 'FL_KERNEL_REFUSED' as const, message }];
+    });
   }
 
   #wireNodes(): WireNode[] {
