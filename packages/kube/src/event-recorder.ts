@@ -46,6 +46,8 @@ interface Occurrence {
 }
 
 const MAX_ATTEMPTS = 5;
+/** With more Events in mind than these, one that is written is forgotten. */
+const REMEMBERED = 1_000;
 /** The API server refuses longer ones. */
 const MAX_MESSAGE = 1024;
 
@@ -120,6 +122,8 @@ export class EventRecorder {
       occurrence.failures = 0;
       // More of the same while this one was being written.
       if (occurrence.count > count) this.#queue.addAfter(key, this.#options.minIntervalMs ?? 10_000);
+      // After a burst of thousands nobody counts how often each of them is told again.
+      else if (this.#occurrences.size > REMEMBERED) this.#occurrences.delete(key);
     } catch (error) {
       if (signal.aborted) return;
       occurrence.failures++;
