@@ -362,6 +362,9 @@ class Agent implements Speaker {
         if (message.lapsed !== undefined) this.#health.suspect(message.lapsed);
         break;
       }
+      case 'suspect':
+        this.#health.suspect(message.node);
+        break;
       case 'yield':
         this.#metrics.handovers.inc({ virtual_router: message.virtualRouter });
         this.#reporter.lost(message.virtualRouter);

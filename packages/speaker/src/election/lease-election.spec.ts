@@ -51,6 +51,7 @@ function setUp() {
       own: (name, lapsed) => world.calls.push(`own ${name}${lapsed ? ` after ${lapsed}` : ''}`),
       yield: (name, reason, handsOver) =>
         world.calls.push(`yield ${name}: ${reason}${handsOver ? ', handing over' : ''}`),
+      suspect: (node) => world.calls.push(`suspect ${node}`),
       holder: (name, node) => world.calls.push(`holder ${name} ${node}`),
     },
     clock: () => world.now,

@@ -84,6 +84,7 @@ class Pair {
       listener: {
         own: () => this.#note('own'),
         yield: () => this.#note('yield'),
+        suspect: () => {},
         holder: () => {},
       },
       nodeOf: () => 'them',

@@ -45,6 +45,7 @@ function setUp(node = 'n2') {
     listener: {
       own: (name, lapsed) => world.log.push(`own ${name} lapsed=${lapsed}`),
       yield: (name, _, handsOver) => world.log.push(`yield ${name}${handsOver ? ' handing over' : ''}`),
+      suspect: (suspect) => world.log.push(`suspect ${suspect}`),
       holder: (name, holder) => world.log.push(`holder ${name} ${holder}`),
     },
     nodeOf: (address) => ADDRESSES[address],
@@ -121,6 +122,34 @@ describe('election by VRRP', () => {
       expect(world.log).to.include('holder public.0 n1');
       expect(world.log).to.include(`own public.0 lapsed=${lapsed}`);
     }
+  });
+
+  it('suspects a node that is silent, before it takes over from it', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    for (let round = 0; round < 5; round++) {
+      hear('public.0', '10.77.0.11', 254);
+      wait(190);
+    }
+    expect(world.log).to.deep.equal(['holder public.0 n1']);
+    wait(20);
+    expect(world.log.at(-1)).to.equal('suspect n1');
+    wait(1_000);
+    expect(world.log.filter((entry) => /suspect|own/.test(entry))).to.deep.equal([
+      'suspect n1',
+      'own public.0 lapsed=n1',
+    ]);
+  });
+
+  it('does not suspect a node that said that it stops', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    hear('public.0', '10.77.0.11', 254);
+    hear('public.0', '10.77.0.11', 0);
+    wait(1_000);
+    expect(world.log.join()).to.not.include('suspect');
   });
 
   it('answers a rival with the kind of checksum that the rival sends', () => {

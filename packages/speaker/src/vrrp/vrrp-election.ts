@@ -41,12 +41,19 @@ interface Contest {
   checksum: ChecksumForm;
   /** Who advertised last, and did not say that it stops. */
   active: string | undefined;
+  /** When the active router becomes suspect; undefined once it has, or when there is none. */
+  suspectAt: number | undefined;
   owning: boolean;
 }
 
 const HIGHEST_PRIORITY = 254;
 /** With an interval of 100 ms it lets each standby wait 5 ms longer than the one before it. */
 const PRIORITY_STEP = 13;
+/**
+ * So many intervals without an advertisement make the active router's node suspect: one before anybody takes over, so that by then nothing
+ * is forwarded to it any more.
+ */
+const SUSPECT_INTERVALS = 2;
 /** How long such an election holds back before it looks whether it can be held at all, ms. */
 const REOPEN_MS = 1_000;
 
@@ -117,7 +124,7 @@ export class VrrpElection implements Election {
     );
     if (contest === undefined) return;
     contest.checksum = checksum;
-    this.#noteActive(contest, priority === 0 ? undefined : from);
+    this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
     const heard = { priority, intervalMs, from: addressNumber(from) };
     const now = this.#options.clock();
     // Who has a better claim sends an advertisement first, and announces itself next.
@@ -133,7 +140,10 @@ export class VrrpElection implements Election {
       this.#reopenAt = undefined;
       for (const spec of this.#wanted) if (!this.#contests.has(spec.name)) this.#enter(spec);
     }
-    for (const contest of this.#contests.values()) this.#obey(contest, contest.machine.tick(now));
+    for (const contest of this.#contests.values()) {
+      this.#suspect(contest, now);
+      this.#obey(contest, contest.machine.tick(now));
+    }
     this.#wake();
   }
 
@@ -164,6 +174,7 @@ export class VrrpElection implements Election {
         machine,
         checksum: 'rfc9568',
         active: undefined,
+        suspectAt: undefined,
         owning: false,
       });
       if (this.#fit) machine.start(this.#options.clock());
@@ -204,6 +215,7 @@ export class VrrpElection implements Election {
       } else if (action.kind === 'own') {
         const lapsed = contest.active === undefined ? undefined : this.#options.nodeOf(contest.active);
         contest.active = undefined;
+        contest.suspectAt = undefined;
         contest.owning = true;
         listener.own(name, lapsed);
         listener.holder(name, this.#options.node);
@@ -214,10 +226,18 @@ export class VrrpElection implements Election {
     }
   }
 
-  #noteActive(contest: Contest, from: string | undefined): void {
+  #suspect(contest: Contest, now: number): void {
+    if (contest.suspectAt === undefined || now < contest.suspectAt) return;
+    contest.suspectAt = undefined;
+    const node = contest.active === undefined ? undefined : this.#options.nodeOf(contest.active);
+    if (node !== undefined) this.#options.listener.suspect(node);
+  }
+
+  #noteActive(contest: Contest, from: string | undefined, patienceMs: number): void {
     if (contest.owning) return;
     const before = contest.active;
     contest.active = from;
+    contest.suspectAt = from === undefined ? undefined : this.#options.clock() + patienceMs;
     if (from === before || from === undefined) return;
     this.#options.listener.holder(contest.spec.name, this.#options.nodeOf(from) ?? from);
   }
@@ -232,7 +252,7 @@ export class VrrpElection implements Election {
   }
 
   #wake(): void {
-    const times = [...this.#contests.values()].map(({ machine }) => machine.nextAt);
+    const times = [...this.#contests.values()].flatMap(({ machine, suspectAt }) => [machine.nextAt, suspectAt]);
     const known = [...times, this.#reopenAt].filter((at) => at !== undefined);
     this.#options.wakeAt(known.length > 0 ? Math.min(...known) : undefined);
   }

@@ -69,6 +69,8 @@ export type FromWire =
   | { kind: 'own'; virtualRouter: string; lapsed: string | undefined }
   | { kind: 'yield'; virtualRouter: string; reason: string }
   | { kind: 'holder'; virtualRouter: string; node: string | undefined }
+  /** A node that owns something is silent: it may be dead. */
+  | { kind: 'suspect'; node: string }
   | { kind: 'rival'; address: string; mac: string; uplink: string }
   /** The way into the director is gone: this thread stood still (packages/ipvs, dead-mans-switch.ts), or somebody removed it. */
   | { kind: 'lapsed' }

@@ -38,6 +38,7 @@ const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timin
 const listener: ElectionListener = {
   own: (name, lapsed) => wire.own(name, lapsed),
   yield: (name, reason, handsOver) => wire.yield(name, reason, handsOver),
+  suspect: (node) => tell({ kind: 'suspect', node }),
   holder: (name, node) => wire.holder(name, node, options.node),
 };
 
