@@ -34,14 +34,19 @@ export class Cluster {
   readonly leases: Informer<LeaseObject>;
   readonly services: Informer<ServiceObject>;
   readonly #forwarder: ForwarderChoice;
+  readonly #speakerOptions: readonly string[];
 
   /** Three nodes with a Pod each; controller and speakers run. */
-  static async start(forwarder: ForwarderChoice, options: LabOptions = {}): Promise<Cluster> {
+  static async start(
+    forwarder: ForwarderChoice,
+    options: LabOptions = {},
+    speakerOptions: readonly string[] = [],
+  ): Promise<Cluster> {
     const lab = await Lab.start({ nodes: 3, nodeMonitorGraceMs: 2_000, ...options });
     try {
       await installManifests(lab.kube);
       const pods = await deployEcho(lab, { name: 'web', namespace: 'default', perNode: 1, port: PORT });
-      const cluster = new Cluster(lab, forwarder, pods);
+      const cluster = new Cluster(lab, forwarder, pods, speakerOptions);
       await Promise.all([cluster.leases.synced, cluster.services.synced]);
       return cluster;
     } catch (error) {
@@ -50,10 +55,16 @@ export class Cluster {
     }
   }
 
-  private constructor(lab: Lab, forwarder: ForwarderChoice, pods: readonly string[]) {
+  private constructor(
+    lab: Lab,
+    forwarder: ForwarderChoice,
+    pods: readonly string[],
+    speakerOptions: readonly string[],
+  ) {
     this.lab = lab;
     this.pods = pods;
     this.#forwarder = forwarder;
+    this.#speakerOptions = speakerOptions;
     this.controller = startController(lab);
     for (const node of lab.nodes) this.startSpeaker(node);
     this.leases = new Informer({ client: lab.kube, resource: leases, labelSelector: labels.virtualRouter });
@@ -63,7 +74,7 @@ export class Cluster {
   }
 
   startSpeaker(node: LabNode): LabProcess {
-    const speaker = startSpeaker(this.lab, node, { forwarder: this.#forwarder });
+    const speaker = startSpeaker(this.lab, node, { forwarder: this.#forwarder, extra: this.#speakerOptions });
     this.speakers.set(node.name, speaker);
     return speaker;
   }

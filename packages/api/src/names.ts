@@ -32,6 +32,16 @@ export const nodeAnnotations = {
   drain: 'fairlead.dev/drain',
 } as const;
 
+/** Annotations on the Lease of a virtual router. */
+export const leaseAnnotations = {
+  /** The node that shall take over; `fairlead move` writes it. Whoever fulfils it removes it. */
+  preferredOwner: 'fairlead.dev/preferred-owner',
+  /** The node that stands ready to take over: the owner hands over to it. */
+  claimedBy: 'fairlead.dev/claimed-by',
+  /** Why a node cannot be the preferred owner: `<node>: <why>`. */
+  refused: 'fairlead.dev/move-refused',
+} as const;
+
 export const labels = {
   /** On a Lease: the virtual router it elects the owner of, `<pool>.<n>`. */
   virtualRouter: 'fairlead.dev/virtual-router',

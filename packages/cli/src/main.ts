@@ -14,6 +14,9 @@ const program = new Command('fairlead')
 const commands: Record<string, () => Promise<(parent: Command) => void>> = {
   controller: async () => (await import('./commands/controller.js')).controllerCommand,
   speaker: async () => (await import('./commands/speaker.js')).speakerCommand,
+  drain: async () => (await import('./commands/operate.js')).drainCommand,
+  undrain: async () => (await import('./commands/operate.js')).undrainCommand,
+  move: async () => (await import('./commands/operate.js')).moveCommand,
   cleanup: async () => (await import('./commands/cleanup.js')).cleanupCommand,
   demo: async () => (await import('./commands/demo.js')).demoCommand,
 };

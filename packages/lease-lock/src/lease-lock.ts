@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { isKubeError, type KubeApi, leases } from '@fairlead/kube';
 import { decide } from './decide.js';
 import { hasPassed, seenHolder } from './facts.js';
-import type { LeaseObject } from './lease.js';
+import type { LeaseObject, LeaseWriter } from './lease.js';
 import { LeaseLockError, timing } from './options.js';
 import {
   type Config,
@@ -35,6 +35,8 @@ export interface LeaseLockOptions {
   identity: string;
   /** Put on the Lease, beside those that it has. */
   labels?: Record<string, string>;
+  /** Which annotations a Lease keeps when it gets a new holder. Default: all. */
+  settle?: LeaseWriter['settle'];
   /** How long the others wait after a renewal. Whole seconds are best: the Lease holds seconds. */
   leaseDurationMs?: number;
   /** Give up leadership so long after the last successful renewal was sent, if that is earlier than duration - margin. */
@@ -95,9 +97,9 @@ export class LeaseLock extends EventEmitter<LeaseLockEvents> {
   constructor(options: LeaseLockOptions) {
     super();
     this.#options = options;
-    const { namespace, name, identity, labels = {} } = options;
+    const { namespace, name, identity, labels = {}, settle } = options;
     if (!identity) throw new LeaseLockError(`the lock on Lease ${namespace}/${name} needs an identity`);
-    this.#config = { namespace, name, identity, labels, ...timing(options) };
+    this.#config = { namespace, name, identity, labels, ...(settle && { settle }), ...timing(options) };
     this.#clock = options.clock ?? (() => performance.now());
     this.#wallClock = options.wallClock ?? Date.now;
     this.#timers = options.timers ?? {

@@ -26,6 +26,8 @@ export interface LeaseWriter {
   identity: string;
   labels: Readonly<Record<string, string>>;
   leaseDurationMs: number;
+  /** Of a Lease that is taken from another holder, or from nobody: which annotations it keeps. Default: all. */
+  settle?: (annotations: Readonly<Record<string, string>>) => Record<string, string>;
 }
 
 /** Who holds the Lease; undefined when nobody does. */
@@ -60,8 +62,13 @@ export function newLease(writer: LeaseWriter, wallNow: number): LeaseObject {
 export function heldLease(lease: LeaseObject, writer: LeaseWriter, wallNow: number): LeaseObject {
   const time = microTime(wallNow);
   const mine = holderOf(lease) === writer.identity;
+  const annotations = lease.metadata?.annotations;
+  const settled =
+    !mine && annotations && writer.settle
+      ? { ...lease, metadata: { ...lease.metadata, annotations: writer.settle(annotations) } }
+      : lease;
   const transitions = lease.spec?.leaseTransitions ?? 0;
-  return withSpec(lease, writer, {
+  return withSpec(settled, writer, {
     ...lease.spec,
     holderIdentity: writer.identity,
     leaseDurationSeconds: secondsOf(writer),

@@ -31,6 +31,10 @@ describe('the fairlead command', function () {
     ['speaker', '--panic-threshold', '0%'],
     ['speaker', '--panic-threshold', '101%'],
     ['speaker', '--metrics-address', 'localhost'],
+    ['drain'],
+    ['undrain'],
+    ['move', '10.0.0.1'],
+    ['drain', 'n1', '--timeout', 'soon'],
   ];
   for (const args of wrong) {
     it(`refuses \`${args.join(' ')}\` with exit code 2 and without a stack`, () => {

@@ -33,6 +33,7 @@ interface Options extends CommonOptions {
   renewPeriod: number;
   retryPeriod: number;
   stateDir: string;
+  preemptDelay: number;
   vrrpInterval: number;
   vrrpMode: 'unicast' | 'multicast';
   probeInterval: number;
@@ -86,6 +87,12 @@ export function speakerCommand(parent: Command): void {
     .option('--renew-period <time>', 'how often an owner renews its Lease', parseDuration, 1_000)
     .option('--retry-period <time>', 'how soon a failed renewal is tried again', parseDuration, 200)
     .option(
+      '--preempt-delay <time>',
+      'how long a better node has been fit before it takes over from a healthy owner (pools with preempt)',
+      parseDuration,
+      60_000,
+    )
+    .option(
       '--vrrp-interval <time>',
       'how often an owner advertises (pools with election: vrrp)',
       parseVrrpInterval,
@@ -136,6 +143,7 @@ export function speakerCommand(parent: Command): void {
             renewPeriodMs: options.renewPeriod,
             retryPeriodMs: options.retryPeriod,
           },
+          preemptDelayMs: options.preemptDelay,
           vrrp: { intervalMs: options.vrrpInterval, mode: options.vrrpMode },
           panicShare: options.panicThreshold,
           probes: {

@@ -53,6 +53,8 @@ export interface SpeakerOptions {
   timings: LeaseTimings;
   /** For pools with `election: vrrp`. */
   vrrp: VrrpOptions;
+  /** For how long a better node must have been fit before a pool with `preempt` fails back to it, ms; default 60 s. */
+  preemptDelayMs?: number;
   /** How nodes are probed; the defaults are NodeHealth's. */
   probes?: HealthOptions['probes'];
   /** The share of nodes that has to look unusable for all to be kept; default 1: every one of them. */
@@ -86,6 +88,9 @@ const API_PATIENCE_MS = 3_000;
 
 /** How old the snapshot may get, ms: writing it is as much work as there are Services. */
 const SNAPSHOT_DELAY_MS = 10_000;
+
+/** Long enough for a node that has come back to have shown that it stays. */
+const PREEMPT_DELAY_MS = 60_000;
 
 /** Resolves when this node forwards and stands for election. */
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
@@ -174,14 +179,14 @@ class Agent implements Speaker {
       log,
       nodes: () => this.#feed.nodes,
       healthy: (name) => this.#health.healthy(name),
-      onChange: (fit) => this.#wire.send({ kind: 'fit', fit }),
+      onChange: (fit, why) => this.#wire.send({ kind: 'fit', fit, why }),
     });
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
     this.failed.catch(() => {}); // whoever holds the speaker decides what a failure means
-    const { vrrp } = options;
-    this.#wire = new WireThread({ node, namespace, timings, vrrp, kube: options.kube });
+    const { vrrp, preemptDelayMs = PREEMPT_DELAY_MS } = options;
+    this.#wire = new WireThread({ node, namespace, timings, vrrp, preemptDelayMs, kube: options.kube });
     this.#wire.on('message', (message) => this.#heard(message));
     this.#wire.on('died', (error) => this.#fail(new Error(`the wire thread died: ${error.message}`, { cause: error })));
   }

@@ -7,7 +7,7 @@ export interface StandingOptions {
   node: string;
   nodes: () => readonly NodeInput[];
   healthy: (node: string) => boolean;
-  onChange: (stand: boolean) => void;
+  onChange: (stand: boolean, why: string) => void;
   log: Logger;
 }
 
@@ -39,7 +39,7 @@ export class Standing {
     this.#standing = stand;
     const why = result.fit ? '' : result.why;
     log.info({ stand, why }, stand ? 'standing for election' : `not standing for election: ${why}`);
-    onChange(stand);
+    onChange(stand, why);
   }
 
   stop(): void {

@@ -44,6 +44,8 @@ export interface Election {
   setFit(fit: boolean): void;
   /** Whether this node may answer for the virtual router at this very moment. Cheap: asked for every ARP request. */
   mayAnswer(name: string): boolean;
+  /** A node asks to be handed over to; undefined: none does (any more). An owner hands over, a standby leaves it to that node. */
+  claimed(name: string, node: string | undefined): void;
   /** Another station announced an address of the virtual router. */
   rivalHeard(name: string): void;
   /** Yields everything; with `release`, lets the others take over at once. */

@@ -8,6 +8,7 @@ function setUp() {
     configure: (contested) => log.push(`${name}: ${contested.map((spec) => spec.name).join(' ')}`),
     setFit: (fit) => log.push(`${name} fit=${fit}`),
     mayAnswer: () => name === 'vrrp',
+    claimed: (router, node) => log.push(`${name} claimed ${router} by ${node}`),
     rivalHeard: (router) => log.push(`${name} rival ${router}`),
     stop: async () => void log.push(`${name} stops`),
   });

@@ -30,6 +30,10 @@ export class Engines implements Election {
     this.#of(name)?.rivalHeard(name);
   }
 
+  claimed(name: string, node: string | undefined): void {
+    this.#of(name)?.claimed(name, node);
+  }
+
   async stop(options: { release: boolean }): Promise<void> {
     await Promise.all(this.#all().map((engine) => engine.stop(options)));
   }

@@ -37,7 +37,7 @@ class ScriptedLock extends EventEmitter implements Lock {
 }
 
 function setUp() {
-  const world = { now: 0, calls: [] as string[], tick: () => {} };
+  const world = { now: 0, calls: [] as string[], tick: () => {}, later: () => {} };
   const locks = new Map<string, ScriptedLock>();
   const election = new LeaseElection({
     node: 'n1',
@@ -61,6 +61,10 @@ function setUp() {
         return 1;
       },
       clearInterval: () => {},
+      setTimeout: (run) => {
+        world.later = run;
+        return 1;
+      },
     },
   });
   election.setFit(true);
@@ -181,10 +185,72 @@ describe('election by Lease', () => {
     lock.emit('holder', undefined);
     lock.emit('holder', 'n1');
     lock.acquire(6_000);
+    world.later();
     expect(world.calls.filter((call) => call.startsWith('own'))).to.deep.equal([
       'own public.0 after n2',
       'own public.0',
     ]);
+  });
+
+  it('takes up a moment later what was handed over to it, unless it has lost it again by then', () => {
+    const { world, lock } = setUp();
+    lock.emit('holder', 'n2');
+    lock.emit('holder', undefined);
+    lock.acquire(3_000);
+    expect(world.calls).to.not.include('own public.0');
+    world.later();
+    expect(world.calls.at(-1)).to.equal('own public.0');
+    lock.lose();
+    lock.emit('holder', 'n2');
+    lock.emit('holder', undefined);
+    lock.acquire(6_000);
+    lock.lose();
+    world.later();
+    expect(world.calls.filter((call) => call === 'own public.0')).to.have.length(1);
+  });
+
+  it('hands over to a node that claims, and lets it take the Lease', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    election.claimed('public.0', 'n2');
+    expect(world.calls.at(-1)).to.equal('yield public.0: n2 takes over, handing over');
+    expect(lock.eligible).to.equal(false);
+    lock.leading = false;
+    lock.emit('holder', undefined);
+    expect(lock.eligible).to.equal(false);
+    lock.emit('holder', 'n2');
+    expect(lock.eligible).to.equal(true);
+  });
+
+  it('stands again when the claimant does not take over', () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    election.claimed('public.0', 'n2');
+    world.now = 2_000;
+    world.tick();
+    expect(lock.eligible).to.equal(true);
+  });
+
+  it('does not hand over to a node that is no candidate, nor to itself, nor what it does not own', () => {
+    const { world, election, lock } = setUp();
+    election.claimed('public.0', 'n2');
+    election.claimed('public.0', undefined);
+    expect(lock.eligible).to.equal(true);
+    lock.acquire(3_000);
+    election.claimed('public.0', 'n1');
+    election.claimed('public.0', 'n9');
+    expect(world.calls).to.deep.equal(['own public.0']);
+  });
+
+  it('leaves a Lease to the node that has claimed it, and takes it at once when it has claimed it itself', () => {
+    const { election, lock } = setUp();
+    const usual = lock.options.startDelayMs();
+    election.claimed('public.0', 'n3');
+    expect(lock.options.startDelayMs()).to.equal(usual + 500);
+    election.claimed('public.0', 'n1');
+    expect(lock.options.startDelayMs()).to.equal(0);
+    election.claimed('public.0', undefined);
+    expect(lock.options.startDelayMs()).to.equal(usual);
   });
 
   it('hands nothing over when its time has run out: another node may own already', () => {

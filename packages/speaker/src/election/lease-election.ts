@@ -36,11 +36,24 @@ export interface LeaseElectionOptions {
   listener: ElectionListener;
   /** Monotonic milliseconds. */
   clock: () => number;
-  timers?: { setInterval: (run: () => void, ms: number) => unknown; clearInterval: (handle: never) => void };
+  timers?: {
+    setInterval: (run: () => void, ms: number) => unknown;
+    clearInterval: (handle: never) => void;
+    setTimeout: (run: () => void, ms: number) => unknown;
+  };
 }
 
 /** What one place in the ranking costs a standby before it tries, ms: about what one write to the API server takes. */
 const RANK_DELAY_MS = 50;
+/** How long a Lease that was handed over is left to the node that has claimed it, ms. */
+const CLAIM_DELAY_MS = 500;
+/** A former owner stands again after so long, though nobody has taken over, ms. */
+const STAND_ASIDE_MS = 2_000;
+/**
+ * From taking a Lease that was handed over to owning, ms. The former owner forwards meanwhile, so it costs nothing; at once, this node's
+ * announcement would find it busy with the news of the Lease, and for as long as it is late to let go, replies go astray (wire/lingering.ts).
+ */
+const TAKE_UP_DELAY_MS = 30;
 
 /** How long `node` leaves a Lease to better candidates, given who held it last (that one is gone, and does not count). */
 export function startDelay(ranking: readonly string[], node: string, lastHolder: string | undefined): number {
@@ -58,19 +71,26 @@ interface Contest {
   unreachable: boolean;
   /** The other node that holds the Lease, or held it last without giving it back. */
   rival: string | undefined;
+  /** The other node that was seen to hold the Lease last. */
+  predecessor: string | undefined;
+  /** Asks to be handed over to. */
+  claimant: string | undefined;
+  /** This node has handed over to a claimant, and lets it take the Lease until then. */
+  asideUntil: number | undefined;
 }
 
 export class LeaseElection implements Election {
   readonly #options: LeaseElectionOptions;
   readonly #contests = new Map<string, Contest>();
   readonly #stopping = new Set<Promise<void>>();
+  readonly #timers: NonNullable<LeaseElectionOptions['timers']>;
   readonly #ticker: unknown;
   #fit = false;
 
   constructor(options: LeaseElectionOptions) {
     this.#options = options;
-    const timers = options.timers ?? { setInterval, clearInterval };
-    this.#ticker = timers.setInterval(() => this.#tick(), HOLDOVER_TICK_MS);
+    this.#timers = options.timers ?? { setInterval, clearInterval, setTimeout };
+    this.#ticker = this.#timers.setInterval(() => this.#tick(), HOLDOVER_TICK_MS);
   }
 
   configure(contested: readonly Contested[]): void {
@@ -90,6 +110,7 @@ export class LeaseElection implements Election {
     this.#fit = fit;
     for (const contest of this.#contests.values()) {
       if (!fit) this.#handOver(contest, 'this node is no longer fit');
+      contest.asideUntil = undefined;
       contest.lock.setEligible(fit);
     }
   }
@@ -100,6 +121,17 @@ export class LeaseElection implements Election {
     return contest.lock.isLeader() || contest.holdover.active(this.#options.clock());
   }
 
+  claimed(name: string, node: string | undefined): void {
+    const contest = this.#contests.get(name);
+    if (contest === undefined) return;
+    contest.claimant = node;
+    if (node === undefined || node === this.#options.node || !contest.spec.ranking.includes(node)) return;
+    if (!contest.owning || !contest.lock.isLeader()) return;
+    this.#handOver(contest, `${node} takes over`);
+    contest.asideUntil = this.#options.clock() + STAND_ASIDE_MS;
+    contest.lock.setEligible(false);
+  }
+
   rivalHeard(name: string): void {
     const contest = this.#contests.get(name);
     if (contest === undefined || contest.lock.isLeader()) return;
@@ -107,8 +139,7 @@ export class LeaseElection implements Election {
   }
 
   async stop(options: { release: boolean }): Promise<void> {
-    const timers = this.#options.timers ?? { setInterval, clearInterval };
-    timers.clearInterval(this.#ticker as never);
+    this.#timers.clearInterval(this.#ticker as never);
     for (const contest of [...this.#contests.values()]) this.#drop(contest, 'the speaker stops', options);
     await Promise.all(this.#stopping);
   }
@@ -116,10 +147,20 @@ export class LeaseElection implements Election {
   #enter(spec: Contested): void {
     const lock = this.#options.createLock({
       contested: spec,
-      startDelayMs: () => startDelay(contest.spec.ranking, this.#options.node, lock.holder),
+      startDelayMs: () => this.#startDelay(contest),
     });
     const holdover = new Holdover();
-    const contest: Contest = { spec, lock, holdover, owning: false, unreachable: false, rival: undefined };
+    const contest: Contest = {
+      spec,
+      lock,
+      holdover,
+      owning: false,
+      unreachable: false,
+      rival: undefined,
+      predecessor: undefined,
+      claimant: undefined,
+      asideUntil: undefined,
+    };
     this.#contests.set(spec.name, contest);
     lock.on('acquired', () => this.#acquired(contest));
     lock.on('lost', (reason) => this.#lost(contest, reason));
@@ -129,6 +170,19 @@ export class LeaseElection implements Election {
     });
     lock.setEligible(this.#fit);
     lock.start();
+  }
+
+  #startDelay({ spec, lock, claimant }: Contest): number {
+    const { node } = this.#options;
+    if (claimant === node) return 0;
+    const delay = startDelay(spec.ranking, node, lock.holder);
+    return claimant !== undefined && spec.ranking.includes(claimant) ? CLAIM_DELAY_MS + delay : delay;
+  }
+
+  #standAgain(contest: Contest): void {
+    if (contest.asideUntil === undefined) return;
+    contest.asideUntil = undefined;
+    contest.lock.setEligible(this.#fit);
   }
 
   #drop(contest: Contest, reason: string, options: { release: boolean }): void {
@@ -146,9 +200,16 @@ export class LeaseElection implements Election {
     if (!this.#current(contest)) return;
     contest.holdover.end();
     if (contest.owning) return; // the API server came back to an owner that had held over
+    if (contest.predecessor === undefined || contest.rival !== undefined) this.#own(contest);
+    else this.#timers.setTimeout(() => this.#own(contest), TAKE_UP_DELAY_MS);
+  }
+
+  #own(contest: Contest): void {
+    if (!this.#current(contest) || contest.owning || !contest.lock.isLeader()) return;
     contest.owning = true;
     this.#options.listener.own(contest.spec.name, contest.rival);
     contest.rival = undefined;
+    contest.predecessor = undefined;
   }
 
   #lost(contest: Contest, reason: string): void {
@@ -162,6 +223,8 @@ export class LeaseElection implements Election {
     if (!this.#current(contest)) return;
     const someoneElse = holder !== undefined && holder !== this.#options.node;
     if (holder !== this.#options.node) contest.rival = holder;
+    if (someoneElse) contest.predecessor = holder;
+    if (someoneElse) this.#standAgain(contest);
     if (someoneElse && !contest.lock.isLeader()) this.#yield(contest, `${holder} has the Lease`);
     this.#options.listener.holder(contest.spec.name, holder);
   }
@@ -169,6 +232,7 @@ export class LeaseElection implements Election {
   #tick(): void {
     const now = this.#options.clock();
     for (const contest of this.#contests.values()) {
+      if (contest.asideUntil !== undefined && now >= contest.asideUntil) this.#standAgain(contest);
       if (!contest.holdover.begun || contest.holdover.tick(now)) continue;
       this.#yield(contest, 'the process stood still while no API server could be reached');
     }

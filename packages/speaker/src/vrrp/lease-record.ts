@@ -7,6 +7,7 @@
 import { labels } from '@fairlead/api';
 import { isKubeError, type KubeApi, type KubeObject, leases, WorkQueue } from '@fairlead/kube';
 import type { LeaseObject } from '@fairlead/lease-lock';
+import { notesOf, settledAnnotations } from '../election/lease-notes.js';
 
 export interface LeaseRecordOptions {
   client: Pick<KubeApi, 'get' | 'create' | 'update'>;
@@ -64,7 +65,7 @@ export class LeaseRecord {
     const { client, namespace, node } = this.#options;
     const now = new Date(this.#options.wallClock?.() ?? Date.now()).toISOString().replace('Z', '000Z');
     const found = await this.#find(leaseName, signal);
-    if (found?.spec?.holderIdentity === node) return;
+    if (found?.spec?.holderIdentity === node && notesOf(found).claimedBy === undefined) return;
     const spec = {
       holderIdentity: node,
       leaseDurationSeconds: DURATION_SECONDS,
@@ -78,6 +79,7 @@ export class LeaseRecord {
       namespace,
       name: leaseName,
       labels: { ...found?.metadata?.labels, ...ours },
+      annotations: settledAnnotations(found?.metadata?.annotations ?? {}, node),
     };
     const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec } as LeaseObject & KubeObject;
     if (found === undefined) await client.create(leases, lease, { signal });

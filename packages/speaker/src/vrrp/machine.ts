@@ -50,7 +50,9 @@ export class VrrpMachine {
   readonly #self: bigint;
   #settings: VrrpSettings;
   #state: VrrpState = 'init';
-  #startedAt = 0;
+  /** Since when this router is up, and the active one the same. */
+  #calmSince = 0;
+  #active: bigint | undefined;
   /** Of the active router; the own one until one was heard. */
   #activeIntervalMs: number;
   /** backup: when the active router counts as down. active: when to advertise next. */
@@ -82,7 +84,8 @@ export class VrrpMachine {
   /** Stands for election. A router that starts always listens first. */
   start(now: number): void {
     if (this.#state !== 'init') return;
-    this.#startedAt = now;
+    this.#calmSince = now;
+    this.#active = undefined;
     this.#activeIntervalMs = this.#settings.intervalMs;
     this.#listen(now);
   }
@@ -133,12 +136,19 @@ export class VrrpMachine {
     return this.tick(now);
   }
 
+  /** Leaves it to another backup to take over until then. */
+  holdBack(until: number): void {
+    if (this.#state === 'backup') this.#timerAt = Math.max(this.#timerAt, until);
+  }
+
   #heardAsBackup(heard: Heard, now: number): void {
     if (heard.priority === 0) {
       this.#timerAt = now + this.#skewMs;
       return;
     }
-    const wantsToPreempt = this.#settings.preempt && now - this.#startedAt >= this.#settings.preemptDelayMs;
+    if (this.#active !== undefined && this.#active !== heard.from) this.#calmSince = now;
+    this.#active = heard.from;
+    const wantsToPreempt = this.#settings.preempt && now - this.#calmSince >= this.#settings.preemptDelayMs;
     if (wantsToPreempt && !this.#isBetter(heard)) return;
     this.#activeIntervalMs = heard.intervalMs;
     this.#timerAt = now + DOWN_INTERVALS * this.#activeIntervalMs + this.#skewMs;

@@ -10,13 +10,15 @@ import { stableHash } from '@fairlead/api';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
 import { type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
 import { addressBytes, addressNumber, familyOf } from './ip.js';
-import { type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
+import { type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
 import type { Received, Segment, VrrpTransport } from './transport.js';
 
 export interface VrrpElectionOptions {
   /** This node's name. */
   node: string;
   intervalMs: number;
+  /** For how long a better node must have been up before it takes over from a healthy owner, ms; default 0. */
+  preemptDelayMs?: number;
   transport: Pick<VrrpTransport, 'open' | 'send'>;
   listener: ElectionListener;
   /** The node that an address belongs to, as far as it is known. */
@@ -44,6 +46,9 @@ interface Contest {
   /** When the active router becomes suspect; undefined once it has, or when there is none. */
   suspectAt: number | undefined;
   owning: boolean;
+  /** Asks to be handed over to. */
+  claimant: string | undefined;
+  handOverAt: number | undefined;
 }
 
 const HIGHEST_PRIORITY = 254;
@@ -54,6 +59,10 @@ const PRIORITY_STEP = 13;
  * is forwarded to it any more.
  */
 const SUSPECT_INTERVALS = 2;
+/** How long an owner waits after a claim, until the other nodes have heard of it too, ms. */
+const HAND_OVER_AFTER_MS = 100;
+/** How long these then leave it to the claimant, ms. */
+const CLAIM_DELAY_MS = 300;
 /** How long such an election holds back before it looks whether it can be held at all, ms. */
 const REOPEN_MS = 1_000;
 
@@ -105,6 +114,15 @@ export class VrrpElection implements Election {
     return this.#contests.get(name)?.machine.mayAnswer(this.#options.clock()) ?? false;
   }
 
+  claimed(name: string, node: string | undefined): void {
+    const contest = this.#contests.get(name);
+    if (contest === undefined) return;
+    contest.claimant = node !== undefined && contest.spec.ranking.includes(node) ? node : undefined;
+    const handsOver = contest.owning && contest.claimant !== undefined && contest.claimant !== this.#options.node;
+    contest.handOverAt = handsOver ? this.#options.clock() + HAND_OVER_AFTER_MS : undefined;
+    this.#wake();
+  }
+
   /** Who is the owner is settled by advertisements; the announcer defends the address meanwhile. */
   rivalHeard(): void {}
 
@@ -127,9 +145,24 @@ export class VrrpElection implements Election {
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
     const heard = { priority, intervalMs, from: addressNumber(from) };
     const now = this.#options.clock();
+    if (priority === 0 && !contest.owning && contest.claimant !== undefined) {
+      this.#leftTo(contest.claimant, contest, heard, now);
+      return;
+    }
     // Who has a better claim sends an advertisement first, and announces itself next.
     const inTime = contest.machine.mayAnswer(now);
     this.#obey(contest, contest.machine.receive(heard, now), inTime);
+    this.#wake();
+  }
+
+  /** The owner has handed over to the claimant. */
+  #leftTo(claimant: string, contest: Contest, heard: Heard, now: number): void {
+    if (claimant === this.#options.node && this.#fit) {
+      this.#obey(contest, contest.machine.takeOver(now));
+    } else {
+      this.#obey(contest, contest.machine.receive(heard, now));
+      contest.machine.holdBack(now + CLAIM_DELAY_MS);
+    }
     this.#wake();
   }
 
@@ -143,6 +176,11 @@ export class VrrpElection implements Election {
     for (const contest of this.#contests.values()) {
       this.#suspect(contest, now);
       this.#obey(contest, contest.machine.tick(now));
+      if (contest.handOverAt === undefined || now < contest.handOverAt) continue;
+      contest.handOverAt = undefined;
+      if (!contest.owning) continue;
+      this.#handOver(contest, `${contest.claimant} takes over`);
+      if (this.#fit) contest.machine.start(now);
     }
     this.#wake();
   }
@@ -176,6 +214,8 @@ export class VrrpElection implements Election {
         active: undefined,
         suspectAt: undefined,
         owning: false,
+        claimant: undefined,
+        handOverAt: undefined,
       });
       if (this.#fit) machine.start(this.#options.clock());
     } catch (error) {
@@ -190,7 +230,7 @@ export class VrrpElection implements Election {
       priority: priorityOf(this.#options.node, spec.ranking),
       intervalMs: this.#options.intervalMs,
       preempt: spec.preempt,
-      preemptDelayMs: 0,
+      preemptDelayMs: this.#options.preemptDelayMs ?? 0,
     };
   }
 
@@ -252,7 +292,11 @@ export class VrrpElection implements Election {
   }
 
   #wake(): void {
-    const times = [...this.#contests.values()].flatMap(({ machine, suspectAt }) => [machine.nextAt, suspectAt]);
+    const times = [...this.#contests.values()].flatMap(({ machine, suspectAt, handOverAt }) => [
+      machine.nextAt,
+      suspectAt,
+      handOverAt,
+    ]);
     const known = [...times, this.#reopenAt].filter((at) => at !== undefined);
     this.#options.wakeAt(known.length > 0 ? Math.min(...known) : undefined);
   }

@@ -56,11 +56,14 @@ export interface WireOptions {
   namespace: string;
   timings: LeaseTimings;
   vrrp: VrrpOptions;
+  /** For how long a better node must have been fit before it takes over from a healthy owner, where its pool has `preempt`, ms. */
+  preemptDelayMs: number;
 }
 
 export type ToWire =
   | { kind: 'configure'; virtualRouters: WireVirtualRouter[]; uplinks: WireUplink[]; nodes: WireNode[] }
-  | { kind: 'fit'; fit: boolean }
+  /** `why` it is not; empty when it is. */
+  | { kind: 'fit'; fit: boolean; why: string }
   | { kind: 'stop'; release: boolean };
 
 export type FromWire =

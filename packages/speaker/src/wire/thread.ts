@@ -6,13 +6,15 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { labels } from '@fairlead/api';
+import { labels, leaseAnnotations } from '@fairlead/api';
 import { DeadMansSwitch, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
+import { Claimant } from '../election/claimant.js';
 import type { ElectionListener } from '../election/election.js';
 import { Engines } from '../election/engines.js';
 import { LeaseElection } from '../election/lease-election.js';
+import { notesOf, settledAnnotations } from '../election/lease-notes.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
@@ -24,6 +26,7 @@ import { Wire } from './wire.js';
 
 /** The same complaint is told once in so long: what fails for VRRP fails ten times a second. */
 const COMPLAIN_EVERY_MS = 60_000;
+const CLAIM_TICK_MS = 1_000;
 
 const port = parentPort!;
 const options = workerData as WireOptions;
@@ -55,6 +58,7 @@ const leaseElection = new LeaseElection({
       name: contested.leaseName,
       identity: options.node,
       labels: { [labels.name]: 'fairlead', [labels.virtualRouter]: contested.name },
+      settle: (annotations) => settledAnnotations(annotations, options.node),
       ...options.timings,
       startDelayMs,
       clock,
@@ -85,6 +89,7 @@ let vrrpTimer: NodeJS.Timeout | undefined;
 const vrrpElection: VrrpElection = new VrrpElection({
   node: options.node,
   intervalMs: options.vrrp.intervalMs,
+  preemptDelayMs: options.preemptDelayMs,
   transport,
   clock,
   listener: {
@@ -147,9 +152,38 @@ const observed = new Informer<LeaseObject>({
   labelSelector: `${labels.name}=fairlead,${labels.virtualRouter}`,
 });
 const lockOf = (lease: LeaseObject) => locks.get(lease.metadata?.name ?? '');
-observed.on('add', (lease) => lockOf(lease)?.observe(lease));
-observed.on('update', (lease) => lockOf(lease)?.observe(lease));
-observed.on('delete', (lease) => lockOf(lease)?.observe(undefined));
+const routerOf = (lease: LeaseObject) => lease.metadata?.labels?.[labels.virtualRouter] ?? '';
+const claimant = new Claimant({
+  node: options.node,
+  preemptDelayMs: options.preemptDelayMs,
+  clock,
+  claim: (name) => {
+    // The owner may hand over before the watch shows our own writing.
+    election.claimed(name, options.node);
+    note(name, { [leaseAnnotations.claimedBy]: options.node, [leaseAnnotations.refused]: null });
+  },
+  refuse: (name, why) => note(name, { [leaseAnnotations.refused]: `${options.node}: ${why}` }),
+});
+function note(name: string, annotations: Record<string, string | null>): void {
+  const lease = observed.list().find((candidate) => routerOf(candidate) === name);
+  const key = { namespace: options.namespace, name: lease?.metadata?.name ?? '' };
+  kube
+    .patch(leases, key, { metadata: { annotations } }, { type: 'merge' })
+    .catch((error: Error) => complain(`could not note in Lease ${key.name} who takes over: ${error.message}`));
+}
+const claiming = setInterval(() => claimant.tick(), CLAIM_TICK_MS);
+function seen(lease: LeaseObject): void {
+  lockOf(lease)?.observe(lease);
+  const notes = notesOf(lease);
+  election.claimed(routerOf(lease), notes.claimedBy);
+  claimant.lease(routerOf(lease), notes);
+}
+observed.on('add', seen);
+observed.on('update', seen);
+observed.on('delete', (lease) => {
+  lockOf(lease)?.observe(undefined);
+  claimant.leaseGone(routerOf(lease));
+});
 observed.on('error', (error) => tell({ kind: 'error', message: `watch of the Leases: ${error.message}` }));
 observed.start();
 
@@ -167,10 +201,12 @@ port.on('message', (message: ToWire) => {
         peers: message.nodes.filter(({ name }) => name !== options.node).flatMap(({ internalIPs }) => internalIPs),
       });
       wire.configure(message.virtualRouters, message.uplinks);
+      claimant.configure(message.virtualRouters);
       holding ??= setInterval(hold, HOLD_EVERY_MS);
       break;
     case 'fit':
       election.setFit(message.fit);
+      claimant.setFit(message.fit, message.why);
       break;
     case 'stop':
       void stop(message.release);
@@ -182,10 +218,7 @@ port.on('message', (message: ToWire) => {
 async function handOver(): Promise<void> {
   const shareable = () => wire.lingering.some(({ ranking }) => ranking.length > 1);
   const tellHolders = () => {
-    for (const { metadata, spec } of observed.list()) {
-      const name = metadata?.labels?.[labels.virtualRouter];
-      if (name !== undefined) wire.holder(name, spec?.holderIdentity || undefined, options.node);
-    }
+    for (const lease of observed.list()) wire.holder(routerOf(lease), notesOf(lease).holder, options.node);
   };
   observed.on('update', tellHolders);
   tellHolders();
@@ -194,6 +227,7 @@ async function handOver(): Promise<void> {
 }
 
 async function stop(release: boolean): Promise<void> {
+  clearInterval(claiming);
   await election.stop({ release });
   transport.close();
   if (release) await handOver();

@@ -1,0 +1,75 @@
+/** Connects that fail while a VIP is handed over: its owner's node is drained, or its speaker is told to stop. With either engine. */
+import { nodeAnnotations } from '@fairlead/api';
+import { nodes } from '@fairlead/kube';
+import type { LabNode } from '@fairlead/lab';
+import type { Cluster } from '../../e2e/cluster.js';
+import type { GroupContext, RowGroup } from '../groups.js';
+import { judge, type Row } from '../row.js';
+import { collect, trial } from './trials.js';
+import { type Ground, withCluster } from './with-cluster.js';
+
+const RENEW_PERIOD_MS = 1_000;
+
+/** A way to make an owner hand over, and back to being a standby. */
+interface Way {
+  name: string;
+  begin(cluster: Cluster, owner: LabNode): Promise<unknown>;
+  end(cluster: Cluster, owner: LabNode): Promise<unknown>;
+}
+
+const WAYS: readonly Way[] = [
+  {
+    name: 'drain',
+    begin: (cluster, owner) => annotate(cluster, owner, ''),
+    end: (cluster, owner) => annotate(cluster, owner, null),
+  },
+  {
+    name: 'sigterm',
+    begin: async (cluster, owner) => cluster.speakers.get(owner.name)!.signal('SIGTERM'),
+    end: async (cluster, owner) => {
+      await cluster.speakers.get(owner.name)!.exited;
+      await cluster
+        .startSpeaker(owner)
+        .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
+    },
+  },
+];
+
+export const rows: RowGroup = {
+  name: 'handover',
+  run: async (context) => [...(await handOvers(context, 'lease', '')), ...(await handOvers(context, 'vrrp', '.vrrp'))],
+};
+
+function handOvers(context: GroupContext, election: 'lease' | 'vrrp', suffix: string): Promise<Row[]> {
+  return withCluster(context, election, async (ground) => {
+    const rows: Row[] = [];
+    for (const way of WAYS) {
+      const failed = await collect(context, `${way.name}, ${election}`, () => once(ground, way));
+      rows.push(
+        judge({
+          name: `failover.${way.name}${suffix}`,
+          value: failed.reduce((sum, count) => sum + count, 0),
+          unit: 'failed connects',
+          samples: failed,
+          limit: 0,
+        }),
+      );
+    }
+    return rows;
+  });
+}
+
+async function once({ cluster, ...target }: Ground, way: Way): Promise<{ value: number; detail: string }> {
+  const owner = await cluster.owner();
+  const { failures } = await trial(target, RENEW_PERIOD_MS, async () => {
+    await way.begin(cluster, owner);
+    await cluster.owner(owner);
+  });
+  await way.end(cluster, owner);
+  return { value: failures, detail: `${owner.name} handed over, ${failures} failed connects` };
+}
+
+async function annotate(cluster: Cluster, node: LabNode, value: string | null): Promise<void> {
+  const patch = { metadata: { annotations: { [nodeAnnotations.drain]: value } } };
+  await cluster.lab.kube.patch(nodes, { name: node.name }, patch, { type: 'merge' });
+}
