@@ -10,7 +10,7 @@ describe('rankChosenNodes', () => {
     n4: { rack: 'c' },
   };
   const rank = (choice: Partial<NodeChoice>) =>
-    rankChosenNodes('public.0', { preferredNodes: [], ...choice }, Object.keys(labels), (node) => labels[node]);
+    rankChosenNodes('public.0', { preferredNodes: [], ...choice }, Object.keys(labels), (node) => labels[node]).flat();
   const prefer = (weight: number, matchLabels: Record<string, string>) => ({ weight, selector: { matchLabels } });
 
   it('is the order of all nodes when the pool says nothing', () => {

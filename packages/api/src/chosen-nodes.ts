@@ -11,23 +11,24 @@ export interface NodeChoice {
 }
 
 /**
- * The nodes that a pool chooses for a virtual router, in the order in which they should take over: the heavier by the pool's
- * preferences first, among equals as rankNodes has them.
+ * The nodes that a pool chooses for a virtual router, in groups of equal weight by the pool's preferences, the heaviest first; in each
+ * group as rankNodes has them.
  */
 export function rankChosenNodes(
   virtualRouter: string,
   { nodeSelector, preferredNodes }: NodeChoice,
   nodes: readonly string[],
   labelsOf: (node: string) => Labels | undefined,
-): string[] {
+): string[][] {
   const chosen = nodeSelector ? nodes.filter((node) => matchesSelector(nodeSelector, labelsOf(node))) : nodes;
   const ranked = rankNodes(virtualRouter, chosen);
-  if (preferredNodes.length === 0) return ranked;
-  const weight = new Map(
-    ranked.map((node) => {
-      const matching = preferredNodes.filter(({ selector }) => matchesSelector(selector, labelsOf(node)));
-      return [node, matching.reduce((sum, preference) => sum + preference.weight, 0)];
-    }),
-  );
-  return ranked.sort((a, b) => weight.get(b)! - weight.get(a)!);
+  const groups = new Map<number, string[]>();
+  for (const node of ranked) {
+    const matching = preferredNodes.filter(({ selector }) => matchesSelector(selector, labelsOf(node)));
+    const weight = matching.reduce((sum, preference) => sum + preference.weight, 0);
+    const group = groups.get(weight);
+    if (group) group.push(node);
+    else groups.set(weight, [node]);
+  }
+  return [...groups].sort(([a], [b]) => b - a).map(([, group]) => group);
 }

@@ -28,7 +28,10 @@ export function findPool(pools: Iterable<ParsedPool>, vip: IpAddress): VipOrigin
 }
 
 /** Oldest first, then by name. RFC 3339 times in UTC compare as text. */
-export function compareByAge(a: ParsedPool, b: ParsedPool): number {
+export function compareByAge(
+  a: Pick<ParsedPool, 'name' | 'createdAt'>,
+  b: Pick<ParsedPool, 'name' | 'createdAt'>,
+): number {
   if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

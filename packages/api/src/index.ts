@@ -3,12 +3,13 @@
 export * from './address.js';
 export * from './address-pool.js';
 export * from './address-space.js';
-export * from './chosen-nodes.js';
+export type { NodeChoice } from './chosen-nodes.js';
 export * from './find-pool.js';
 export * from './label-selector.js';
 export * from './names.js';
 export { type Announcement, announcementSpecOf, matchesInterface } from './parse-announcement.js';
 export { type ParsedPool, type ParsePoolResult, type PoolUse, parseAddressPool, useOf } from './parse-pool.js';
+export * from './placement.js';
 export * from './pool-admission.js';
 export * from './pool-in-effect.js';
 export * from './range.js';

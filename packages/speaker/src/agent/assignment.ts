@@ -15,7 +15,7 @@ import {
   matchesInterface,
   matchesSelector,
   type ParsedPool,
-  rankChosenNodes,
+  rankVirtualRouters,
   type ServiceLike,
   type VipOrigin,
   vipsOf,
@@ -89,6 +89,7 @@ interface Router {
 
 export class Assignment {
   #ground: Ground = { pools: [], nodes: [], interfaces: [] };
+  #rankings: ReadonlyMap<string, string[]> = new Map();
   readonly #services = new Map<string, { service: AssignedService; vips: string[] }>();
   readonly #vips = new Map<string, Vip>();
   readonly #routers = new Map<string, Router>();
@@ -121,6 +122,7 @@ export class Assignment {
   /** Looks at every VIP again. */
   setGround(ground: Ground): void {
     this.#ground = ground;
+    this.#rankings = rankVirtualRouters(ground.pools, ground.nodes, (node) => ground.labels?.get(node));
     for (const name of this.#routers.keys()) this.#touched.add(name);
     this.#routers.clear();
     for (const vip of this.#vips.values()) this.#place(vip);
@@ -220,7 +222,7 @@ export class Assignment {
       name,
       pool: pool.name,
       leaseName: leaseName(pool.name, n),
-      ranking: rankChosenNodes(name, pool, this.#ground.nodes, (node) => this.#ground.labels?.get(node)),
+      ranking: this.#rankings.get(name) ?? [],
       engine: pool.election,
       preempt: pool.preempt,
       vips: [...vips.values()]

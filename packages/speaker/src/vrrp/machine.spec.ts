@@ -95,6 +95,23 @@ describe('a virtual router', () => {
     }
   });
 
+  it('counts the delay anew when another router becomes active: what was handed over is not taken back at once', () => {
+    const machine = new VrrpMachine(1n, settings(100, { preempt: true, preemptDelayMs: 1_000 }));
+    machine.start(0);
+    let now = 50;
+    const listen = (from: bigint, until: number) => {
+      for (; now < until; now += A) {
+        machine.receive({ ...heard(50), from }, now);
+        machine.tick(now);
+      }
+    };
+    listen(2n, 900);
+    listen(3n, 1_800);
+    expect(machine.state).to.equal('backup');
+    listen(3n, 3_000);
+    expect(machine.state).to.equal('active');
+  });
+
   it('takes over when it is told to', () => {
     const machine = new VrrpMachine(1n, settings(100));
     machine.start(0);

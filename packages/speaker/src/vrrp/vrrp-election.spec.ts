@@ -218,6 +218,55 @@ describe('election by VRRP', () => {
     expect(election.mayAnswer('public.0')).to.equal(true);
   });
 
+  it('hands over to a node that claims, once the others have heard of that too, and listens then', () => {
+    const { world, election, wait } = setUp();
+    election.setFit(true);
+    election.configure([contested('public.0')]);
+    wait(1_000);
+    expect(world.log).to.include('own public.0 lapsed=undefined');
+    election.claimed('public.0', 'n3');
+    wait(99);
+    expect(election.mayAnswer('public.0')).to.equal(true);
+    wait(1);
+    expect(world.log.at(-1)).to.equal('yield public.0 handing over');
+    expect(world.sent.at(-1)!.priority).to.equal(0);
+    wait(200);
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    wait(1_000); // nobody came
+    expect(election.mayAnswer('public.0')).to.equal(true);
+  });
+
+  it('does not hand over to a node that is no candidate, nor after the claim is gone', () => {
+    const { world, election, wait } = setUp();
+    election.setFit(true);
+    election.configure([contested('public.0')]);
+    wait(1_000);
+    election.claimed('public.0', 'n9');
+    wait(1_000);
+    election.claimed('public.0', 'n3');
+    election.claimed('public.0', undefined);
+    wait(1_000);
+    expect(world.log.filter((line) => line.startsWith('yield'))).to.deep.equal([]);
+  });
+
+  it('takes over at once what it has claimed, and leaves to another what that one has', () => {
+    for (const [claimant, mayAnswer] of [
+      ['n2', [true, true]],
+      ['n3', [false, false]],
+      [undefined, [false, true]],
+    ] as const) {
+      const { election, wait, hear } = setUp();
+      election.setFit(true);
+      election.configure([contested('public.0')]);
+      hear('public.0', '10.77.0.11', 254);
+      election.claimed('public.0', claimant);
+      hear('public.0', '10.77.0.11', 0);
+      expect(election.mayAnswer('public.0')).to.equal(mayAnswer[0]);
+      wait(299);
+      expect(election.mayAnswer('public.0')).to.equal(mayAnswer[1]);
+    }
+  });
+
   it('withdraws before it says that it stops', async () => {
     const { world, election, wait } = setUp();
     election.configure([contested('public.0')]);

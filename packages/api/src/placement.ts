@@ -1,0 +1,88 @@
+/**
+ * The order in which nodes take over each virtual router, so that no node is best for more than its share and a quarter while others
+ * have less: rendezvous hashing with bounded loads. Pure, and the same on every node.
+ *
+ * It goes by what does not change from one Service to the next, pools and nodes: empty virtual routers count like any others, and
+ * no VIP that comes or goes changes who is best for another. A pool is placed after those that are older than it, which it does not
+ * disturb. The second places are bounded likewise, for each node that may go; who is third and further is left to the hash.
+ */
+
+import { type NodeChoice, rankChosenNodes } from './chosen-nodes.js';
+import { compareByAge } from './find-pool.js';
+import type { Labels } from './label-selector.js';
+import type { ParsedPool } from './parse-pool.js';
+import { virtualRouterName } from './virtual-router.js';
+
+/** What a node may have above its share, as a factor. */
+const ALLOWANCE = 1.25;
+
+export type PlacedPool = Pick<ParsedPool, 'name' | 'createdAt' | 'virtualRouters'> & NodeChoice;
+
+interface Candidates {
+  name: string;
+  /** In groups of equal preference, best first. */
+  groups: readonly (readonly string[])[];
+}
+
+/** `<pool>.<n>` → its nodes, best first, for every virtual router of the pools. */
+export function rankVirtualRouters(
+  pools: readonly PlacedPool[],
+  nodes: readonly string[],
+  labelsOf: (node: string) => Labels | undefined,
+): Map<string, string[]> {
+  const first = new Map<string, string>();
+  const loads = new Map<string, number>();
+  const all: Candidates[] = [];
+  for (const pool of [...pools].sort(compareByAge)) {
+    const placed = all.length;
+    for (let n = 0; n < pool.virtualRouters; n++) {
+      const name = virtualRouterName(pool.name, n);
+      all.push({ name, groups: rankChosenNodes(name, pool, nodes, labelsOf) });
+    }
+    place(all.slice(placed), loads, capacity(all.length, nodes.length), first);
+  }
+  const second = new Map<string, string>();
+  for (const gone of loads.keys()) {
+    const others = new Map([...loads].filter(([node]) => node !== gone));
+    const orphans = all.filter(({ name }) => first.get(name) === gone).map((router) => without(router, gone));
+    place(orphans, others, capacity(all.length, nodes.length - 1), second);
+  }
+  return new Map(
+    all.map(({ name, groups }) => {
+      const best = [first.get(name), second.get(name)].filter((node) => node !== undefined);
+      return [name, [...best, ...groups.flat().filter((node) => !best.includes(node))]];
+    }),
+  );
+}
+
+/** How many virtual routers one of `nodes` may be best for, when there are `routers`. */
+export function capacity(routers: number, nodes: number): number {
+  return Math.ceil((ALLOWANCE * routers) / Math.max(1, nodes));
+}
+
+/**
+ * Notes for each the first of its most preferred nodes that has room, and counts it in `loads`. Where none has (the pool has chosen
+ * few nodes), the one with the least.
+ */
+function place(
+  routers: readonly Candidates[],
+  loads: Map<string, number>,
+  limit: number,
+  result: Map<string, string>,
+): void {
+  const load = (node: string) => loads.get(node) ?? 0;
+  for (const { name, groups } of routers) {
+    const candidates = groups[0];
+    if (candidates === undefined) continue;
+    const node =
+      candidates.find((candidate) => load(candidate) < limit) ??
+      candidates.reduce((least, candidate) => (load(candidate) < load(least) ? candidate : least));
+    result.set(name, node);
+    loads.set(node, load(node) + 1);
+  }
+}
+
+function without({ name, groups }: Candidates, gone: string): Candidates {
+  const rest = groups.map((group) => group.filter((node) => node !== gone)).filter((group) => group.length > 0);
+  return { name, groups: rest };
+}
