@@ -1,8 +1,8 @@
 /** What pools keep back, and for whom: with a controller that runs against an API server. */
 
-import type { AddressPool } from '@fairlead/api';
+import { type AddressPool, labels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { until } from '@fairlead/cli';
-import { addressPools, type KubeObject, namespaces, nodes, services } from '@fairlead/kube';
+import { addressPools, configMaps, type KubeObject, namespaces, nodes, services } from '@fairlead/kube';
 import { expect } from 'chai';
 import { World } from './world.js';
 
@@ -81,6 +81,20 @@ describe('controller: pools', () => {
     await world.kube.delete(nodes, { name: 'n1' });
     await world.kube.delete(nodes, { name: 'n2' });
     await condition('public', 'Conflict', 'False', /nothing else/);
+  });
+
+  it('never gives out an address that a station on the LAN has, as a speaker reports it, and says which station', async () => {
+    await world.kube.create(configMaps, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { namespace: SYSTEM_NAMESPACE, name: 'fairlead-stations-n1', labels: { [labels.stations]: '' } },
+      data: { '192.0.2.0': '192.0.2.0 02:00:00:00:00:0b', damaged: 'x' },
+    } as KubeObject);
+    await world.createPool('public', ['192.0.2.0/31']);
+    await world.startController();
+    expect(await condition('public', 'Conflict', 'True', /02:00:00:00:00:0b/)).to.include('192.0.2.0');
+    await world.createService('a', { pool: 'public' });
+    expect(await world.address('a')).to.equal('192.0.2.1');
   });
 
   it('gives addresses of a pool with a namespaceSelector to namespaces with these labels, from when they have them', async () => {

@@ -45,6 +45,8 @@ export const leaseAnnotations = {
 export const labels = {
   /** On a Lease: the virtual router it elects the owner of, `<pool>.<n>`. */
   virtualRouter: 'fairlead.dev/virtual-router',
+  /** On a ConfigMap: what a speaker has heard of stations that answer for VIPs; each value of data is an address and the station's hardware address. */
+  stations: 'fairlead.dev/stations',
   /** On everything Fairlead creates, with the value `fairlead`. */
   name: 'app.kubernetes.io/name',
 } as const;

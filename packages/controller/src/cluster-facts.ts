@@ -4,9 +4,11 @@
  * read is unknown, said so in the log, and taken in when it comes.
  */
 
-import type { Labels } from '@fairlead/api';
+import { isAddress, type Labels, labels, parseAddress, SYSTEM_NAMESPACE } from '@fairlead/api';
 import {
+  configMaps,
   Informer,
+  type InformerOptions,
   isKubeError,
   type KubeClient,
   type KubeObject,
@@ -41,13 +43,19 @@ export interface ClusterFactsListener {
 type NodeFact = KubeObject & OccupantNode;
 type ServiceCidrFact = KubeObject & OccupantServiceCidr;
 
+/** What a speaker has heard of stations that answer for VIPs: each value of data is an address and a hardware address. */
+type StationsMap = KubeObject & { data?: Record<string, string> };
+
+/** The node's name follows. */
+const STATIONS_PREFIX = 'fairlead-stations-';
+
 export class ClusterFacts {
   readonly #options: ClusterFactsOptions;
   readonly #nodes: Informer<NodeFact>;
   readonly #namespaces: Informer<KubeObject>;
   #serviceCidrs: Informer<ServiceCidrFact> | undefined;
   #kubernetesIps: readonly string[] = [];
-  #stations: readonly Station[] = [];
+  readonly #stations: Informer<StationsMap>;
   #occupants: readonly Occupant[] = [];
   #print = '';
   #listener: ClusterFactsListener | undefined;
@@ -55,8 +63,15 @@ export class ClusterFacts {
 
   constructor(options: ClusterFactsOptions) {
     this.#options = options;
-    this.#nodes = this.#watching(this.#informer<NodeFact>(nodes, reduceNode));
-    this.#namespaces = this.#informer<KubeObject>(namespaces, reduceNamespace);
+    this.#nodes = this.#watching(this.#informer<NodeFact>(nodes, { transform: reduceNode }));
+    this.#stations = this.#informer<StationsMap>(configMaps, {
+      namespace: SYSTEM_NAMESPACE,
+      labelSelector: labels.stations,
+    });
+    for (const event of ['add', 'update', 'delete'] as const) {
+      this.#stations.on(event, () => this.#stations.hasSynced && this.#refresh());
+    }
+    this.#namespaces = this.#informer<KubeObject>(namespaces, { transform: reduceNamespace });
     const relabelled = ({ metadata }: KubeObject) => this.#listener?.onNamespace(metadata?.name ?? '');
     this.#namespaces.on('add', relabelled).on('delete', relabelled);
     this.#namespaces.on('update', (object, old) => {
@@ -68,13 +83,14 @@ export class ClusterFacts {
   async start(): Promise<void> {
     this.#nodes.start();
     this.#namespaces.start();
-    await Promise.all([this.#nodes.synced, this.#namespaces.synced, this.#startServiceCidrs()]);
+    this.#stations.start();
+    await Promise.all([this.#nodes.synced, this.#namespaces.synced, this.#stations.synced, this.#startServiceCidrs()]);
     this.#refresh();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([this.#nodes.stop(), this.#namespaces.stop(), this.#serviceCidrs?.stop()]);
+    await Promise.all([this.#nodes.stop(), this.#namespaces.stop(), this.#stations.stop(), this.#serviceCidrs?.stop()]);
   }
 
   listen(listener: ClusterFactsListener): void {
@@ -84,12 +100,6 @@ export class ClusterFacts {
   /** Cluster addresses of the Service default/kubernetes. */
   setKubernetesIps(ips: readonly string[]): void {
     this.#kubernetesIps = ips;
-    this.#refresh();
-  }
-
-  /** Stations that speakers have heard to answer for addresses; all of them, each time. */
-  setStations(stations: readonly Station[]): void {
-    this.#stations = stations;
     this.#refresh();
   }
 
@@ -117,8 +127,8 @@ export class ClusterFacts {
     await this.#serviceCidrs.synced;
   }
 
-  #informer<T extends KubeObject>(resource: Resource, transform?: (object: T) => T): Informer<T> {
-    const informer = new Informer<T>({ client: this.#options.kube, resource, ...(transform && { transform }) });
+  #informer<T extends KubeObject>(resource: Resource, options: Partial<InformerOptions<T>> = {}): Informer<T> {
+    const informer = new Informer<T>({ client: this.#options.kube, resource, ...options });
     return informer.on('error', (error) => this.#options.onError(error, resource.plural));
   }
 
@@ -139,7 +149,7 @@ export class ClusterFacts {
       kubernetesIps: this.#kubernetesIps,
       podCidrs,
       serviceNetworks,
-      stations: this.#stations,
+      stations: this.#stations.list().flatMap(stationsOf),
     });
     const print = JSON.stringify(occupants, (_, value) => (typeof value === 'bigint' ? String(value) : value));
     if (print === this.#print) return;
@@ -147,6 +157,15 @@ export class ClusterFacts {
     this.#occupants = occupants;
     this.#listener?.onOccupants();
   }
+}
+
+/** What is not readable is nobody's. */
+function stationsOf({ metadata, data = {} }: StationsMap): Station[] {
+  const seenBy = (metadata?.name ?? '').replace(STATIONS_PREFIX, '');
+  return Object.values(data).flatMap((text) => {
+    const [address, mac] = text.split(' ');
+    return address && mac && isAddress(address) ? [{ address: parseAddress(address), mac, seenBy }] : [];
+  });
 }
 
 function reduceNode({ apiVersion, kind, metadata, spec, status }: NodeFact): NodeFact {

@@ -58,6 +58,21 @@ export class Reporter {
     this.#owned.delete(virtualRouter);
   }
 
+  /** Another station answers for a VIP that this node owns. */
+  conflict(address: string, mac: string, uplink: string): void {
+    const { events, services } = this.#options;
+    for (const service of services.list()) {
+      if (!vipsOf(service).some((vip) => formatAddress(vip) === address)) continue;
+      events.event(
+        service,
+        'Warning',
+        'AddressConflict',
+        `the station with hardware address ${mac} on ${uplink} answers for ${address}, too, so clients may reach either: take the ` +
+          'address from that station, or exclude it from the pool (spec.excludeAddresses) and give the Service another one',
+      );
+    }
+  }
+
   /** A Service is new, or another version of it. */
   service(service: WatchedService): void {
     const key = keyOf(service);

@@ -31,6 +31,7 @@ import { Reporter } from './reporter.js';
 import { Routers } from './routers.js';
 import { type Found, readSnapshot, Snapshot } from './snapshot.js';
 import { Standing } from './standing.js';
+import { Stations } from './stations.js';
 import { Upkeep, type Wanted } from './upkeep.js';
 import type { HostInterface } from './uplinks.js';
 import { Watches } from './watches.js';
@@ -120,6 +121,7 @@ class Agent implements Speaker {
   readonly #rtnetlink = new Rtnetlink();
   readonly #routers = new Routers();
   readonly #reporter: Reporter;
+  readonly #stations: Stations;
   readonly #standing: Standing;
   readonly #wire: WireThread;
   readonly #work = new Coalesced(() => this.#reconcile());
@@ -173,6 +175,12 @@ class Agent implements Speaker {
         const self = ownNode();
         if (self) events.event(self, type, reason, message);
       },
+    });
+    this.#stations = new Stations({
+      client: kube,
+      namespace,
+      node,
+      onError: (error) => log.warn({ err: error }, `could not report stations that have our VIPs: ${error.message}`),
     });
     this.#standing = new Standing({
       node,
@@ -237,6 +245,7 @@ class Agent implements Speaker {
     this.#links?.close();
     this.#health.stop();
     await this.#wire.stop({ release: true });
+    await this.#stations.stop();
     await this.#snapshot?.stop();
     this.#watches.stop();
     this.#kernel.close();
@@ -381,6 +390,8 @@ class Agent implements Speaker {
       case 'rival':
         this.#metrics.conflicts.inc();
         this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
+        this.#reporter.conflict(message.address, message.mac, message.uplink);
+        this.#stations.heard(message.address, message.mac);
         break;
       case 'lapsed':
         if (!this.#upkeep.isGone) {

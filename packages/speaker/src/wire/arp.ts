@@ -3,7 +3,7 @@
  * IPv4 addresses are unsigned 32-bit numbers in host order; hardware addresses are six octets.
  */
 
-import { BROADCAST_MAC } from './mac.js';
+import { BROADCAST_MAC, ZERO_MAC } from './mac.js';
 
 export const ARP_REQUEST = 1;
 export const ARP_REPLY = 2;
@@ -75,6 +75,19 @@ export function arpReplyTo(request: ArpPacket, mac: Buffer): Buffer {
     senderIp: request.targetIp,
     targetMac: request.senderMac,
     targetIp: request.senderIp,
+  });
+}
+
+/** "Has anybody `ip`?", asked by nobody, so that no cache learns from it: whoever has the address answers (RFC 5227 §2.1.1). */
+export function arpProbe(ip: number, mac: Buffer): Buffer {
+  return encodeArpFrame({
+    destination: BROADCAST_MAC,
+    source: mac,
+    operation: ARP_REQUEST,
+    senderMac: mac,
+    senderIp: 0,
+    targetMac: ZERO_MAC,
+    targetIp: ip,
   });
 }
 

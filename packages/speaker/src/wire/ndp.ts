@@ -114,6 +114,21 @@ export function unsolicitedAdvertisement(ip: string, mac: Buffer): Buffer {
   });
 }
 
+/** "Has anybody `ip`?", asked by nobody, so that no cache learns from it: whoever has the address tells all nodes (RFC 4862 §5.4.2). */
+export function ndpProbe(ip: string, mac: Buffer): Buffer {
+  const group = solicitedNodeGroup(ip);
+  const message = Buffer.alloc(MESSAGE);
+  message[0] = SOLICITATION;
+  message.write(ip, 8, 'hex');
+  return encodeNdpFrame({
+    destinationMac: multicastMac(group),
+    mac,
+    sourceIp: UNSPECIFIED,
+    destinationIp: group,
+    message,
+  });
+}
+
 interface Advertisement {
   destinationMac: Buffer;
   mac: Buffer;
@@ -124,26 +139,38 @@ interface Advertisement {
 }
 
 function encodeAdvertisement({ destinationMac, mac, destinationIp, target, flags }: Advertisement): Buffer {
-  const length = MESSAGE + 8;
-  const frame = Buffer.alloc(ETHERNET_HEADER + IPV6_HEADER + length);
-  destinationMac.copy(frame, 0);
-  mac.copy(frame, 6);
-  frame.writeUInt16BE(ETHERTYPE_IPV6, 12);
-  const packet = frame.subarray(ETHERNET_HEADER);
-  packet[0] = 0x60;
-  packet.writeUInt16BE(length, 4);
-  packet[6] = ICMPV6;
-  packet[7] = HOP_LIMIT;
-  packet.write(target, 8, 'hex');
-  packet.write(destinationIp, 24, 'hex');
-  const message = packet.subarray(IPV6_HEADER);
+  const message = Buffer.alloc(MESSAGE + 8);
   message[0] = ADVERTISEMENT;
   message[4] = flags;
   message.write(target, 8, 'hex');
   message[24] = TARGET_LINK_LAYER;
   message[25] = 1;
   mac.copy(message, 26);
-  const pseudoHeader = ipv6PseudoHeader(packet.subarray(8, 24), packet.subarray(24, 40), length, ICMPV6);
+  return encodeNdpFrame({ destinationMac, mac, sourceIp: target, destinationIp, message });
+}
+
+interface NdpFrame {
+  destinationMac: Buffer;
+  mac: Buffer;
+  sourceIp: string;
+  destinationIp: string;
+  /** Without its checksum. */
+  message: Buffer;
+}
+
+function encodeNdpFrame({ destinationMac, mac, sourceIp, destinationIp, message }: NdpFrame): Buffer {
+  const header = Buffer.alloc(ETHERNET_HEADER + IPV6_HEADER);
+  destinationMac.copy(header, 0);
+  mac.copy(header, 6);
+  header.writeUInt16BE(ETHERTYPE_IPV6, 12);
+  const packet = header.subarray(ETHERNET_HEADER);
+  packet[0] = 0x60;
+  packet.writeUInt16BE(message.length, 4);
+  packet[6] = ICMPV6;
+  packet[7] = HOP_LIMIT;
+  packet.write(sourceIp, 8, 'hex');
+  packet.write(destinationIp, 24, 'hex');
+  const pseudoHeader = ipv6PseudoHeader(packet.subarray(8, 24), packet.subarray(24, 40), message.length, ICMPV6);
   message.writeUInt16BE(internetChecksum(pseudoHeader, message), 2);
-  return frame;
+  return Buffer.concat([header, message]);
 }

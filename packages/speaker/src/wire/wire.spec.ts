@@ -248,8 +248,7 @@ describe('the wire', () => {
     const { wire, state, port, told } = setUp();
     const [foreign] = gratuitousArp(VIP, CLIENT_MAC);
     wire.own('public.0', undefined);
-    state.now = 50;
-    wire.announceDue();
+    for (state.now of [50, 1_000]) wire.announceDue();
     port.frames = [];
     for (state.now = 1_000; state.now < 2_000; state.now += 10) wire.frame(port, foreign);
     expect(port.frames.map((frame) => [frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal([
@@ -262,6 +261,32 @@ describe('the wire', () => {
     wire.announceDue();
     expect(port.frames).to.have.length(4);
     expect(state.wakeAt).to.equal(60_050);
+  });
+
+  it('asks a second after a takeover, and then every minute, whether another station has its addresses', () => {
+    const { wire, state, port } = setUp();
+    const vips = [...ROUTER.vips, { address: 'fd00:77::c8', uplink: 'eth0' }];
+    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    wire.own('public.0', undefined);
+    state.now = 999;
+    wire.announceDue();
+    expect(port.frames.filter(({ senderIp }) => senderIp === 0)).to.deep.equal([]);
+    for (state.now of [1_000, 61_000]) {
+      port.frames = [];
+      port.frames6 = [];
+      wire.announceDue();
+      expect(port.frames.flatMap(({ senderIp, targetIp }) => (senderIp === 0 ? [targetIp] : []))).to.deep.equal([
+        0x0a4d00c8, 0x0a4d00d0,
+      ]);
+      expect(port.frames6.flatMap(({ kind, target }) => (kind === 'solicitation' ? [target] : []))).to.deep.equal([
+        'fd0000770000000000000000000000c8',
+      ]);
+    }
+    port.frames = [];
+    state.leading = false;
+    state.now = 121_000;
+    wire.announceDue();
+    expect(port.frames).to.deep.equal([]);
   });
 
   it('does not defend what it may no longer answer for', () => {

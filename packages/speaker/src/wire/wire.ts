@@ -9,12 +9,12 @@
 
 import type { Election } from '../election/election.js';
 import { Announcer } from './announcer.js';
-import { decodeArpFrame, gratuitousArp } from './arp.js';
+import { arpProbe, decodeArpFrame, gratuitousArp } from './arp.js';
 import { Defence } from './defence.js';
 import { Lingering } from './lingering.js';
 import { formatMac } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
-import { decodeNdpFrame, unsolicitedAdvertisement } from './ndp.js';
+import { decodeNdpFrame, ndpProbe, unsolicitedAdvertisement } from './ndp.js';
 import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
 import { type VipKey, vipKey } from './vip-key.js';
 
@@ -56,12 +56,18 @@ interface Vip {
   virtualRouter: string;
 }
 
+/** After a takeover, ms. */
+const PROBE_AFTER_MS = 1_000;
+const PROBE_EVERY_MS = 60_000;
+
 /** How many frames go out in one system call; a queue of a NIC or a veth holds a few hundred. */
 const BATCH = 128;
 
 export class Wire {
   readonly #parts: WireComponents;
   readonly #announcer: Announcer;
+  /** When to ask whether another station has our VIPs. Those that keep quiet otherwise are found by it. */
+  readonly #prober = new Announcer({ burstMs: [0], refreshMs: PROBE_EVERY_MS });
   readonly #defence = new Defence();
   readonly #lingering = new Lingering();
   readonly #ports = new Map<string, Port>();
@@ -106,6 +112,8 @@ export class Wire {
     this.#lingering.end(name);
     this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
     this.#announcer.begin(name, this.#parts.clock());
+    // Not at once: the former owner may still answer.
+    this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
     this.announceDue();
     this.#parts.tell({ kind: 'own', virtualRouter: name, lapsed });
   }
@@ -114,6 +122,7 @@ export class Wire {
   yield(name: string, reason: string, handsOver: boolean): void {
     this.#owned.delete(name);
     this.#announcer.end(name);
+    this.#prober.end(name);
     if (handsOver) this.#lingering.begin(name);
     else this.#releaseRule(name);
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
@@ -152,6 +161,9 @@ export class Wire {
   announceDue(): void {
     for (const name of this.#announcer.due(this.#parts.clock())) {
       if (this.#mayAnswer(name)) this.#announce(this.#vipsOf.get(name) ?? []);
+    }
+    for (const name of this.#prober.due(this.#parts.clock())) {
+      if (this.#mayAnswer(name)) this.#send(this.#vipsOf.get(name) ?? [], probe);
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
     for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
@@ -233,7 +245,7 @@ export class Wire {
   }
 
   #wakeForNext(): void {
-    const times = [this.#announcer.nextAt, this.#defence.nextAt, this.#lingering.nextAt].filter(
+    const times = [this.#announcer.nextAt, this.#prober.nextAt, this.#defence.nextAt, this.#lingering.nextAt].filter(
       (at) => at !== undefined,
     );
     this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
@@ -262,14 +274,21 @@ export class Wire {
   /** Announces what a virtual router that is owned already has just got. */
   #announceNew(isNew: (vip: Vip) => boolean): void {
     for (const name of this.#owned) {
-      if (this.#vipsOf.get(name)?.some(isNew)) this.#announcer.begin(name, this.#parts.clock());
+      if (!this.#vipsOf.get(name)?.some(isNew)) continue;
+      this.#announcer.begin(name, this.#parts.clock());
+      this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
     }
     this.announceDue();
   }
 
   #announce(vips: readonly Vip[]): void {
+    this.#send(vips, announcements);
+  }
+
+  /** Each on its own interface. */
+  #send(vips: readonly Vip[], make: (ip: VipKey, mac: Buffer) => Buffer[]): void {
     for (const port of this.#ports.values()) {
-      const frames = vips.filter((vip) => vip.uplink === port.name).flatMap(({ ip }) => announcements(ip, port.mac));
+      const frames = vips.filter((vip) => vip.uplink === port.name).flatMap(({ ip }) => make(ip, port.mac));
       for (let start = 0; start < frames.length; start += BATCH) {
         this.#guarded(`announce on ${port.name}`, () => port.send(frames.slice(start, start + BATCH)));
       }
@@ -309,6 +328,10 @@ export class Wire {
 
 function announcements(ip: VipKey, mac: Buffer): Buffer[] {
   return typeof ip === 'number' ? gratuitousArp(ip, mac) : [unsolicitedAdvertisement(ip, mac)];
+}
+
+function probe(ip: VipKey, mac: Buffer): Buffer[] {
+  return [typeof ip === 'number' ? arpProbe(ip, mac) : ndpProbe(ip, mac)];
 }
 
 function toVips(router: WireVirtualRouter): Vip[] {

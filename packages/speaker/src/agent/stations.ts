@@ -1,0 +1,101 @@
+/**
+ * Stations on the LAN that answer for VIPs of ours, as this node has heard while it owned them: told to the controller by a ConfigMap of
+ * this node's own, so that no pool gives out an address that somebody else has. A station that was not heard of for ten minutes is
+ * forgotten; one that stays is heard of every minute.
+ */
+import { labels } from '@fairlead/api';
+import { configMaps, isKubeError, type KubeApi, type KubeObject, WorkQueue } from '@fairlead/kube';
+
+export interface StationsOptions {
+  client: Pick<KubeApi, 'get' | 'create' | 'update'>;
+  namespace: string;
+  node: string;
+  /** A report could not be written; it is tried again. */
+  onError: (error: Error) => void;
+  /** Monotonic milliseconds. */
+  clock?: () => number;
+}
+
+interface StationsMap extends KubeObject {
+  /** Each value: an address, and the hardware address of the station that has it. */
+  data?: Record<string, string>;
+}
+
+export const FORGET_AFTER_MS = 600_000;
+const LOOK_EVERY_MS = 60_000;
+
+export class Stations {
+  readonly #options: StationsOptions;
+  readonly #clock: () => number;
+  readonly #heard = new Map<string, { mac: string; at: number }>();
+  readonly #queue: WorkQueue;
+  readonly #forgetting: NodeJS.Timeout;
+
+  constructor(options: StationsOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#queue = new WorkQueue({
+      process: (_, signal) => this.#write(signal),
+      backoff: { baseMs: 500, maxMs: 30_000 },
+      onError: (error, _, failures) => {
+        if (failures === 1 && !isKubeError(error, 'FL_KUBE_CONFLICT')) options.onError(error);
+      },
+    });
+    this.#forgetting = setInterval(() => this.forget(), LOOK_EVERY_MS);
+    this.#forgetting.unref();
+  }
+
+  /** A station with this hardware address has answered for, or announced, the address. */
+  heard(address: string, mac: string): void {
+    const isNews = this.#heard.get(address)?.mac !== mac;
+    this.#heard.set(address, { mac, at: this.#clock() });
+    if (isNews) this.#queue.add('report');
+  }
+
+  /** Drops what is too old. */
+  forget(): void {
+    const before = this.#heard.size;
+    for (const [address, { at }] of this.#heard) {
+      if (this.#clock() - at >= FORGET_AFTER_MS) this.#heard.delete(address);
+    }
+    if (this.#heard.size < before) this.#queue.add('report');
+  }
+
+  /** Resolves when what was heard is written, as far as it can be. */
+  idle(): Promise<void> {
+    return this.#queue.idle();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#forgetting);
+    await this.#queue.stop();
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const { client, namespace, node } = this.#options;
+    const name = `fairlead-stations-${node}`;
+    const data = Object.fromEntries(
+      [...this.#heard].map(([address, { mac }]) => [keyOf(address), `${address} ${mac}`]),
+    );
+    let found: StationsMap | undefined;
+    try {
+      found = await client.get<StationsMap>(configMaps, { namespace, name }, { signal });
+    } catch (error) {
+      if (!isKubeError(error, 'FL_KUBE_NOT_FOUND')) throw error;
+    }
+    if (found === undefined) {
+      const ours = { [labels.name]: 'fairlead', [labels.stations]: '' };
+      const metadata = { namespace, name, labels: ours };
+      await client.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data } as StationsMap, {
+        signal,
+      });
+    } else {
+      await client.update(configMaps, { ...found, data }, { signal });
+    }
+  }
+}
+
+/** Keys of a ConfigMap have no colons. */
+function keyOf(address: string): string {
+  return address.replaceAll(':', '-');
+}
