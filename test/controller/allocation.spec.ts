@@ -1,5 +1,6 @@
 import { services } from '@fairlead/kube';
 import { expect } from 'chai';
+import { labOnly, namespace } from './api-server.js';
 import { World } from './world.js';
 
 describe('controller: allocation', () => {
@@ -18,7 +19,7 @@ describe('controller: allocation', () => {
     expect(await world.condition('web', 'True', 'Allocated')).to.equal('192.0.2.8 from pool "public"');
     expect(await world.event('web', 'Normal', 'IPAllocated')).to.equal('Assigned 192.0.2.8 from pool "public"');
     expect(await world.event('public', 'Normal', 'PoolAccepted')).to.match(/^Accepted: 8 IPv4 addresses in 8 virtual/);
-    const service = world.services.get('default/web');
+    const service = world.services.get(`${namespace}/web`);
     expect(service?.status?.loadBalancer?.ingress).to.deep.equal([{ ip: '192.0.2.8', ipMode: 'Proxy' }]);
     expect(service?.metadata?.finalizers).to.deep.equal(['service.kubernetes.io/load-balancer-cleanup']);
     await world.used('public', 1);
@@ -33,14 +34,14 @@ describe('controller: allocation', () => {
     expect(await world.address('web')).to.equal('192.0.2.8');
   });
 
-  it('gives IPv6 to a Service whose first family is IPv6', async () => {
+  labOnly('wants a dual-stack cluster')('gives IPv6 to a Service whose first family is IPv6', async () => {
     await world.startController();
     await world.createPool('public', ['192.0.2.8/29', '2001:db8:0:1::/64']);
     await world.createService('six', { spec: { ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv6'] } });
     expect(await world.address('six')).to.equal('2001:db8:0:1::');
   });
 
-  it('leaves class-less Services alone, unless it is the default', async () => {
+  labOnly('would serve everybody')('leaves class-less Services alone, unless it is the default', async () => {
     const first = await world.startController();
     await world.createPool('public', ['192.0.2.8/29']);
     await world.createService('classless', { spec: { loadBalancerClass: undefined } });
@@ -63,9 +64,9 @@ describe('controller: allocation', () => {
     await world.condition('z-second', 'False', 'PoolExhausted');
     await world.createService('a-third');
     await world.condition('a-third', 'False', 'PoolExhausted');
-    await world.kube.delete(services, { namespace: 'default', name: 'first' });
+    await world.kube.delete(services, { namespace, name: 'first' });
     expect(await world.address('z-second')).to.equal('192.0.2.8');
-    expect(world.services.get('default/first'), 'the finalizer is off').to.equal(undefined);
+    expect(world.services.get(`${namespace}/first`), 'the finalizer is off').to.equal(undefined);
     expect(world.addresses()).to.deep.equal({ 'z-second': '192.0.2.8' });
   });
 
@@ -77,9 +78,9 @@ describe('controller: allocation', () => {
     await world.createService('waits');
     await world.condition('waits', 'False', 'PoolExhausted');
     const patch = { spec: { type: 'ClusterIP', loadBalancerClass: null } };
-    await world.kube.patch(services, { namespace: 'default', name: 'web' }, patch, { type: 'merge' });
+    await world.kube.patch(services, { namespace, name: 'web' }, patch, { type: 'merge' });
     expect(await world.address('waits')).to.equal('192.0.2.8');
-    const service = world.services.get('default/web');
+    const service = world.services.get(`${namespace}/web`);
     expect(service?.status?.conditions ?? []).to.deep.equal([]);
     expect(service?.metadata?.finalizers ?? []).to.deep.equal([]);
   });
@@ -91,7 +92,7 @@ describe('controller: allocation', () => {
     await world.createService('web', { pool: 'a' });
     await world.address('web');
     const patch = { metadata: { annotations: { 'fairlead.dev/address-pool': 'b' } } };
-    await world.kube.patch(services, { namespace: 'default', name: 'web' }, patch, { type: 'merge' });
+    await world.kube.patch(services, { namespace, name: 'web' }, patch, { type: 'merge' });
     await world.used('b', 1);
     await world.used('a', 0);
     expect(world.addresses()).to.deep.equal({ web: '198.51.100.1' });

@@ -1,5 +1,6 @@
 import { addressPools, services } from '@fairlead/kube';
 import { expect } from 'chai';
+import { namespace } from './api-server.js';
 import { World } from './world.js';
 
 describe('controller: bad input', () => {
@@ -14,7 +15,7 @@ describe('controller: bad input', () => {
     await world.createService('works', { pool: 'public' });
     await world.address('works');
     await world.used('public', 1);
-    version = world.services.get('default/works')!.metadata!.resourceVersion!;
+    version = world.services.get(`${namespace}/works`)!.metadata!.resourceVersion!;
   });
   afterEach(() => world.stop());
 
@@ -23,7 +24,7 @@ describe('controller: bad input', () => {
     await world.createService('another', { pool: 'public' });
     expect(await world.address('another')).to.equal('192.0.2.1');
     expect(world.addresses().works).to.equal('192.0.2.0');
-    expect(world.services.get('default/works')!.metadata!.resourceVersion).to.equal(version);
+    expect(world.services.get(`${namespace}/works`)!.metadata!.resourceVersion).to.equal(version);
   }
 
   it('an invalid pool is not accepted: condition and Event name the place, the fault and the remedy', async () => {
@@ -73,7 +74,7 @@ describe('controller: bad input', () => {
 
   it('a Service that has an address and then names a pool that does not exist keeps it, and says so', async () => {
     const patch = { metadata: { annotations: { 'fairlead.dev/address-pool': 'publik' } } };
-    await world.kube.patch(services, { namespace: 'default', name: 'works' }, patch, { type: 'merge' });
+    await world.kube.patch(services, { namespace, name: 'works' }, patch, { type: 'merge' });
     expect(await world.condition('works', 'True', 'PoolNotFound')).to.match(/^keeps 192\.0\.2\.0 from pool "public"; /);
     expect(world.addresses()).to.deep.equal({ works: '192.0.2.0' });
   });
@@ -87,7 +88,7 @@ describe('controller: bad input', () => {
     expect(world.addresses()).to.deep.equal({ works: '192.0.2.0' });
     await world.editPool('public', { addresses: ['192.0.2.0/31'] });
     expect(await world.address('new')).to.equal('192.0.2.1');
-    expect(world.services.get('default/works')!.metadata!.resourceVersion).to.equal(version);
+    expect(world.services.get(`${namespace}/works`)!.metadata!.resourceVersion).to.equal(version);
   });
 
   it('a pool that no longer lists an address in use lets it drain', async () => {
@@ -107,7 +108,7 @@ describe('controller: bad input', () => {
     );
     await world.event('public', 'Warning', 'PoolDeletionBlocked');
     expect(world.addresses()).to.deep.equal({ works: '192.0.2.0' });
-    await world.kube.delete(services, { namespace: 'default', name: 'works' });
+    await world.kube.delete(services, { namespace, name: 'works' });
     await world.gone(addressPools, 'public');
   });
 

@@ -4,6 +4,7 @@ import { type AddressPool, labels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { until } from '@fairlead/cli';
 import { addressPools, configMaps, type KubeObject, namespaces, nodes, services } from '@fairlead/kube';
 import { expect } from 'chai';
+import { labOnly, namespace } from './api-server.js';
 import { World } from './world.js';
 
 function nodeObject(name: string, address: string, podCIDR?: string): KubeObject {
@@ -59,7 +60,7 @@ describe('controller: pools', () => {
     ],
   ];
   for (const [what, addresses, reason, culprit] of refused) {
-    it(`refuses addresses of ${what}, and names it`, async () => {
+    labOnly('needs its networks, and a Node')(`refuses addresses of ${what}, and names it`, async () => {
       await world.kube.create(nodes, nodeObject('n1', '192.0.2.201', '10.244.3.0/24'));
       await world.startController('c1', { podCidrs: ['10.200.0.0/16'] });
       await world.createPool('public', [addresses]);
@@ -67,7 +68,7 @@ describe('controller: pools', () => {
     });
   }
 
-  it('never gives out the address of a node, and says which node has it', async () => {
+  labOnly('creates Nodes')('never gives out the address of a node, and says which node has it', async () => {
     await world.kube.create(nodes, nodeObject('n1', '192.0.2.0'));
     await world.startController();
     await world.createPool('public', ['192.0.2.0/30']);
@@ -105,7 +106,7 @@ describe('controller: pools', () => {
     await world.condition('web', 'False', 'NoPool');
     await world.kube.patch(
       namespaces,
-      { name: 'default' },
+      { name: namespace },
       { metadata: { labels: { team: 'edge' } } },
       { type: 'merge' },
     );
@@ -117,14 +118,14 @@ describe('controller: pools', () => {
     await world.createPool('public', ['192.0.2.0/31'], { coolDownSeconds: 3600 });
     await world.createService('web');
     await world.address('web');
-    await world.kube.delete(services, { namespace: 'default', name: 'web' });
+    await world.kube.delete(services, { namespace, name: 'web' });
     await cooling('public', 1);
     await world.createService('stranger');
     expect(await world.address('stranger')).to.equal('192.0.2.1');
     await world.createService('web');
     expect(await world.address('web'), 'its former one').to.equal('192.0.2.0');
-    await world.kube.delete(services, { namespace: 'default', name: 'web' });
-    await world.gone(services, 'web', 'default');
+    await world.kube.delete(services, { namespace, name: 'web' });
+    await world.gone(services, 'web', namespace);
     await cooling('public', 1);
     await first.stop();
     await world.startController('c2');
@@ -139,7 +140,7 @@ describe('controller: pools', () => {
     await world.address('web');
     await world.createService('late');
     await world.condition('late', 'False', 'PoolExhausted');
-    await world.kube.delete(services, { namespace: 'default', name: 'web' });
+    await world.kube.delete(services, { namespace, name: 'web' });
     expect(await world.address('late')).to.equal('192.0.2.0');
     await cooling('public', 0);
   });

@@ -2,6 +2,7 @@
 
 import { services } from '@fairlead/kube';
 import { expect } from 'chai';
+import { labOnly, namespace } from './api-server.js';
 import { World } from './world.js';
 
 describe('controller: requests', () => {
@@ -13,11 +14,11 @@ describe('controller: requests', () => {
   });
   afterEach(() => world.stop());
 
-  const key = (name: string) => ({ namespace: 'default', name });
+  const key = (name: string) => ({ namespace, name });
   const annotate = (name: string, annotations: Record<string, string>) =>
     world.kube.patch(services, key(name), { metadata: { annotations } }, { type: 'merge' });
 
-  it('gives a dual-stack Service an address of each family', async () => {
+  labOnly('wants a dual-stack cluster')('gives a dual-stack Service an address of each family', async () => {
     await world.createService('web', { spec: { ipFamilyPolicy: 'RequireDualStack' } });
     await world.address('web');
     expect(world.addresses()).to.deep.equal({ web: '192.0.2.8 2001:db8:0:1::' });
@@ -27,7 +28,9 @@ describe('controller: requests', () => {
     await world.createService('web', { spec: { loadBalancerIP: '192.0.2.12' } });
     expect(await world.address('web')).to.equal('192.0.2.12');
     await world.createService('late', { spec: { loadBalancerIP: '192.0.2.12' } });
-    expect(await world.condition('late', 'False', 'AddressUnavailable')).to.include('belongs to Service default/web');
+    expect(await world.condition('late', 'False', 'AddressUnavailable')).to.include(
+      `belongs to Service ${namespace}/web`,
+    );
     await world.kube.delete(services, key('web'));
     expect(await world.address('late')).to.equal('192.0.2.12');
   });

@@ -1,6 +1,7 @@
 import { leases, services } from '@fairlead/kube';
 import type { LeaseObject } from '@fairlead/lease-lock';
 import { expect } from 'chai';
+import { namespace } from './api-server.js';
 import { World } from './world.js';
 
 /** Fast, and still with a margin that a busy machine keeps. */
@@ -46,7 +47,7 @@ describe('controller: restarts and replicas', () => {
     const first = await world.startController();
     await createServices(5);
     await first.stop();
-    await world.kube.delete(services, { namespace: 'default', name: 's2' });
+    await world.kube.delete(services, { namespace, name: 's2' });
     await world.createService('new1');
     await world.createService('new2');
     await world.startController('c2');

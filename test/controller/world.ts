@@ -6,7 +6,7 @@ import { type Controller, type ControllerOptions, startController } from '@fairl
 import { addressPools, events, Informer, KubeClient, type KubeObject, services } from '@fairlead/kube';
 import type { CoreV1Event, V1Service } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { type ApiServer, newApiServer } from './api-server.js';
+import { namespace, newApiServer, type TestServer } from './api-server.js';
 
 /** Writes that these suites count: what a controller does to Services and pools. */
 const WRITES = ['patch', 'update'].flatMap((verb) =>
@@ -16,7 +16,7 @@ const WRITES = ['patch', 'update'].flatMap((verb) =>
 );
 
 export class World {
-  readonly server: ApiServer;
+  readonly server: TestServer;
   readonly kube: KubeClient;
   readonly services: Informer<V1Service>;
   readonly pools: Informer<AddressPool>;
@@ -35,15 +35,15 @@ export class World {
     return world;
   }
 
-  private constructor(server: ApiServer, url: string) {
+  private constructor(server: TestServer, url: string) {
     this.server = server;
     this.#url = url;
     this.kube = new KubeClient({ server: url });
-    const informer = <T extends KubeObject>(resource: typeof services) => {
-      const made = new Informer<T>({ client: this.kube, resource, backoff: { baseMs: 5, maxMs: 50 } });
+    const informer = <T extends KubeObject>(resource: typeof services, only?: { namespace: string }) => {
+      const made = new Informer<T>({ client: this.kube, resource, ...only, backoff: { baseMs: 5, maxMs: 50 } });
       return made.on('error', () => {}); // faults are ordered here; what matters is what is seen in the end
     };
-    this.services = informer<V1Service>(services);
+    this.services = informer<V1Service>(services, { namespace });
     this.pools = informer<AddressPool>(addressPools);
     this.events = informer<CoreV1Event>(events);
   }
@@ -164,7 +164,7 @@ export function serviceObject(name: string, { pool, spec }: { pool?: string; spe
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, namespace: 'default', ...(pool && { annotations: { [annotations.addressPool]: pool } }) },
+    metadata: { name, namespace, ...(pool && { annotations: { [annotations.addressPool]: pool } }) },
     spec: {
       type: 'LoadBalancer',
       loadBalancerClass: LOAD_BALANCER_CLASS,

@@ -10,11 +10,11 @@ import {
   services,
 } from '@fairlead/kube';
 import { expect } from 'chai';
-import { type ApiServer, newApiServer } from '../controller/api-server.js';
+import { type ApiServer, labOnly, namespace, newApiServer, type TestServer } from '../controller/api-server.js';
 
 describe('kube: client and informer against an API server', function () {
   this.timeout(10_000);
-  let server: ApiServer;
+  let server: TestServer;
   let client: KubeClient;
   let informer: Informer<KubeObject>;
   let changes: string[];
@@ -29,7 +29,7 @@ describe('kube: client and informer against an API server', function () {
     informer = new Informer({
       client,
       resource: services,
-      namespace: 'default',
+      namespace,
       labelSelector: 'spec=yes',
       pageSize: 2,
       backoff: { baseMs: 5, maxMs: 50 },
@@ -48,16 +48,16 @@ describe('kube: client and informer against an API server', function () {
   });
 
   async function create(name: string): Promise<void> {
-    const metadata = { namespace: 'default', name, labels: { spec: 'yes' } };
+    const metadata = { namespace, name, labels: { spec: 'yes' } };
     await client.create(services, { metadata, spec: { ports: [{ port: 80 }] } } as KubeObject);
   }
 
   async function touch(name: string, text: string): Promise<void> {
     const body = { metadata: { annotations: { text } } };
-    await client.patch(services, { namespace: 'default', name }, body, { type: 'merge' });
+    await client.patch(services, { namespace, name }, body, { type: 'merge' });
   }
 
-  const remove = (name: string) => client.delete(services, { namespace: 'default', name });
+  const remove = (name: string) => client.delete(services, { namespace, name });
 
   /** Not everything that is waited for here is an event: a watch counts as soon as the server has registered it. */
   async function until(condition: () => boolean): Promise<void> {
@@ -75,11 +75,12 @@ describe('kube: client and informer against an API server', function () {
   }
   let truth: string[] = [];
   async function converged(): Promise<void> {
-    const { items } = await client.list(services, { namespace: 'default', labelSelector: 'spec=yes' });
+    const { items } = await client.list(services, { namespace, labelSelector: 'spec=yes' });
     truth = items.map((object) => `${keyOf(object)}@${object.metadata?.resourceVersion}`).sort();
     await until(isTrue);
   }
 
+  const lab = () => server as ApiServer;
   const watched = () => server.watchCount > 0;
 
   it('follows what happens, from pages and from the watch', async () => {
@@ -92,8 +93,8 @@ describe('kube: client and informer against an API server', function () {
     await remove('b');
     await until(() => changes.length >= 8);
     expect(changes.slice(5)).to.deep.equal(['add f', 'update a', 'delete b']);
-    expect(informer.get('default/a')).to.include({ apiVersion: 'v1', kind: 'Service' });
-    expect(informer.get('default/a')?.metadata).not.to.have.property('managedFields');
+    expect(informer.get(`${namespace}/a`)).to.include({ apiVersion: 'v1', kind: 'Service' });
+    expect(informer.get(`${namespace}/a`)?.metadata).not.to.have.property('managedFields');
     await converged();
   });
 
@@ -111,49 +112,52 @@ describe('kube: client and informer against an API server', function () {
     expect(changes).to.deep.equal(['add a', 'update a', 'update a', 'update a', 'update a']);
   });
 
-  it('lists anew when the history that it missed is gone, and reports the difference', async () => {
-    for (const name of ['gone', 'again', 'same', 'changed']) await create(name);
-    informer.start();
-    await informer.synced;
-    await until(watched);
-    changes.length = 0;
-    // Whoever watches from now on is turned away, until everything has happened and the history is gone.
-    server.faults.next(500, { match: { verb: 'watch' }, count: 1_000_000 });
-    server.endWatches({ abrupt: true });
-    await remove('gone');
-    await remove('again');
-    await create('again');
-    await create('new');
-    await touch('changed', 'x');
-    server.compact();
-    server.faults.clear();
-    await converged();
-    expect(changes).to.have.members(['delete gone', 'delete again', 'add again', 'add new', 'update changed']);
-    expect(informer.counters.lists).to.equal(2);
-  });
+  labOnly('forgets the history')(
+    'lists anew when the history that it missed is gone, and reports the difference',
+    async () => {
+      for (const name of ['gone', 'again', 'same', 'changed']) await create(name);
+      informer.start();
+      await informer.synced;
+      await until(watched);
+      changes.length = 0;
+      // Whoever watches from now on is turned away, until everything has happened and the history is gone.
+      server.faults.next(500, { match: { verb: 'watch' }, count: 1_000_000 });
+      server.endWatches({ abrupt: true });
+      await remove('gone');
+      await remove('again');
+      await create('again');
+      await create('new');
+      await touch('changed', 'x');
+      lab().compact();
+      server.faults.clear();
+      await converged();
+      expect(changes).to.have.members(['delete gone', 'delete again', 'add again', 'add new', 'update changed']);
+      expect(informer.counters.lists).to.equal(2);
+    },
+  );
 
-  it('lists anew after an ERROR event', async () => {
+  labOnly('puts an ERROR into a watch')('lists anew after an ERROR event', async () => {
     await create('a');
     informer.start();
     await informer.synced;
     await until(watched);
     const { ApiError } = await errorsOf();
-    server.failWatches(new ApiError(410, 'Expired', 'too old resource version'));
+    lab().failWatches(new ApiError(410, 'Expired', 'too old resource version'));
     await touch('a', 'x');
     await converged();
     expect(informer.counters.lists).to.equal(2);
     expect(errors).to.deep.equal([]);
   });
 
-  it('bookmarks spare it a new list when the history is gone', async () => {
+  labOnly('forgets the history, creates Nodes')('bookmarks spare it a new list when the history is gone', async () => {
     await create('a');
     informer.start();
     await informer.synced;
     await until(watched);
     // Changes elsewhere, none of them its own.
     for (let i = 0; i < 10; i++) await client.create(nodes, { metadata: { name: `n${i}` } });
-    server.sendBookmarks();
-    server.compact();
+    lab().sendBookmarks();
+    lab().compact();
     server.endWatches();
     await until(() => informer.counters.watches === 2 && watched());
     await touch('a', 'x');
@@ -183,10 +187,10 @@ describe('kube: client and informer against an API server', function () {
   it('a request that the server never answers ends at its deadline, and the client goes on', async () => {
     await create('a');
     server.faults.hold();
-    const failed = await client.get(services, { namespace: 'default', name: 'a' }, { timeoutMs: 100 }).catch((e) => e);
+    const failed = await client.get(services, { namespace, name: 'a' }, { timeoutMs: 100 }).catch((e) => e);
     expect(failed).to.have.property('code', 'FL_KUBE_TIMEOUT');
     server.faults.release();
-    expect((await client.get(services, { namespace: 'default', name: 'a' })).metadata?.name).to.equal('a');
+    expect((await client.get(services, { namespace, name: 'a' })).metadata?.name).to.equal('a');
   });
 
   it('tells a write whose answer was lost from one that was refused', async () => {

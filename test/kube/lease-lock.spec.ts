@@ -4,11 +4,11 @@ import { Worker } from 'node:worker_threads';
 import { Informer, KubeClient, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseLockOptions, type LeaseObject } from '@fairlead/lease-lock';
 import { expect } from 'chai';
-import { type ApiServer, newApiServer } from '../controller/api-server.js';
+import { namespace, newApiServer, type TestServer } from '../controller/api-server.js';
 
 describe('lease-lock against an API server', function () {
   this.timeout(30_000);
-  let server: ApiServer;
+  let server: TestServer;
   let url: string;
   let client: KubeClient;
   let informer: Informer<LeaseObject>;
@@ -22,7 +22,7 @@ describe('lease-lock against an API server', function () {
     informer = new Informer<LeaseObject>({
       client,
       resource: leases,
-      namespace: 'default',
+      namespace,
       backoff: { baseMs: 5, maxMs: 50 },
     });
     const feed = (lease: LeaseObject) => {
@@ -49,7 +49,7 @@ describe('lease-lock against an API server', function () {
   function contender(identity: string, options: Partial<LeaseLockOptions> = {}): LeaseLock {
     const lock = new LeaseLock({
       client,
-      namespace: 'default',
+      namespace,
       name: 'lock',
       identity,
       leaseDurationMs: 3_000,
@@ -69,7 +69,7 @@ describe('lease-lock against an API server', function () {
     return lock;
   }
 
-  const stored = () => client.get<LeaseObject>(leases, { namespace: 'default', name: 'lock' });
+  const stored = () => client.get<LeaseObject>(leases, { namespace, name: 'lock' });
 
   it('hands over at a release, with one write by the successor', async () => {
     const a = await leading('a');
@@ -157,7 +157,7 @@ describe('lease-lock against an API server', function () {
 
   it('works in worker threads', async () => {
     const start = (identity: string) =>
-      new Worker(new URL('./lease-worker.js', import.meta.url), { workerData: { server: url, identity } });
+      new Worker(new URL('./lease-worker.js', import.meta.url), { workerData: { server: url, namespace, identity } });
     const a = start('a');
     expect((await once(a, 'message'))[0]).to.equal('acquired');
     const b = start('b');

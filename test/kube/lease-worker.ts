@@ -1,13 +1,13 @@
-/** One contender in a worker thread, as the speaker runs its locks: `{ server, identity }` in, events out. */
+/** One contender in a worker thread, as the speaker runs its locks: `{ server, namespace, identity }` in, events out. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { KubeClient, resolveConfig } from '@fairlead/kube';
 import { LeaseLock } from '@fairlead/lease-lock';
 
-const { server, identity } = workerData as { server: string; identity: string };
+const { server, namespace, identity } = workerData as Record<'server' | 'namespace' | 'identity', string>;
 const client = new KubeClient(await resolveConfig({ server }));
 const lock = new LeaseLock({
   client,
-  namespace: 'default',
+  namespace,
   name: 'lock',
   identity,
   leaseDurationMs: 3_000,

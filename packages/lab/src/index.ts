@@ -1,5 +1,13 @@
 /** An embedded data centre on one Linux machine: API server, nodes, clients, faults. */
-export { ApiServer, type ApiServerOptions, type FaultOptions, type ListenAddress } from './apiserver/index.js';
+export {
+  ApiError,
+  ApiServer,
+  type ApiServerOptions,
+  type FaultOptions,
+  Faults,
+  type ListenAddress,
+  type RequestInfo,
+} from './apiserver/index.js';
 export { DEFAULT_NODE_MONITOR_GRACE_MS } from './control-plane/control-plane.js';
 export { deployEcho, type EchoOptions } from './datacentre/echo.js';
 export { LabHost } from './datacentre/host.js';

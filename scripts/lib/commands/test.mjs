@@ -1,6 +1,6 @@
 /**
  * `npm test`: all suites, one after the other; `npm test -- unit net --grep TEXT` picks. The last line is
- * `N passed, N failed[, N skipped]`, everything added up.
+ * `N passed, N failed[, N skipped]`, everything added up. `npm run test:api` runs what can run against a cluster.
  */
 import { parseArgs } from 'node:util';
 import { Failure } from '../failure.mjs';
@@ -9,7 +9,7 @@ import { setup } from '../setup/setup.mjs';
 import { formatDuration, hasColors, paint, say, terminalHints } from '../steps.mjs';
 import { closingLine } from '../test/records.mjs';
 import { runSuite } from '../test/run-suite.mjs';
-import { SUITES } from '../test/suites.mjs';
+import { API_SUITE, SUITES } from '../test/suites.mjs';
 import { root } from '../tree.mjs';
 
 /** @typedef {import('../test/records.mjs').SuiteResult} SuiteResult */
@@ -48,16 +48,22 @@ export async function main(args) {
 
 /** @param {string[]} args */
 function parse(args) {
-  const names = [LINT, ...SUITES].map(({ name }) => name);
+  const names = [LINT, ...SUITES, API_SUITE].map(({ name }) => name);
   const usage = `Usage: npm test [-- ${names.join('|')} ... [--grep TEXT]]`;
   try {
     const { values, positionals } = parseArgs({ args, options: { grep: { type: 'string' } }, allowPositionals: true });
     const unknown = positionals.find((name) => !names.includes(name));
     if (unknown) throw new Error(`there is no suite "${unknown}"`);
-    /** @type {(typeof LINT | import('../test/suites.mjs').Suite)[]} */ const all = [LINT, ...SUITES];
-    const chosen = all.filter(({ name }) =>
-      positionals.length > 0 ? positionals.includes(name) : values.grep === undefined || name !== LINT.name,
-    );
+    /** @type {(typeof LINT | import('../test/suites.mjs').Suite)[]} */ const all = [LINT, ...SUITES, API_SUITE];
+    const chosen = all.filter((suite) => {
+      if (positionals.length > 0) return positionals.includes(suite.name);
+      return suite !== API_SUITE && (values.grep === undefined || suite !== LINT);
+    });
+    if (chosen.includes(API_SUITE) && !process.env.FAIRLEAD_TEST_KUBECONFIG) {
+      throw new Error(
+        'the suite api needs a cluster: set FAIRLEAD_TEST_KUBECONFIG to the kubeconfig of one without Fairlead',
+      );
+    }
     // A forgotten .only would silently leave out all the rest.
     return { chosen, mochaOptions: values.grep === undefined ? ['--forbid-only'] : ['--grep', values.grep] };
   } catch (error) {

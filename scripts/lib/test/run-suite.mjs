@@ -9,7 +9,7 @@ import { formatDuration, say, terminalHints } from '../steps.mjs';
 import { withTemporaryFolder } from '../temporary.mjs';
 import { root } from '../tree.mjs';
 import { sumUp } from './records.mjs';
-import { specFiles } from './suites.mjs';
+import { API_SUITE, specFiles } from './suites.mjs';
 
 /** @typedef {import('./records.mjs').SuiteResult} SuiteResult */
 
@@ -40,7 +40,9 @@ async function runMocha(suite, args, outDir) {
   const reporter = join(root, 'scripts', 'lib', 'test', 'reporter.mjs');
   const timeout = String(suite.testTimeoutMs);
   const argv = [process.execPath, mocha, '--reporter', reporter, '--timeout', timeout, ...args];
-  const env = { ...terminalHints(), FAIRLEAD_TEST_RECORDS: records };
+  // Whoever has the variable set still has all other suites leave that cluster alone.
+  const kubeconfig = suite === API_SUITE ? process.env.FAIRLEAD_TEST_KUBECONFIG : undefined;
+  const env = { ...terminalHints(), FAIRLEAD_TEST_RECORDS: records, FAIRLEAD_TEST_KUBECONFIG: kubeconfig };
   const { timeoutMs } = suite;
   const isIpvs = suite.kind === 'ipvs';
   let started = !isIpvs;

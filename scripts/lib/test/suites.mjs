@@ -60,6 +60,16 @@ export function kindOf(path) {
   return /\.ipvs\.spec\.\w+$/.test(path) ? 'ipvs' : 'plain';
 }
 
+/** Specs of `system` that can run against a cluster instead of the lab's API server; never by itself. @type {Suite} */
+export const API_SUITE = {
+  name: 'api',
+  title: 'the API server of FAIRLEAD_TEST_KUBECONFIG',
+  kind: 'plain',
+  has: (path) => /^test\/(controller|kube)\//.test(path),
+  testTimeoutMs: 60_000,
+  timeoutMs: 20 * 60_000,
+};
+
 /**
  * @param {Suite} suite @param {string} root
  * @returns {string[]} the files to run, relative to `root`
