@@ -38,17 +38,18 @@ const lasting: Creation[] = [];
 const isLasting = ({ resource: { plural } }: Creation) =>
   plural === namespaces.plural || plural === customResourceDefinitions.plural;
 
+const open = new Set<Front>();
+
 /** A server for one spec; its `close` removes from the cluster what the spec created. */
 export async function newFront(): Promise<Front> {
-  return new Front(await loadKubeconfig(kubeconfig!), async (created) => {
+  const front = new Front(await loadKubeconfig(kubeconfig!), async (created) => {
+    open.delete(front);
     lasting.push(...created.filter(isLasting));
-    await withCluster((kube) =>
-      remove(
-        kube,
-        created.filter((each) => !isLasting(each)),
-      ),
-    );
+    const passing = created.filter((each) => !isLasting(each));
+    if (passing.length > 0) await withCluster((kube) => remove(kube, passing));
   });
+  open.add(front);
+  return front;
 }
 
 if (isRemote) {
@@ -67,13 +68,36 @@ if (isRemote) {
   });
   after('the cluster is as it was', async function () {
     this.timeout(120_000);
-    if (lasting.length === 0) return;
-    await withCluster(async (kube) => {
-      const pools = await poolNames(kube);
-      const isOwn = ({ object }: Creation) => object.metadata?.name === namespace;
-      // Whoever has installed Fairlead in the meantime needs all but the namespace of the tests.
-      await remove(kube, pools.length === 0 ? lasting : lasting.filter(isOwn));
+    await removeLasting();
+  });
+  // Whoever interrupts the run has mocha leave its hooks out.
+  for (const [signal, exitCode] of [
+    ['SIGHUP', 129],
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, async () => {
+      try {
+        await Promise.all([...open].map((front) => front.close()));
+        await removeLasting();
+      } catch (error) {
+        console.error(`Not everything that was made in the cluster of ${kubeconfig} could be removed:`, error);
+      } finally {
+        process.exit(exitCode);
+      }
     });
+  }
+}
+
+/** Whoever has installed Fairlead in the meantime needs all but the namespace of the tests. */
+async function removeLasting(): Promise<void> {
+  if (lasting.length === 0) return;
+  await withCluster(async (kube) => {
+    const isFree = (await poolNames(kube)).length === 0;
+    await remove(
+      kube,
+      lasting.filter(({ object }) => isFree || object.metadata?.name === namespace),
+    );
   });
 }
 
