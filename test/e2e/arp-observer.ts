@@ -4,16 +4,7 @@ import { parseAddress } from '@fairlead/api';
 import type { LabHost } from '@fairlead/lab';
 import { Rtnetlink } from '@fairlead/netlink';
 import { constants, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
-import {
-  ARP_REPLY,
-  ARP_REQUEST,
-  BROADCAST_MAC,
-  decodeArpFrame,
-  encodeArpFrame,
-  formatMac,
-  parseMac,
-  ZERO_MAC,
-} from '@fairlead/speaker';
+import { ARP_REPLY, arpProbe, decodeArpFrame, formatMac, parseMac } from '@fairlead/speaker';
 
 export interface Answer {
   /** Monotonic ms. */
@@ -57,15 +48,7 @@ export class ArpObserver {
       () => this.close(), // the lab is being removed
     );
     // A probe (RFC 5227): its sender address is empty, so that nobody's cache is changed by being observed.
-    const question = encodeArpFrame({
-      destination: BROADCAST_MAC,
-      source: mac,
-      operation: ARP_REQUEST,
-      senderMac: mac,
-      senderIp: 0,
-      targetMac: ZERO_MAC,
-      targetIp: ip,
-    });
+    const question = arpProbe(ip, mac);
     this.#timer = setInterval(() => this.#socket.send(question), ASK_EVERY_MS);
   }
 

@@ -4,6 +4,7 @@
  * the Service says so). Pure.
  */
 
+import { familyOf } from '@fairlead/ipvs';
 import type { WireVip, WireVirtualRouter } from '../wire/messages.js';
 import type { AssignedRouter } from './assignment.js';
 import type { HostInterface } from './uplinks.js';
@@ -16,8 +17,8 @@ export function contestable(
   const running = new Set(interfaces.filter((candidate) => candidate.running).map(({ name }) => name));
   return routers.flatMap((router) => {
     const vips: WireVip[] = [];
-    for (const isFamily of [isIpv4, isIpv6]) {
-      const ofFamily = router.vips.filter(({ address }) => isFamily(address));
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      const ofFamily = router.vips.filter(({ address }) => familyOf(address) === family);
       if (ofFamily.every(({ uplink }) => uplink === undefined)) continue;
       for (const { address, uplink } of ofFamily) {
         if (uplink === undefined || !running.has(uplink)) return [];
@@ -26,12 +27,4 @@ export function contestable(
     }
     return vips.length > 0 ? [{ ...router, vips }] : [];
   });
-}
-
-function isIpv6(address: string): boolean {
-  return address.includes(':');
-}
-
-function isIpv4(address: string): boolean {
-  return !isIpv6(address);
 }

@@ -1,6 +1,6 @@
 /** What a raw IPv4 socket receives, which is the whole packet (raw(7)). */
 
-import { addressText } from './ip.js';
+import { decodeAddress } from '@fairlead/netlink';
 
 export interface Ipv4Packet {
   from: string;
@@ -12,5 +12,5 @@ export interface Ipv4Packet {
 export function ipv4Packet(data: Buffer): Ipv4Packet | undefined {
   const headerLength = (data[0]! & 0x0f) * 4;
   if (data.length < 20 || headerLength < 20 || data.length < headerLength) return undefined;
-  return { from: addressText(data.subarray(12, 16)), ttl: data[8]!, payload: data.subarray(headerLength) };
+  return { from: decodeAddress(data.subarray(12, 16), 'ipv4'), ttl: data[8]!, payload: data.subarray(headerLength) };
 }

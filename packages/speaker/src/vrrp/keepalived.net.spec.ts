@@ -5,10 +5,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Rtnetlink } from '@fairlead/netlink';
+import { type Family, Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
-import type { Family } from './ip.js';
 import { VrrpTransport } from './transport.js';
 import { VrrpElection, virtualRouterId } from './vrrp-election.js';
 

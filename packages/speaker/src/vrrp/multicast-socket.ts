@@ -1,7 +1,8 @@
 /** Advertisements to and from VRRP's multicast group on one interface. What has passed a router is not heard (hop limit 255). */
 
+import { encodeAddress, type Family } from '@fairlead/netlink';
 import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
-import { addressBytes, type Family } from './ip.js';
+import { ipv6Membership } from '../wire/ipv6-membership.js';
 import { ipv4Packet } from './ipv4-packet.js';
 import { type AdvertisementSocket, HOP_LIMIT, type Packet, type TransportUplink } from './transport.js';
 
@@ -26,7 +27,7 @@ export class MulticastSocket implements AdvertisementSocket {
     const isIpv4 = family === 'ipv4';
     const address = GROUPS[family];
     this.source = source;
-    this.#group = addressBytes(address);
+    this.#group = encodeAddress(address);
     this.#sockaddr = isIpv4 ? sockaddrIn({ address }) : sockaddrIn6({ address, scopeId: uplink.index });
     this.#socket = new RawSocket({
       domain: isIpv4 ? constants.AF_INET : constants.AF_INET6,
@@ -65,7 +66,7 @@ export class MulticastSocket implements AdvertisementSocket {
     // struct ip_mreqn: group, local address (none: the interface decides), interface.
     const request = Buffer.alloc(12);
     this.#group.copy(request, 0);
-    writeInt(request, index, 8);
+    request.set(new Uint8Array(Int32Array.of(index).buffer), 8);
     this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_ADD_MEMBERSHIP, request);
     this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_MULTICAST_IF, request);
     this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_MULTICAST_TTL, HOP_LIMIT);
@@ -73,10 +74,7 @@ export class MulticastSocket implements AdvertisementSocket {
   }
 
   #joinIpv6(index: number, source: string): void {
-    // struct ipv6_mreq: group, interface.
-    const request = Buffer.alloc(20);
-    this.#group.copy(request, 0);
-    writeInt(request, index, 16);
+    const request = ipv6Membership(this.#group, index);
     this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_JOIN_GROUP, request);
     this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_MULTICAST_IF, index);
     this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_MULTICAST_HOPS, HOP_LIMIT);
@@ -92,10 +90,6 @@ function ipv6Packet({ data, address, control }: Message): { from: string; ttl: n
   );
   if (hopLimit === undefined) return undefined;
   return { from: parseSockaddrIn6(address).address, ttl: readInt(hopLimit.data), payload: data };
-}
-
-function writeInt(bytes: Buffer, value: number, offset: number): void {
-  bytes.set(new Uint8Array(Int32Array.of(value).buffer), offset);
 }
 
 function readInt(bytes: Buffer): number {

@@ -5,6 +5,8 @@
  * Sockets are opened as they are needed and follow the configuration: other uplinks, other own addresses, other peers.
  */
 
+import { parseAddress } from '@fairlead/api';
+import { encodeAddress, type Family, familyOf } from '@fairlead/netlink';
 import {
   type Advertisement,
   type ChecksumForm,
@@ -12,7 +14,6 @@ import {
   encodeAdvertisement,
   type Fault,
 } from './advertisement.js';
-import { addressBytes, addressNumber, type Family, familyOf } from './ip.js';
 import { MulticastSocket } from './multicast-socket.js';
 import { UnicastSocket } from './unicast-socket.js';
 
@@ -85,6 +86,11 @@ export interface Packet {
 /** RFC 9568 §5.1.1.3: whatever has passed a router has less. */
 export const HOP_LIMIT = 255;
 
+/** Addresses as numbers: among routers of one priority, the one with the higher address wins (RFC 9568 §6.4.3). */
+export function comparable(address: string): bigint {
+  return BigInt(parseAddress(address).value);
+}
+
 export class VrrpTransport {
   readonly #options: TransportOptions;
   #config: TransportConfig = { uplinks: [], self: [], peers: [] };
@@ -103,13 +109,13 @@ export class VrrpTransport {
 
   /** Opens what it takes to hear others on the segment. Throws a SystemError, or an Error where this node has no address there. */
   open(segment: Segment): { source: bigint } {
-    return { source: addressNumber(this.#socketFor(segment).source) };
+    return { source: comparable(this.#socketFor(segment).source) };
   }
 
   /** To everybody on the segment. Throws a SystemError. */
   send(advertisement: Advertisement, segment: Segment, checksum: ChecksumForm): void {
     const socket = this.#socketFor(segment);
-    const source = addressBytes(socket.source);
+    const source = encodeAddress(socket.source);
     socket.send((destination) => encodeAdvertisement(advertisement, { source, destination }, checksum));
   }
 
@@ -150,7 +156,7 @@ export class VrrpTransport {
     const { onReceived, onFault, onError } = this.#options;
     return {
       onPacket: ({ payload, from, destination }: Packet) => {
-        const decoded = decodeAdvertisement(payload, { source: addressBytes(from), destination });
+        const decoded = decodeAdvertisement(payload, { source: encodeAddress(from), destination });
         if (decoded.ok) onReceived({ advertisement: decoded.advertisement, checksum: decoded.checksum, family, from });
         else onFault(decoded.fault, from);
       },

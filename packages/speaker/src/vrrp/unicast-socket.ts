@@ -1,7 +1,7 @@
 /** Advertisements to and from peers by address. Only peers are heard: whoever else sends VRRP here means somebody else. */
 
+import { encodeAddress, type Family } from '@fairlead/netlink';
 import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
-import { addressBytes, type Family } from './ip.js';
 import { ipv4Packet } from './ipv4-packet.js';
 import { type AdvertisementSocket, HOP_LIMIT, type Packet } from './transport.js';
 
@@ -23,9 +23,9 @@ export class UnicastSocket implements AdvertisementSocket {
     const isIpv4 = family === 'ipv4';
     const sockaddr = (address: string) => (isIpv4 ? sockaddrIn({ address }) : sockaddrIn6({ address }));
     this.source = source;
-    this.#peers = peers.map((address) => ({ bytes: addressBytes(address), sockaddr: sockaddr(address) }));
+    this.#peers = peers.map((address) => ({ bytes: encodeAddress(address), sockaddr: sockaddr(address) }));
     const known = new Set(peers);
-    const destination = addressBytes(source);
+    const destination = encodeAddress(source);
     this.#socket = new RawSocket({
       domain: isIpv4 ? constants.AF_INET : constants.AF_INET6,
       type: constants.SOCK_RAW,

@@ -1,8 +1,8 @@
+import { encodeAddress } from '@fairlead/netlink';
 import { expect } from 'chai';
 import type { Contested } from '../election/election.js';
 import type { Advertisement, ChecksumForm } from './advertisement.js';
-import { addressBytes, addressNumber } from './ip.js';
-import type { Segment } from './transport.js';
+import { comparable, type Segment } from './transport.js';
 import { priorityOf, VrrpElection, virtualRouterId } from './vrrp-election.js';
 
 const A = 100;
@@ -35,7 +35,7 @@ function setUp(node = 'n2') {
     transport: {
       open: () => {
         if (world.failure) throw world.failure;
-        return { source: addressNumber(Object.keys(ADDRESSES).find((address) => ADDRESSES[address] === node)!) };
+        return { source: comparable(Object.keys(ADDRESSES).find((address) => ADDRESSES[address] === node)!) };
       },
       send: (advertisement, segment, checksum) => {
         if (world.failure) throw world.failure;
@@ -72,7 +72,7 @@ function setUp(node = 'n2') {
         virtualRouterId: virtualRouterId(name),
         priority,
         intervalMs: A,
-        addresses: [addressBytes(vip)],
+        addresses: [encodeAddress(vip)],
       },
     });
   return { world, election, wait, hear };

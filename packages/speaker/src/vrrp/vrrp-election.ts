@@ -7,11 +7,11 @@
  */
 
 import { stableHash } from '@fairlead/api';
+import { encodeAddress, familyOf } from '@fairlead/netlink';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
 import { type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
-import { addressBytes, addressNumber, familyOf } from './ip.js';
 import { type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
-import type { Received, Segment, VrrpTransport } from './transport.js';
+import { comparable, type Received, type Segment, type VrrpTransport } from './transport.js';
 
 export interface VrrpElectionOptions {
   /** This node's name. */
@@ -143,7 +143,7 @@ export class VrrpElection implements Election {
     if (contest === undefined) return;
     contest.checksum = checksum;
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
-    const heard = { priority, intervalMs, from: addressNumber(from) };
+    const heard = { priority, intervalMs, from: comparable(from) };
     const now = this.#options.clock();
     if (priority === 0 && !contest.owning && contest.claimant !== undefined) {
       this.#leftTo(contest.claimant, contest, heard, now);
@@ -190,7 +190,7 @@ export class VrrpElection implements Election {
     const family = spec.vips.some(({ address }) => familyOf(address) === 'ipv4') ? 'ipv4' : 'ipv6';
     const vips = spec.vips.filter(({ address }) => familyOf(address) === family);
     const segment: Segment = { family, uplink: vips[0]!.uplink };
-    const octets = vips.map(({ address }) => addressBytes(address));
+    const octets = vips.map(({ address }) => encodeAddress(address));
     const parts = {
       spec,
       segment,

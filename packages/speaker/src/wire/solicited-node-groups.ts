@@ -6,6 +6,7 @@
  */
 
 import { constants, RawSocket } from '@fairlead/raw-socket';
+import { ipv6Membership } from './ipv6-membership.js';
 import { solicitedNodeGroup } from './ndp.js';
 
 const GROUPS_PER_SOCKET = 100;
@@ -58,24 +59,24 @@ class Member {
   }
 
   join(group: string): void {
-    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_JOIN_GROUP, this.#request(group));
+    this.#socket.setsockopt(
+      constants.IPPROTO_IPV6,
+      constants.IPV6_JOIN_GROUP,
+      ipv6Membership(Buffer.from(group, 'hex'), this.#ifindex),
+    );
     this.count++;
   }
 
   leave(group: string): void {
-    this.#socket.setsockopt(constants.IPPROTO_IPV6, constants.IPV6_LEAVE_GROUP, this.#request(group));
+    this.#socket.setsockopt(
+      constants.IPPROTO_IPV6,
+      constants.IPV6_LEAVE_GROUP,
+      ipv6Membership(Buffer.from(group, 'hex'), this.#ifindex),
+    );
     this.count--;
   }
 
   close(): void {
     this.#socket.close();
-  }
-
-  /** struct ipv6_mreq: address, index of the interface. */
-  #request(group: string): Buffer {
-    const request = Buffer.alloc(20);
-    request.write(group, 0, 'hex');
-    new Int32Array(request.buffer, request.byteOffset + 16, 1)[0] = this.#ifindex;
-    return request;
   }
 }

@@ -125,7 +125,8 @@ const wire: Wire = new Wire({
   openPort: (uplink) =>
     new LanPort(uplink, {
       frame: (from, bytes) => wire.frame(from, bytes),
-      error: (from, error) => tell({ kind: 'error', message: `ARP socket on ${from.name}: ${error.message}` }),
+      error: (from, error) =>
+        tell({ kind: 'error', message: `socket for ARP and NDP on ${from.name}: ${error.message}` }),
     }),
   wakeAt: (at) => {
     clearTimeout(timer);
