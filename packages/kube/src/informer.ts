@@ -80,11 +80,13 @@ export class Informer<T extends KubeObject> {
   #running: Promise<void> | undefined;
 
   constructor(options: InformerOptions<T>) {
-    this.#options = options;
+    // The first list replaces the initial objects; nobody needs them after that.
+    const { initial = [], ...rest } = options;
+    this.#options = rest;
     this.#backoff = options.backoff ?? { baseMs: 200, maxMs: 10_000 };
     this.#random = options.random ?? Math.random;
     this.#transform = options.transform ?? dropManagedFields;
-    for (const object of options.initial ?? []) this.#objects.set(keyOf(object), object);
+    for (const object of initial) this.#objects.set(keyOf(object), object);
     const { promise, resolve, reject } = withResolvers();
     this.synced = promise;
     this.#resolveSynced = resolve;

@@ -108,7 +108,8 @@ class Agent implements Speaker {
   readonly #log: Logger;
   readonly #metrics: SpeakerMetrics;
   readonly #kube: KubeClient;
-  readonly #found: Found | undefined;
+  /** When the snapshot that this speaker may start from was written. */
+  readonly #knownSince: string | undefined;
   readonly #snapshot: Snapshot | undefined;
   readonly #watches: Watches;
   readonly #planner: Planner;
@@ -144,7 +145,7 @@ class Agent implements Speaker {
     this.#metrics = options.metrics ?? new SpeakerMetrics();
     this.#kube = kube;
     this.#planner = new Planner({ scheduler: options.scheduler, panicShare: options.panicShare });
-    this.#found = found;
+    this.#knownSince = found?.writtenAt;
     this.#watches = new Watches(kube, found?.contents);
     if (options.stateFolder !== undefined) {
       const contents = () => this.#watches.contents();
@@ -261,11 +262,11 @@ class Agent implements Speaker {
 
   /** Resolves when the cluster is known: from the API server, or, when none answers, from what was known last. */
   async #knowledge(watching: Promise<void>): Promise<void> {
-    if (this.#found === undefined) return watching;
+    if (this.#knownSince === undefined) return watching;
     const patience = new AbortController();
     const waited = sleep(API_PATIENCE_MS, 'in vain', { signal: patience.signal }).catch(() => undefined);
     if ((await Promise.race([watching, waited])) === 'in vain') {
-      const { writtenAt } = this.#found;
+      const writtenAt = this.#knownSince;
       this.#log.warn({ writtenAt }, `no API server has answered yet: starting from what was known at ${writtenAt}`);
     }
     patience.abort();
