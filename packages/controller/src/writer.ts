@@ -1,6 +1,6 @@
 /** Sends planned patches, one after the other, until the plan has nothing more to say. */
 
-import { isKubeError, type KubeClient, type KubeObject, parseKey, type Resource } from '@fairlead/kube';
+import { find, isKubeError, type KubeClient, type KubeObject, parseKey, type Resource } from '@fairlead/kube';
 import type { FreshCache } from './fresh-cache.js';
 import type { PlannedEvent, PlannedPatch } from './service-plan.js';
 
@@ -84,13 +84,8 @@ export class Writer {
     );
   }
 
-  async #read<T extends KubeObject>(resource: Resource, key: string, signal: AbortSignal): Promise<T | undefined> {
-    try {
-      return await this.#options.kube.get<T>(resource, parseKey(key), this.#limits(key, signal));
-    } catch (error) {
-      if (isKubeError(error, 'FL_KUBE_NOT_FOUND')) return undefined;
-      throw error;
-    }
+  #read<T extends KubeObject>(resource: Resource, key: string, signal: AbortSignal): Promise<T | undefined> {
+    return find<T>(this.#options.kube, resource, parseKey(key), this.#limits(key, signal));
   }
 
   #limits(key: string, signal: AbortSignal): { signal: AbortSignal; timeoutMs: number } {

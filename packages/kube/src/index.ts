@@ -11,6 +11,7 @@ export {
 } from './config.js';
 export { isKubeError, KubeError, type KubeErrorCode, type KubeErrorInit } from './error.js';
 export { EventRecorder, type EventRecorderOptions, type EventType } from './event-recorder.js';
+export { find, upsert } from './find.js';
 export { Informer, type InformerEvents, type InformerOptions } from './informer.js';
 export * from './objects.js';
 export * from './resources.js';

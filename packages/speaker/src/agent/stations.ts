@@ -4,7 +4,7 @@
  * forgotten; one that stays is heard of every minute.
  */
 import { labels } from '@fairlead/api';
-import { configMaps, isKubeError, type KubeApi, type KubeObject, WorkQueue } from '@fairlead/kube';
+import { configMaps, isKubeError, type KubeApi, type KubeObject, upsert, WorkQueue } from '@fairlead/kube';
 
 export interface StationsOptions {
   client: Pick<KubeApi, 'get' | 'create' | 'update'>;
@@ -77,21 +77,11 @@ export class Stations {
     const data = Object.fromEntries(
       [...this.#heard].map(([address, { mac }]) => [keyOf(address), `${address} ${mac}`]),
     );
-    let found: StationsMap | undefined;
-    try {
-      found = await client.get<StationsMap>(configMaps, { namespace, name }, { signal });
-    } catch (error) {
-      if (!isKubeError(error, 'FL_KUBE_NOT_FOUND')) throw error;
-    }
-    if (found === undefined) {
-      const ours = { [labels.name]: 'fairlead', [labels.stations]: '' };
-      const metadata = { namespace, name, labels: ours };
-      await client.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data } as StationsMap, {
-        signal,
-      });
-    } else {
-      await client.update(configMaps, { ...found, data }, { signal });
-    }
+    const metadata = { namespace, name, labels: { [labels.name]: 'fairlead', [labels.stations]: '' } };
+    const anew: StationsMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+    await upsert<StationsMap>(client, configMaps, { namespace, name }, (found = anew) => ({ ...found, data }), {
+      signal,
+    });
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { labels } from '@fairlead/api';
-import { isKubeError, type KubeApi, type KubeObject, leases, WorkQueue } from '@fairlead/kube';
+import { isKubeError, type KubeApi, leases, upsert, WorkQueue } from '@fairlead/kube';
 import type { LeaseObject } from '@fairlead/lease-lock';
 import { notesOf, settledAnnotations } from '../election/lease-notes.js';
 
@@ -64,38 +64,29 @@ export class LeaseRecord {
     if (router === undefined) return;
     const { client, namespace, node } = this.#options;
     const now = new Date(this.#options.wallClock?.() ?? Date.now()).toISOString().replace('Z', '000Z');
-    const found = await this.#find(leaseName, signal);
-    if (found?.spec?.holderIdentity === node && notesOf(found).claimedBy === undefined) return;
-    const spec = {
-      holderIdentity: node,
-      leaseDurationSeconds: DURATION_SECONDS,
-      acquireTime: now,
-      renewTime: now,
-      leaseTransitions: (found?.spec?.leaseTransitions ?? -1) + 1,
-    };
     const ours = { [labels.name]: 'fairlead', [labels.virtualRouter]: router.name };
-    const metadata = {
-      ...found?.metadata,
-      namespace,
-      name: leaseName,
-      labels: { ...found?.metadata?.labels, ...ours },
-      annotations: settledAnnotations(found?.metadata?.annotations ?? {}, node),
+    const recorded = (found: LeaseObject | undefined) => {
+      if (found?.spec?.holderIdentity === node && notesOf(found).claimedBy === undefined) return undefined;
+      const { labels: others, annotations = {}, ...metadata } = found?.metadata ?? {};
+      return {
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        metadata: {
+          ...metadata,
+          namespace,
+          name: leaseName,
+          labels: { ...others, ...ours },
+          annotations: settledAnnotations(annotations, node),
+        },
+        spec: {
+          holderIdentity: node,
+          leaseDurationSeconds: DURATION_SECONDS,
+          acquireTime: now,
+          renewTime: now,
+          leaseTransitions: (found?.spec?.leaseTransitions ?? -1) + 1,
+        },
+      } as LeaseObject;
     };
-    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec } as LeaseObject & KubeObject;
-    if (found === undefined) await client.create(leases, lease, { signal });
-    else await client.update(leases, lease, { signal });
-  }
-
-  async #find(name: string, signal: AbortSignal): Promise<LeaseObject | undefined> {
-    try {
-      return await this.#options.client.get<LeaseObject>(
-        leases,
-        { namespace: this.#options.namespace, name },
-        { signal },
-      );
-    } catch (error) {
-      if (isKubeError(error, 'FL_KUBE_NOT_FOUND')) return undefined;
-      throw error;
-    }
+    await upsert<LeaseObject>(client, leases, { namespace, name: leaseName }, recorded, { signal });
   }
 }
