@@ -8,9 +8,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientConfig, KubeObject, Resource } from '@fairlead/kube';
-import { type ApiError, Faults, type RequestInfo } from '@fairlead/lab';
+import { ApiError, Faults, type RequestInfo } from '@fairlead/lab';
 
 /** What a spec may do to its API server. */
 export interface TestServer {
@@ -48,7 +47,10 @@ export class Front extends EventEmitter<{ request: [RequestInfo] }> implements T
   readonly #watches = new Map<ServerResponse, IncomingMessage>();
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer({ keepAliveTimeout: 90_000, requestTimeout: 0 }, (request, response) => {
-    this.#serve(request, response).catch((error: Error) => response.destroy(error));
+    this.#serve(request, response).catch((error: Error) => {
+      if (error instanceof ApiError) refuse(response, error);
+      else response.destroy(error);
+    });
   });
 
   /** @param onClose removes what was created */
@@ -96,17 +98,8 @@ export class Front extends EventEmitter<{ request: [RequestInfo] }> implements T
     const counter = `${info.verb} ${info.resource}`;
     this.counts.set(counter, (this.counts.get(counter) ?? 0) + 1);
     this.emit('request', info);
-    await this.faults.admission();
-    const fault = this.faults.take(info);
-    if (fault?.kind === 'reset') {
-      request.socket.destroy();
-      return;
-    }
-    if (fault?.kind === 'status') {
-      refuse(response, fault.error);
-      return;
-    }
-    if (fault?.kind === 'delay') await sleep(fault.ms);
+    const fault = await this.faults.befall(info, request.socket);
+    if (fault === 'cut') return;
     const upstream = await this.#forward(request, body, info.verb === 'watch' ? response : undefined);
     const headers = Object.entries(upstream.headers).filter(([name]) => !OWN_HEADERS.includes(name));
     if (info.verb === 'watch' && upstream.statusCode === 200) {
@@ -122,7 +115,7 @@ export class Front extends EventEmitter<{ request: [RequestInfo] }> implements T
     if (upstream.statusCode === 201 && !info.resource.includes('/')) {
       this.#created.push({ resource, object: JSON.parse(answer.toString()) as KubeObject });
     }
-    if (fault?.kind === 'loseAnswer') {
+    if (fault === 'loseAnswer') {
       request.socket.destroy();
       return;
     }

@@ -2,6 +2,7 @@
  * Faults on order, for tests of clients: refuse the next requests, answer late, hold answers back, break connections.
  * What is ordered first happens first; a request takes at most one fault.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from './errors.js';
 
 /** One request, as faults, counts and logs name it. */
@@ -18,17 +19,15 @@ export interface RequestInfo {
 /** Which requests: every field that is given must be equal. */
 export type RequestMatch = Partial<Pick<RequestInfo, 'verb' | 'resource' | 'namespace' | 'name' | 'userAgent'>>;
 
-type Action =
+/** What is to be done to a request. */
+type Fault =
   | { kind: 'status'; error: ApiError; retryAfterSeconds?: number }
   | { kind: 'reset' }
   | { kind: 'delay'; ms: number }
   | { kind: 'loseAnswer' };
 
-/** What is to be done to a request. */
-export type Fault = Action;
-
 interface Order {
-  action: Action;
+  action: Fault;
   match: RequestMatch;
   left: number;
 }
@@ -101,8 +100,25 @@ export class Faults {
     this.release();
   }
 
+  /**
+   * What happens to a request before it is handled: it waits, its connection is broken (`cut`: nothing is left to do), or it is refused.
+   * `loseAnswer`: handle it, and break the connection then.
+   * @throws ApiError to answer with
+   */
+  async befall(request: RequestInfo, connection: { destroy(): void }): Promise<'cut' | 'loseAnswer' | undefined> {
+    await this.#admission();
+    const fault = this.#take(request);
+    if (fault?.kind === 'status') throw fault.error;
+    if (fault?.kind === 'delay') await sleep(fault.ms);
+    if (fault?.kind === 'reset') {
+      connection.destroy();
+      return 'cut';
+    }
+    return fault?.kind === 'loseAnswer' ? 'loseAnswer' : undefined;
+  }
+
   /** The fault for this request, taken off the list. */
-  take(request: RequestInfo): Fault | undefined {
+  #take(request: RequestInfo): Fault | undefined {
     const order = this.#orders.find(({ match }) =>
       Object.entries(match).every(([key, value]) => value === undefined || request[key as keyof RequestInfo] === value),
     );
@@ -112,12 +128,12 @@ export class Faults {
   }
 
   /** Resolves at once, or when requests that are held are released. */
-  admission(): Promise<void> | undefined {
+  #admission(): Promise<void> | undefined {
     const held = this.#held;
     return held && new Promise((resolve) => held.push(resolve));
   }
 
-  #order(action: Action, { match = {}, count = 1 }: FaultOptions): void {
+  #order(action: Fault, { match = {}, count = 1 }: FaultOptions): void {
     this.#orders.push({ action, match, left: count });
   }
 }

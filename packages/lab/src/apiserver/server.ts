@@ -10,7 +10,6 @@ import { EventEmitter } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { addBuiltins } from './builtins.js';
 import { crdStrategy } from './crds.js';
 import { ApiError, noSuchResource } from './errors.js';
@@ -209,19 +208,13 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
     this.counts.set(counter, (this.counts.get(counter) ?? 0) + 1);
     this.emit('request', info);
 
-    await this.faults.admission();
-    const fault = this.faults.take(info);
-    if (fault?.kind === 'reset') {
-      request.socket.destroy();
-      return undefined;
-    }
-    if (fault?.kind === 'status') throw fault.error;
-    if (fault?.kind === 'delay') await sleep(fault.ms);
+    const fault = await this.faults.befall(info, request.socket);
+    if (fault === 'cut') return undefined;
     if (failure) throw failure;
     const answer = target
       ? this.#handler.handle(request, response, target, query, body)
       : staticAnswer(request, path, this.registry, this.#openApi);
-    if (fault?.kind === 'loseAnswer') {
+    if (fault === 'loseAnswer') {
       request.socket.destroy();
       return undefined;
     }

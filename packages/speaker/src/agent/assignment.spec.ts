@@ -8,16 +8,7 @@ import {
   type Ground,
   type Unannounceable,
 } from './assignment.js';
-import type { HostInterface } from './uplinks.js';
-
-const eth0: HostInterface = {
-  name: 'eth0',
-  index: 2,
-  mac: '02:00:00:00:00:01',
-  mtu: 1500,
-  running: true,
-  addresses: [{ address: '10.77.0.11', prefixLength: 24 }],
-};
+import { eth0 } from './interfaces.spec.helpers.js';
 
 function pool(name: string, addresses: string[], more: object = {}): ParsedPool {
   const parsed = parseAddressPool({ metadata: { name }, spec: { addresses, ...more } });

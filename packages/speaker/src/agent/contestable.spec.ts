@@ -1,16 +1,7 @@
 import { expect } from 'chai';
 import type { AssignedRouter } from './assignment.js';
 import { contestable } from './contestable.js';
-import type { HostInterface } from './uplinks.js';
-
-const eth0: HostInterface = {
-  name: 'eth0',
-  index: 2,
-  mac: '02:00:00:00:00:0a',
-  mtu: 1500,
-  running: true,
-  addresses: [],
-};
+import { eth0 } from './interfaces.spec.helpers.js';
 
 function router(vips: AssignedRouter['vips']): AssignedRouter {
   const router = { name: 'public.0', pool: 'public', leaseName: 'vr-public-0', ranking: ['n1'] };

@@ -1,16 +1,7 @@
 import { expect } from 'chai';
 import type { AssignedRouter, Reassignment } from './assignment.js';
+import { eth0 } from './interfaces.spec.helpers.js';
 import { Routers } from './routers.js';
-import type { HostInterface } from './uplinks.js';
-
-const eth0: HostInterface = {
-  name: 'eth0',
-  index: 2,
-  mac: '02:00:00:00:00:01',
-  mtu: 1500,
-  running: true,
-  addresses: [{ address: '10.77.0.11', prefixLength: 24 }],
-};
 
 function router(name: string, ...addresses: string[]): AssignedRouter {
   const [pool, n] = name.split('.');
