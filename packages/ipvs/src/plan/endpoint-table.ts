@@ -77,6 +77,12 @@ export class EndpointTable {
   }
 }
 
+/** There are some, and none has a node: what made their slices left `nodeName` out. */
+export function areNowhere(endpoints: Endpoints): boolean {
+  const all = [...endpoints.values()].flatMap((there) => [...there.values()]);
+  return all.length > 0 && all.every(({ node }) => node === undefined);
+}
+
 /** Ready before terminating, then one with a node; anything more only has to be the same whatever the order of slices. */
 function speaksLouder(a: EndpointInput, b: EndpointInput): boolean {
   if (Boolean(a.terminating) !== Boolean(b.terminating)) return !a.terminating;

@@ -97,6 +97,8 @@ export interface PlanProblem {
 export type PlanProblemCode =
   /** A port without NodePort in a Service that is forwarded to nodes. */
   | 'FL_NO_NODE_PORT'
+  /** A Service that is forwarded to the nodes of its endpoints, and no endpoint names its node. */
+  | 'FL_ENDPOINTS_NOWHERE'
   /** Another Service has this port of this VIP. */
   | 'FL_PORT_CONFLICT'
   /** An annotation that is not a scheduler: the default is used. */

@@ -26,7 +26,7 @@ import { Changes } from './changes.js';
 import { Claims } from './claims.js';
 import { Counted } from './counted.js';
 import { Dependents } from './dependents.js';
-import { EndpointTable } from './endpoint-table.js';
+import { areNowhere, EndpointTable } from './endpoint-table.js';
 import type { CheckInput, EndpointsInput, NodeInput, PlanProblem, ServiceInput, ServicePortInput } from './input.js';
 import { type Family, NodeTable, type NodeView } from './node-table.js';
 import { ProblemTable } from './problems.js';
@@ -285,6 +285,7 @@ export class Planner {
     const { servers, problems } = planService(planned.wish, {
       owner: (key) => this.#claims.winner(key),
       realServers: (family, port) => this.#realServers(name, family, port),
+      nowhere: (family, port) => areNowhere(this.#endpoints.endpointsOf(name, family, port)),
       failing: this.#failing.get(name),
       before: planned.servers,
     });

@@ -12,6 +12,16 @@ export function noNodePort(service: string, { port, protocol }: ServicePortInput
   };
 }
 
+export function endpointsNowhere(service: string, { port, protocol }: ServicePortInput, family: string): PlanProblem {
+  return {
+    service,
+    code: 'FL_ENDPOINTS_NOWHERE',
+    message:
+      `Service ${service} is forwarded to the nodes of its Pods (externalTrafficPolicy: Local), but no endpoint of ${protocol} port ${port} ` +
+      `(${family}) says on which node it is: write nodeName into its EndpointSlices, or set externalTrafficPolicy to Cluster`,
+  };
+}
+
 export function portConflict(service: string, owner: string, name: string): PlanProblem {
   return {
     service,

@@ -10,7 +10,7 @@ import {
 import { canonicalAddress } from '../order.js';
 import type { PlanProblem, ServiceInput, ServicePortInput } from './input.js';
 import type { Family } from './node-table.js';
-import { allChecksFailed, noNodePort, portConflict } from './problems.js';
+import { allChecksFailed, endpointsNowhere, noNodePort, portConflict } from './problems.js';
 import type { Scheduler } from './scheduler.js';
 import { sameServer, shared } from './servers.js';
 import { type Settings, settingsOf } from './settings.js';
@@ -30,6 +30,8 @@ export interface ServicePlanContext {
   owner(key: string): string | undefined;
   /** undefined: there is no NodePort. */
   realServers(family: Family, port: ServicePortInput): RealServer[] | undefined;
+  /** There are endpoints, but none says where it is. */
+  nowhere(family: Family, port: ServicePortInput): boolean;
   /** `address` and `address:port` of what fails its check. */
   failing: ReadonlySet<string> | undefined;
   /** The plan before: objects in it are used again where they are equal. */
@@ -69,7 +71,13 @@ export function planService({ input, settings, wanted }: Wish, context: ServiceP
     const before = context.before.get(name);
     const family = familyOf(key.address);
     const which = `${family} ${from.protocol} ${from.port}`;
-    if (!planned.has(which)) planned.set(which, realServers(service, family, from, before, context, problems));
+    if (!planned.has(which)) {
+      const found = realServers(service, family, from, before, context, problems);
+      planned.set(which, found);
+      if (found?.length === 0 && settings.mode === 'local' && context.nowhere(family, from)) {
+        problems.push(endpointsNowhere(service, from, family));
+      }
+    }
     const found = planned.get(which);
     if (!found) continue;
     const server = virtualServer(key, settings, family, found);

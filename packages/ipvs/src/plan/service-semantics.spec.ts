@@ -71,6 +71,15 @@ describe('externalTrafficPolicy Local', () => {
     ]);
   });
 
+  it('says so when no endpoint names its node, and not when there is none, or some do', () => {
+    expect(problems({ services, endpoints: [slice(['192.0.2.9', '192.0.2.10'])] })).to.deep.equal([
+      'FL_ENDPOINTS_NOWHERE',
+    ]);
+    expect(problems({ services, endpoints: [slice([])] })).to.deep.equal([]);
+    expect(problems({ services, endpoints: [slice(['192.0.2.9', '10.244.1.2@n1'])] })).to.deep.equal([]);
+    expect(problems({ services: [web()], endpoints: [slice(['192.0.2.9'])] })).to.deep.equal([]);
+  });
+
   it('leaves out nodes that are unhealthy, not ready or excluded', () => {
     const endpoints = [slice(['10.244.1.2@n1', '10.244.2.2@n2'])];
     const only = ['10.77.0.11:30080/1'];
