@@ -5,7 +5,7 @@ import { inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { decodeMessages } from '../message.js';
 import { NETLINK_NETFILTER } from '../netfilter/nfnetlink.js';
-import { makeNetns, runIn } from '../netns-fixture.spec.js';
+import { makeNetns, runIn } from '../netns.spec.helpers.js';
 import { Rtnetlink } from '../route/rtnetlink.js';
 import { openTransport } from '../transport.js';
 import { Conntrack } from './conntrack.js';

@@ -4,11 +4,11 @@ import { setTimeout } from 'node:timers/promises';
 import { inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { describeWithIpvs, makeNetns, run, runIn } from '../netns-fixture.spec.js';
+import { describeWithIpvs, makeNetns, run, runIn } from '../netns.spec.helpers.js';
 import { Rtnetlink } from '../route/rtnetlink.js';
 import { ipvsServiceFlags } from './constants.js';
 import type { IpvsError, IpvsProblem } from './errors.js';
-import { FakeIpvsKernel } from './fake-kernel.js';
+import { FakeIpvsKernel } from './fake-kernel.spec.helpers.js';
 import { Ipvs } from './ipvs.js';
 import {
   completeService,

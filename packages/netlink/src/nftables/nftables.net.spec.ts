@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import type { NetlinkError } from '../errors.js';
 import { NETLINK_NETFILTER } from '../netfilter/nfnetlink.js';
-import { makeNetns, runIn } from '../netns-fixture.spec.js';
+import { makeNetns, runIn } from '../netns.spec.helpers.js';
 import { openTransport } from '../transport.js';
 import { NftError } from './errors.js';
 import { Nftables } from './nftables.js';

@@ -1,4 +1,4 @@
-import { makeNetns } from '../netns-fixture.spec.js';
+import { makeNetns } from '../netns.spec.helpers.js';
 import { type LinkEvent, LinkMonitor } from './monitor.js';
 import { Rtnetlink } from './rtnetlink.js';
 

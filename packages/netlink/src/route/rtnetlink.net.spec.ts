@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { NetlinkError } from '../errors.js';
-import { ipJson, makeNetns, run } from '../netns-fixture.spec.js';
+import { ipJson, makeNetns, run } from '../netns.spec.helpers.js';
 import { RTPROT_KERNEL } from './constants.js';
 import type { Link } from './link.js';
 import { Rtnetlink } from './rtnetlink.js';
