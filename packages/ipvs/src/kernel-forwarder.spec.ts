@@ -1,5 +1,6 @@
 /** The forwarder over IPVS in memory; the kernel's own part of it is in ipvs/forwarder.ipvs.spec.ts. */
-import { Ipvs, testing } from '@fairlead/netlink';
+import { Ipvs } from '@fairlead/netlink';
+import { FakeIpvsKernel } from '@fairlead/netlink/testing';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { virtualServers } from './arbitraries.spec.helpers.js';
@@ -32,7 +33,7 @@ const changeTo = (...changed: VirtualServer[]): DesiredChange => ({
 
 /** A kernel, forwarders on it, and who is connected. */
 class World {
-  readonly kernel = new testing.FakeIpvsKernel();
+  readonly kernel = new FakeIpvsKernel();
   /** By flowName(). */
   readonly connected = new Map<string, number>();
   readonly forgotten: string[] = [];

@@ -47,5 +47,4 @@ export type { NextHop, Route, RouteDeletion, RouteKey, RouteOptions, RouteType }
 export { Rtnetlink, type RtnetlinkOptions } from './route/rtnetlink.js';
 export type { Prefix, Rule, RuleAction, RuleOptions } from './route/rule.js';
 export { NetlinkSocket, type NetlinkSocketOptions } from './socket.js';
-export * as testing from './testing.js';
 export { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';

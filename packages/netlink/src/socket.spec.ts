@@ -1,14 +1,7 @@
 import { expect } from 'chai';
 import type { Request } from './batch.js';
 import { NetlinkError } from './errors.js';
-import {
-  acknowledgement,
-  answer,
-  FakeTransport,
-  fakeSystemError,
-  multipart,
-  refusal,
-} from './fake-transport.spec.helpers.js';
+import { acknowledgement, answer, FakeTransport, fakeSystemError, multipart, refusal } from './fake-transport.js';
 import { encodeMessages, type NetlinkMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR } from './message.js';
 import { NetlinkSocket } from './socket.js';
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Attributes } from '../attribute.js';
 import { MalformedMessageError, NetlinkError } from '../errors.js';
-import { acknowledgement, answer, FakeTransport, refusal } from '../fake-transport.spec.helpers.js';
+import { acknowledgement, answer, FakeTransport, refusal } from '../fake-transport.js';
 import { encodeMessages } from '../message.js';
 import { decodeFamily, decodeGenericMessage, encodeGetFamily, GenericNetlink } from './generic-netlink.js';
 

@@ -8,7 +8,7 @@ import { describeWithIpvs, makeNetns, run, runIn } from '../netns.spec.helpers.j
 import { Rtnetlink } from '../route/rtnetlink.js';
 import { ipvsServiceFlags } from './constants.js';
 import type { IpvsError, IpvsProblem } from './errors.js';
-import { FakeIpvsKernel } from './fake-kernel.spec.helpers.js';
+import { FakeIpvsKernel } from './fake-kernel.js';
 import { Ipvs } from './ipvs.js';
 import {
   completeService,

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { fakeSystemError } from '../fake-transport.spec.helpers.js';
+import { fakeSystemError } from '../fake-transport.js';
 import { commands, ipvsServiceFlags } from './constants.js';
 import type { IpvsError, IpvsProblem } from './errors.js';
-import { FakeIpvsKernel } from './fake-kernel.spec.helpers.js';
+import { FakeIpvsKernel } from './fake-kernel.js';
 import { Ipvs } from './ipvs.js';
 import { completeService, endpointName, type IpvsServiceKey, sameServiceSettings, serviceName } from './types.js';
 

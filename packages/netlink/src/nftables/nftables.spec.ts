@@ -1,7 +1,7 @@
 /** Transactions against a kernel in memory: what is sent, and what its answers mean. */
 import { expect } from 'chai';
 import { Encoder } from '../attribute.js';
-import { acknowledgement, answer, FakeTransport, fakeSystemError, refusal } from '../fake-transport.spec.helpers.js';
+import { acknowledgement, answer, FakeTransport, fakeSystemError, refusal } from '../fake-transport.js';
 import { type NetlinkMessage, NLM_F_ACK } from '../message.js';
 import { NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END } from '../netfilter/nfnetlink.js';
 import { NftError } from './errors.js';

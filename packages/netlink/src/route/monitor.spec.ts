@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FakeTransport, fakeSystemError } from '../fake-transport.spec.helpers.js';
+import { FakeTransport, fakeSystemError } from '../fake-transport.js';
 import { encodeMessages } from '../message.js';
 import { deleteLinkRequest } from './link.js';
 import { type LinkEvent, LinkMonitor } from './monitor.js';

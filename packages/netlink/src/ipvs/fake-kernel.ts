@@ -9,7 +9,7 @@
  * ```
  */
 import type { Attributes, Encoder } from '../attribute.js';
-import { acknowledgement, answer, FakeTransport, multipart, refusal } from '../fake-transport.spec.helpers.js';
+import { acknowledgement, answer, FakeTransport, multipart, refusal } from '../fake-transport.js';
 import { decodeGenericMessage, encodeGenericRequest, GENL_ID_CTRL } from '../generic/generic-netlink.js';
 import { type NetlinkMessage, NLM_F_DUMP } from '../message.js';
 import { commandAttributes, commands, IPVS_FAMILY_NAME, infoAttributes } from './constants.js';
