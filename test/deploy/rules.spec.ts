@@ -1,31 +1,32 @@
-/**
- * The CEL rules of AddressPool's addresses against Fairlead's own parser. The lab's API server does not evaluate CEL; these rules
- * keep to what reads the same in JavaScript, so that they can be tried here.
- */
+/** What the CRD refuses of an AddressPool, against Fairlead's own parser: as the lab's API server evaluates CEL. */
 import { readFile } from 'node:fs/promises';
 import { formatRange, parseRange } from '@fairlead/api';
+import { RuleSet } from '@fairlead/lab';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 
-interface Text {
-  pattern: string;
-  'x-kubernetes-validations': { rule: string; message: string }[];
-}
-
 const crd = new URL('../../../deploy/crd.yaml', import.meta.url); // from test/dist/deploy/
 
-function admits({ pattern, 'x-kubernetes-validations': rules }: Text, text: string): string[] {
-  const self = { contains: (part: string) => text.includes(part), matches: (re: string) => new RegExp(re).test(text) };
-  const broken = rules.filter(({ rule }) => new Function('self', `return ${rule}`)(self) !== true);
-  return [...(new RegExp(pattern).test(text) ? [] : ['pattern']), ...broken.map(({ message }) => message)];
-}
-
 describe('the rules of AddressPool.spec in the CRD', () => {
-  let spec: Record<string, { items: Text }>;
+  let properties: Record<string, { items: { pattern: string } }>;
+  let rules: RuleSet;
   before(async () => {
-    const { schema } = parse(await readFile(crd, 'utf8')).spec.versions[0];
-    spec = schema.openAPIV3Schema.properties.spec.properties;
+    const schema = parse(await readFile(crd, 'utf8')).spec.versions[0].schema.openAPIV3Schema;
+    properties = schema.properties.spec.properties;
+    rules = new RuleSet(schema, 'schema');
+  });
+
+  /** What is said against it as an entry of this list. */
+  function against(list: string, text: string): string[] {
+    const { pattern } = properties[list]!.items;
+    const object = { metadata: { name: 'pool' }, spec: { [list]: [text] } };
+    const broken = rules.validate(object, undefined).map(({ message }) => message);
+    return new RegExp(pattern, 'u').test(text) ? broken : ['pattern', ...broken];
+  }
+
+  it('are taken by an API server: they read well, and cost little enough', () => {
+    expect(rules.errors).to.deep.equal([]);
   });
 
   it('let every range pass that Fairlead reads', () => {
@@ -38,14 +39,13 @@ describe('the rules of AddressPool.spec in the CRD', () => {
           } catch {
             continue;
           }
-          for (const name of ['addresses', 'excludeAddresses'])
-            expect(admits(spec[name]!.items, text)).to.deep.equal([]);
+          for (const name of ['addresses', 'excludeAddresses']) expect(against(name, text), text).to.deep.equal([]);
         }
       }),
       { numRuns: 2_000 },
     );
     for (const text of ['0.0.0.0/0', '255.255.255.255/32', '192.0.2.0/29', '::/0', '2001:db8::/128', '1::-2::']) {
-      expect(admits(spec.addresses!.items, text), text).to.deep.equal([]);
+      expect(against('addresses', text), text).to.deep.equal([]);
     }
   });
 
@@ -62,18 +62,31 @@ describe('the rules of AddressPool.spec in the CRD', () => {
     it(`refuse ${text}, as Fairlead does`, () => {
       expect(() => parseRange(text)).to.throw();
       for (const name of ['addresses', 'excludeAddresses']) {
-        expect(admits(spec[name]!.items, text).join()).to.match(message);
+        expect(against(name, text).join()).to.match(message);
       }
     });
   }
 
-  it('want values where an operator of a selector has some, and nowhere else', async () => {
-    const rules = [...(await readFile(crd, 'utf8')).matchAll(/- rule: (\(self\.operator.*)$/gm)].map(
-      ([, rule]) => rule!,
-    );
-    expect(rules).to.have.length(4);
-    expect(new Set(rules)).to.deep.equal(
-      new Set(["(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)"]),
-    );
-  });
+  for (const [operator, values, isRight] of [
+    ['In', ['a'], true],
+    ['In', [], false],
+    ['NotIn', undefined, false],
+    ['Exists', undefined, true],
+    ['Exists', [], true],
+    ['DoesNotExist', ['a'], false],
+  ] as const) {
+    it(`${isRight ? 'let' : 'do not let'} ${operator} have ${values === undefined ? 'no values' : `values [${values}]`}`, () => {
+      const selector = { matchExpressions: [{ key: 'rack', operator, ...(values && { values }) }] };
+      const spec = {
+        namespaceSelector: selector,
+        serviceSelector: selector,
+        nodeSelector: selector,
+        preferredNodes: [{ weight: 1, selector }],
+      };
+      const errors = rules.validate({ metadata: { name: 'pool' }, spec }, undefined);
+      expect(errors.map(({ field }) => field.split('.')[1])).to.deep.equal(
+        isRight ? [] : ['namespaceSelector', 'serviceSelector', 'nodeSelector', 'preferredNodes[0]'],
+      );
+    });
+  }
 });

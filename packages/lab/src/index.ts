@@ -7,6 +7,7 @@ export {
   Faults,
   type ListenAddress,
   type RequestInfo,
+  RuleSet,
 } from './apiserver/index.js';
 export { DEFAULT_NODE_MONITOR_GRACE_MS } from './control-plane/control-plane.js';
 export { deployEcho, type EchoOptions } from './datacentre/echo.js';

@@ -4,6 +4,7 @@
  */
 
 import { decodeMetadata } from './builtin-types/decode.js';
+import { RuleSet } from './cel/rules.js';
 import { customColumns } from './custom-columns.js';
 import { type FieldError, field } from './errors.js';
 import type { Registry, ResourceType } from './resources.js';
@@ -23,6 +24,19 @@ interface CrdVersion {
 }
 
 const STRUCTURAL_ROOT = ['apiVersion', 'kind', 'metadata'];
+/** With errors of these kinds an object is not of its type, which CEL rules take for granted. */
+const BLOCKING = [
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+];
+const NOT_CHECKED = field.invalid(
+  '<nil>',
+  null,
+  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+);
 
 /** The strategy of the resource `customresourcedefinitions` itself. */
 export function crdStrategy(store: Store, registry: Registry, now: WallClock): Strategy {
@@ -137,7 +151,9 @@ function validateDefinition(crd: KubeObject): FieldError[] {
           field.invalid(`${path}.schema.openAPIV3Schema.type`, schema.type ?? '', 'must be object at the root'),
         );
       }
+      const before = errors.length;
       checkStructural(schema, `${path}.schema.openAPIV3Schema`, errors);
+      if (errors.length === before) errors.push(...new RuleSet(schema, `${path}.schema.openAPIV3Schema`).errors);
     }
   });
   return errors;
@@ -221,6 +237,7 @@ function customStrategy(version: CrdVersion): Strategy {
     const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, ...rest } = object;
     return rest;
   };
+  const rules = new RuleSet(schema, '');
   return {
     ...plainStrategy,
     generation: 'spec',
@@ -232,9 +249,11 @@ function customStrategy(version: CrdVersion): Strategy {
       const { apiVersion, kind } = object;
       return { apiVersion, kind, metadata: decodeMetadata(object, unknown), ...rest };
     },
-    validate(next, _previous, subresource) {
-      const errors = validateSchema(content(next), root, '');
-      return subresource === 'status' ? errors.filter((error) => error.field.startsWith('status')) : errors;
+    validate(next, previous, subresource) {
+      const all = validateSchema(content(next), root, '');
+      const errors = subresource === 'status' ? all.filter((error) => error.field.startsWith('status')) : all;
+      if (errors.some(({ reason }) => BLOCKING.includes(reason))) return [...errors, NOT_CHECKED];
+      return [...errors, ...rules.validate(next, previous)];
     },
   };
 }

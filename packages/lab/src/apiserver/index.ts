@@ -8,10 +8,12 @@
  * - server-side apply is a merge: no field managers, no conflicts, nothing is removed that an applier stops naming;
  * - no garbage collection by ownerReferences, no controllers: Deployments and DaemonSets are only stored;
  * - validation of built-in objects covers types and unknown fields everywhere, values only where people run into them
- *   (Services fully, others a little); CEL rules and webhooks are not evaluated;
+ *   (Services fully, others a little); webhooks are not called;
+ * - CEL rules (cel/rules.ts) know none of the functions that Kubernetes adds to CEL, and have no budget at run time;
  * - no scale, binding, eviction, log, exec, token subresources; a Pod is scheduled by writing its spec.nodeName;
  * - protobuf is read (what kubectl's create commands send), never written; no compression, HTTP/1.1 only.
  */
+export { RuleSet } from './cel/rules.js';
 export { ApiError } from './errors.js';
 export { type FaultOptions, Faults, type RequestInfo, type RequestMatch } from './faults.js';
 export { ApiServer, type ApiServerOptions, type ListenAddress } from './server.js';

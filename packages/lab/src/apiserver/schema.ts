@@ -1,9 +1,10 @@
 /**
  * Structural OpenAPI v3 schemas of CustomResourceDefinitions: fill in defaults, drop unknown fields, check values.
  * Messages are those of k8s.io/apiextensions-apiserver (pkg/apiserver/validation), which ours must look like in `kubectl`.
- * Not here: CEL rules (x-kubernetes-validations are accepted and not evaluated).
+ * CEL rules (x-kubernetes-validations) are cel/rules.ts's.
  */
 import { isIP } from 'node:net';
+import type { ValidationRule } from './cel/rules.js';
 import { type FieldError, field } from './errors.js';
 import type { UnknownFields } from './strategy.js';
 import { isObject, type JsonObject } from './types.js';
@@ -42,7 +43,8 @@ export interface Schema {
   'x-kubernetes-embedded-resource'?: boolean;
   'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
   'x-kubernetes-list-map-keys'?: string[];
-  'x-kubernetes-validations'?: unknown[];
+  'x-kubernetes-map-type'?: 'atomic' | 'granular';
+  'x-kubernetes-validations'?: ValidationRule[];
 }
 
 const child = (path: string, name: string): string => {
