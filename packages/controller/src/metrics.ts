@@ -4,8 +4,8 @@
  */
 
 import type { Family } from '@fairlead/api';
-import { Counter, Gauge, Registry } from 'prom-client';
 import type { FamilyUsage } from './allocator-pool.js';
+import { Counter, Gauge, Registry } from './prom-client.js';
 
 export interface PoolUsage {
   pool: string;

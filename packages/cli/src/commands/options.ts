@@ -1,8 +1,7 @@
-/** Options that the daemons share. */
+/** Options that the daemons share. It loads nothing of the data path, which the controller does not have. */
 
 import { hostname } from 'node:os';
 import { parseRange } from '@fairlead/api';
-import { parseScheduler } from '@fairlead/ipvs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseListenAddress } from '../metrics/listen-address.js';
 
@@ -64,13 +63,6 @@ export function parseCidrs(text: string, before: string[]): string[] {
     }
   }
   return [...before, ...cidrs];
-}
-
-/** As in the annotation `fairlead.dev/scheduler`. */
-export function parseSchedulerOption(text: string): string {
-  const parsed = parseScheduler(text);
-  if ('wrong' in parsed) throw new InvalidArgumentError(`${parsed.wrong}.`);
-  return text;
 }
 
 /** A whole number from 1 to `max`. */

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { SYSTEM_NAMESPACE } from '@fairlead/api';
-import { DEFAULT_SCHEDULER } from '@fairlead/ipvs';
+import { DEFAULT_SCHEDULER, parseScheduler } from '@fairlead/ipvs';
 import { type Speaker, SpeakerMetrics, type SpeakerOptions, startSpeaker, virtualServersPage } from '@fairlead/speaker';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createLogger } from '../logging.js';
@@ -15,7 +15,6 @@ import {
   defaultNodeName,
   parseCount,
   parseDuration,
-  parseSchedulerOption,
   parseShare,
   withCommonOptions,
   withMetricsAddress,
@@ -54,6 +53,13 @@ function parseVrrpInterval(text: string): number {
   throw new InvalidArgumentError('hundredths of a second, from 10ms to 40.95s, are expected.');
 }
 
+/** As in the annotation `fairlead.dev/scheduler`. */
+function checkScheduler(text: string): string {
+  const parsed = parseScheduler(text);
+  if ('wrong' in parsed) throw new InvalidArgumentError(`${parsed.wrong}.`);
+  return text;
+}
+
 export function speakerCommand(parent: Command): void {
   withMetricsAddress(withDirectorOption(withCommonOptions(parent.command('speaker'))), ':7480')
     .description('elect an owner for each VIP, announce it, and forward its traffic (on every node)')
@@ -70,7 +76,7 @@ export function speakerCommand(parent: Command): void {
     .option(
       '--scheduler <name[,flag...]>',
       'how connections are spread over real servers, where a Service does not say',
-      parseSchedulerOption,
+      checkScheduler,
       DEFAULT_SCHEDULER,
     )
     .option(

@@ -3,7 +3,8 @@
  * fires a hundred times a second for as long as the process lives.
  */
 
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { Counter, Gauge } from './prom-client.js';
 
 export function addProcessMetrics(registry: Registry, build: { version: string }): void {
   const registers = [registry];
