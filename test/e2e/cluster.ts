@@ -79,13 +79,13 @@ export class Cluster {
     return speaker;
   }
 
-  async createPool(name: string, ...addresses: string[]): Promise<void> {
-    await this.lab.kube.create(addressPools, {
-      apiVersion: 'fairlead.dev/v1alpha1',
-      kind: 'AddressPool',
-      metadata: { name },
-      spec: { addresses },
-    });
+  createPool(name: string, ...addresses: string[]): Promise<void> {
+    return this.createPoolWith(name, { addresses });
+  }
+
+  async createPoolWith(name: string, spec: object): Promise<void> {
+    const pool: KubeObject = { apiVersion: 'fairlead.dev/v1alpha1', kind: 'AddressPool', metadata: { name } };
+    await this.lab.kube.create(addressPools, { ...pool, spec } as KubeObject);
   }
 
   /** @param wishes what its spec and annotations say beyond that, or instead */

@@ -11,6 +11,7 @@ export {
 } from './apiserver/index.js';
 export { DEFAULT_NODE_MONITOR_GRACE_MS } from './control-plane/control-plane.js';
 export { deployEcho, type EchoOptions } from './datacentre/echo.js';
+export type { FrameLoss } from './datacentre/frame-loss.js';
 export { LabHost } from './datacentre/host.js';
 export { Lab, type LabOptions } from './datacentre/lab.js';
 export { LabError, type LabErrorCode } from './datacentre/lab-error.js';

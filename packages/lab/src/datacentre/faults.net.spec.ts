@@ -64,6 +64,18 @@ describe('faults in a lab', function () {
     return probe!.until(`the node ${expected ? 'answered' : 'was silent'}`, (attempts) => attempts.some(isSo));
   }
 
+  for (const direction of ['sent', 'received'] as const) {
+    it(`loses the frames that a node ${direction === 'sent' ? 'sends' : 'should receive'}, while its link stays up`, async () => {
+      await watchNode();
+      node.lanLoss({ [direction]: 1 });
+      await answers(false);
+      const { stdout } = await node.exec(['ip', '-brief', 'link', 'show', 'eth0']);
+      expect(stdout).to.include('LOWER_UP');
+      node.lanLoss({});
+      await answers(true);
+    });
+  }
+
   it('cuts a node’s LAN link and plugs it in again', async () => {
     const running = await watchNode();
     node.linkDown();

@@ -2,12 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import type { ProxyModeName } from '../node/kube-proxy/mode.js';
 import type { AgentConfig, AgentMessage, ExpectCommand, ProxyExpectation } from '../node/protocol.js';
+import type { FrameLoss } from './frame-loss.js';
 import { type HostContext, LabHost } from './host.js';
 import { LabError } from './lab-error.js';
 import { CLUSTER_CIDR, type NodeNames } from './names.js';
 import type { LabProcess } from './process.js';
 import { removeNamespace, removeNamespaces } from './state.js';
-import { lanPorts, makeNode, type Networks, unplugNode } from './topology.js';
+import { bridgePorts, lanPorts, makeNode, type Networks, unplugNode } from './topology.js';
 import { type Uplink, uplinkInterface } from './uplink.js';
 
 const AGENT = fileURLToPath(new URL('../node/main.js', import.meta.url));
@@ -72,6 +73,14 @@ export class LabNode extends LabHost {
 
   linkUp(): void {
     this.#setLanPorts(true);
+  }
+
+  /**
+   * Lets the switch lose frames from or to this node, whose link stays up: all of them (1), or a share. `{}`: none any more. Frames between
+   * other hosts are not touched.
+   */
+  lanLoss(loss: FrameLoss): void {
+    this.#context.networks.lan.lose(bridgePorts(this.#names, this.#uplink), loss);
   }
 
   /** Cuts it off from the API server alone. The control plane gives it up after the grace period. */

@@ -9,6 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { Rtnetlink } from '@fairlead/netlink';
 import { createNetns, inNetns } from '@fairlead/raw-socket';
+import { type FrameLoss, loadFrameLoss } from './frame-loss.js';
 import {
   CLIENT_ADDRESS,
   hardwareAddress,
@@ -21,7 +22,7 @@ import {
   ROUTER_OUTSIDE_ADDRESS,
 } from './names.js';
 import { explainLinkError } from './requirements.js';
-import { buildUntagged, buildUplink, cablesOf, type Uplink, uplinkInterface } from './uplink.js';
+import { buildUntagged, buildUplink, cablesOf, type Uplink, untaggedPort, uplinkInterface } from './uplink.js';
 
 /** One end of a cable, inside a namespace. */
 export interface Plug {
@@ -84,6 +85,7 @@ export class Bridge {
   readonly netns: string;
   readonly #links: Rtnetlink;
   readonly #index: number;
+  readonly #losses = new Map<string, FrameLoss>();
 
   constructor(netns: string, own: { hardwareAddress: string; address?: string }) {
     this.netns = netns;
@@ -118,6 +120,15 @@ export class Bridge {
   setPort(port: string, up: boolean): void {
     const link = this.#links.link(port);
     if (link !== undefined) this.#links.setLink(link.index, { up });
+  }
+
+  /** Loses frames of these ports from now on; `{}`: none. */
+  lose(ports: readonly string[], loss: FrameLoss): void {
+    for (const port of ports) {
+      if (loss.sent || loss.received) this.#losses.set(port, loss);
+      else this.#losses.delete(port);
+    }
+    loadFrameLoss(this.netns, this.#losses);
   }
 
   /** Removes the cable with both its ends. */
@@ -241,6 +252,11 @@ export function makeNode({ lan, management }: Networks, node: NodeNames, uplink:
 /** The switch's ports that a node is cabled to. */
 export function lanPorts(node: NodeNames, uplink: Uplink): string[] {
   return Array.from({ length: cablesOf(uplink) }, (_, card) => (card === 0 ? node.name : `${node.name}-${card}`));
+}
+
+/** What the switch's bridge has of a node: its cables, or what takes the tag off. */
+export function bridgePorts(node: NodeNames, uplink: Uplink): string[] {
+  return lanPorts(node, uplink).map((port) => untaggedPort(port, uplink) ?? port);
 }
 
 /** Unplugs a node for good: its cables are gone when this returns, whatever still holds its namespace. */

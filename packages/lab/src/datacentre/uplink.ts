@@ -53,10 +53,15 @@ export function buildUplink(netns: string, uplink: Uplink, hardwareAddress: stri
   ip(netns, `link set ${name} up`);
 }
 
-/** At the switch: what takes the tag off and is to be a port of its bridge; undefined: the cable's end itself. */
+/** At the switch: what takes the tag off and is a port of its bridge; undefined: the cable's end itself. */
+export function untaggedPort(port: string, uplink: Uplink): string | undefined {
+  return uplink === 'vlan' ? `${port}.${VLAN_ID}` : undefined;
+}
+
+/** Makes it. */
 export function buildUntagged(netns: string, port: string, uplink: Uplink): string | undefined {
-  if (uplink !== 'vlan') return undefined;
-  const name = `${port}.${VLAN_ID}`;
+  const name = untaggedPort(port, uplink);
+  if (name === undefined) return undefined;
   ip(netns, `link add link ${port} name ${name} type vlan id ${VLAN_ID}`);
   ip(netns, `link set ${name} up`);
   return name;

@@ -35,13 +35,13 @@ describe('what users are told', () => {
   const problem = (service: string, message: string): PlanProblem => ({ service, code: 'FL_BAD_SCHEDULER', message });
   const heard = () => told.splice(0);
 
-  it('is where a VIP is announced: when this node takes it over, and when it gets one more', () => {
+  it('is where a VIP is announced, and which station has it', () => {
     reporter.took('public.0', ['10.77.0.200']);
-    expect(heard()).to.deep.equal(['web Announced']);
-    reporter.reassigned('public.0', ['10.77.0.200', '10.77.0.201']);
-    expect(heard()).to.deep.equal(['db Announced']);
-    reporter.reassigned('public.1', ['10.77.0.202']);
     expect(heard()).to.deep.equal([]);
+    reporter.announced('public.0', ['10.77.0.200', '10.77.0.202']);
+    expect(heard()).to.deep.equal(['web Announced']);
+    reporter.conflict('10.77.0.201', '02:66:66:66:66:66', 'eth0', true);
+    expect(heard()).to.deep.equal(['db AddressConflict']);
   });
 
   it('is what of a Service cannot be done: by the owner of its VIP, once, and again when it comes back', () => {
@@ -49,7 +49,7 @@ describe('what users are told', () => {
     reporter.problems([], problems);
     expect(heard()).to.deep.equal([]);
     reporter.took('public.0', ['10.77.0.200']);
-    expect(heard()).to.deep.equal(['web Announced', 'web ForwardFailed']);
+    expect(heard()).to.deep.equal(['web ForwardFailed']);
     reporter.problems([], [...problems]);
     reporter.problems([], [problem('shop/web', 'bad')]);
     expect(heard()).to.deep.equal([]);
@@ -64,6 +64,7 @@ describe('what users are told', () => {
     reporter.service(local);
     expect(heard()).to.deep.equal([]);
     reporter.took('public.0', ['10.77.0.200']);
+    reporter.announced('public.0', ['10.77.0.200']);
     expect(heard()).to.deep.equal(['web Announced', 'web ClientAddressNotKept']);
     reporter.service(local);
     expect(heard()).to.deep.equal([]);

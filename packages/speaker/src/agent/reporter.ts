@@ -41,33 +41,47 @@ export class Reporter {
   /** This node owns these VIPs from now on. */
   took(virtualRouter: string, vips: readonly string[]): void {
     this.#owned.set(virtualRouter, new Set(vips));
-    this.#announced(virtualRouter, new Set(vips));
     this.#tellProblems();
   }
 
   /** These are the VIPs of a virtual router from now on, whoever owns it. */
   reassigned(virtualRouter: string, vips: readonly string[]): void {
-    const before = this.#owned.get(virtualRouter);
-    if (!before) return;
-    this.#owned.set(virtualRouter, new Set(vips));
-    const added = vips.filter((vip) => !before.has(vip));
-    if (added.length > 0) this.#announced(virtualRouter, new Set(added));
+    if (this.#owned.has(virtualRouter)) this.#owned.set(virtualRouter, new Set(vips));
+  }
+
+  /** These VIPs are announced from now on. */
+  announced(virtualRouter: string, addresses: readonly string[]): void {
+    const { node, events, services } = this.#options;
+    const vips = new Set(addresses);
+    for (const service of services.list()) {
+      const announced = vipsOf(service)
+        .map(formatAddress)
+        .filter((vip) => vips.has(vip));
+      for (const vip of announced) {
+        const message = `${vip} is announced by node ${node} (virtual router ${virtualRouter})`;
+        events.event(service, 'Normal', 'Announced', message);
+      }
+      if (announced.length > 0) this.service(service);
+    }
   }
 
   lost(virtualRouter: string): void {
     this.#owned.delete(virtualRouter);
   }
 
-  /** Another station answers for a VIP that this node owns. */
-  conflict(address: string, mac: string, uplink: string): void {
+  /** Another station answers for a VIP that this node owns. `withheld`: this node leaves it to that one, as it was there first. */
+  conflict(address: string, mac: string, uplink: string, withheld: boolean): void {
     const { events, services } = this.#options;
+    const consequence = withheld
+      ? 'so it is not announced until that station is gone'
+      : 'too, so clients may reach either';
     for (const service of services.list()) {
       if (!vipsOf(service).some((vip) => formatAddress(vip) === address)) continue;
       events.event(
         service,
         'Warning',
         'AddressConflict',
-        `the station with hardware address ${mac} on ${uplink} answers for ${address}, too, so clients may reach either: take the ` +
+        `the station with hardware address ${mac} on ${uplink} answers for ${address}, ${consequence}: take the ` +
           'address from that station, or exclude it from the pool (spec.excludeAddresses) and give the Service another one',
       );
     }
@@ -121,20 +135,6 @@ export class Reporter {
       if (own) events.event(own, 'Normal', 'NodesHealthy', message);
     }
     return panic;
-  }
-
-  #announced(virtualRouter: string, vips: ReadonlySet<string>): void {
-    const { node, events, services } = this.#options;
-    for (const service of services.list()) {
-      const announced = vipsOf(service)
-        .map(formatAddress)
-        .filter((vip) => vips.has(vip));
-      for (const vip of announced) {
-        const message = `${vip} is announced by node ${node} (virtual router ${virtualRouter})`;
-        events.event(service, 'Normal', 'Announced', message);
-      }
-      if (announced.length > 0) this.service(service);
-    }
   }
 
   #tellProblems(): void {

@@ -388,10 +388,18 @@ class Agent implements Speaker {
       case 'holder':
         this.#log.debug(message, `${message.virtualRouter} is held by ${message.node ?? 'nobody'}`);
         break;
+      case 'announced':
+        this.#reporter.announced(message.virtualRouter, message.addresses);
+        break;
       case 'rival':
         this.#metrics.conflicts.inc();
-        this.#log.warn(message, `${message.mac} announces ${message.address}, which this node owns`);
-        this.#reporter.conflict(message.address, message.mac, message.uplink);
+        this.#log.warn(
+          message,
+          message.withheld
+            ? `${message.mac} has ${message.address}, which this node owns, but has not announced yet: leaving it to that station`
+            : `${message.mac} announces ${message.address}, which this node owns`,
+        );
+        this.#reporter.conflict(message.address, message.mac, message.uplink, message.withheld);
         this.#stations.heard(message.address, message.mac);
         break;
       case 'lapsed':

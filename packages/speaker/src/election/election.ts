@@ -19,13 +19,19 @@ export interface Contested {
   vips: readonly { address: string; uplink: string }[];
 }
 
+/**
+ * On what grounds a node owns. `takeover`: the virtual router had an owner before, or may have had. `first`: none that anybody knows of, so
+ * that another station may have its addresses.
+ */
+export type Claim = 'takeover' | 'first';
+
 /** How an engine tells the announcer. Calls come in order, and never for a virtual router that is not contested. */
 export interface ElectionListener {
   /**
    * This node owns the virtual router from now on: route, answer and announce. `lapsed` is the node whose claim ran out instead of
    * being given back, if there was one: it has crashed, or its speaker is dead or frozen.
    */
-  own(name: string, lapsed: string | undefined): void;
+  own(name: string, lapsed: string | undefined, claim: Claim): void;
   /**
    * This node does not own it any more. The engine gives the claim away only after this call has returned. `handsOver`: the next owner
    * comes after this, so this node may forward until it hears of it; otherwise there may be one already.

@@ -37,7 +37,7 @@ class ScriptedLock extends EventEmitter implements Lock {
 }
 
 function setUp() {
-  const world = { now: 0, calls: [] as string[], tick: () => {}, later: () => {} };
+  const world = { now: 0, calls: [] as string[], claims: [] as string[], tick: () => {}, later: () => {} };
   const locks = new Map<string, ScriptedLock>();
   const election = new LeaseElection({
     node: 'n1',
@@ -48,7 +48,10 @@ function setUp() {
     },
     isUnreachable: (error) => error.message === 'unreachable',
     listener: {
-      own: (name, lapsed) => world.calls.push(`own ${name}${lapsed ? ` after ${lapsed}` : ''}`),
+      own: (name, lapsed, claim) => {
+        world.calls.push(`own ${name}${lapsed ? ` after ${lapsed}` : ''}`);
+        world.claims.push(claim);
+      },
       yield: (name, reason, handsOver) =>
         world.calls.push(`yield ${name}: ${reason}${handsOver ? ', handing over' : ''}`),
       suspect: (node) => world.calls.push(`suspect ${node}`),
@@ -88,6 +91,24 @@ describe('election by Lease', () => {
     lock.lose();
     expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: deadline passed']);
   });
+
+  for (const [what, seen, claim] of [
+    ['nobody was ever seen to hold', [], 'first'],
+    ['another node holds', ['n2'], 'takeover'],
+    ['another node gave back', ['n2', undefined], 'takeover'],
+    ['this node held in an earlier life', ['n1'], 'takeover'],
+  ] as const) {
+    it(`owns what ${what} as its ${claim === 'first' ? 'first owner' : 'next owner'}`, () => {
+      const { world, lock } = setUp();
+      for (const holder of seen) lock.emit('holder', holder);
+      lock.acquire(3_000);
+      world.later();
+      lock.lose();
+      lock.acquire(9_000);
+      world.later();
+      expect(world.claims).to.deep.equal([claim, 'takeover']);
+    });
+  }
 
   it('goes on answering while no API server can be reached', () => {
     const { world, election, lock } = setUp();

@@ -71,6 +71,8 @@ interface Contest {
   unreachable: boolean;
   /** The other node that holds the Lease, or held it last without giving it back. */
   rival: string | undefined;
+  /** Somebody was seen to hold the Lease, be it this node in an earlier life. */
+  known: boolean;
   /** The other node that was seen to hold the Lease last. */
   predecessor: string | undefined;
   /** Asks to be handed over to. */
@@ -157,6 +159,7 @@ export class LeaseElection implements Election {
       owning: false,
       unreachable: false,
       rival: undefined,
+      known: false,
       predecessor: undefined,
       claimant: undefined,
       asideUntil: undefined,
@@ -207,7 +210,8 @@ export class LeaseElection implements Election {
   #own(contest: Contest): void {
     if (!this.#current(contest) || contest.owning || !contest.lock.isLeader()) return;
     contest.owning = true;
-    this.#options.listener.own(contest.spec.name, contest.rival);
+    this.#options.listener.own(contest.spec.name, contest.rival, contest.known ? 'takeover' : 'first');
+    contest.known = true;
     contest.rival = undefined;
     contest.predecessor = undefined;
   }
@@ -224,6 +228,7 @@ export class LeaseElection implements Election {
     const someoneElse = holder !== undefined && holder !== this.#options.node;
     if (holder !== this.#options.node) contest.rival = holder;
     if (someoneElse) contest.predecessor = holder;
+    if (holder !== undefined) contest.known = true;
     if (someoneElse) this.#standAgain(contest);
     if (someoneElse && !contest.lock.isLeader()) this.#yield(contest, `${holder} has the Lease`);
     this.#options.listener.holder(contest.spec.name, holder);

@@ -24,6 +24,7 @@ function setUp(node = 'n2') {
   const world = {
     now: 0,
     log: [] as string[],
+    claims: [] as string[],
     sent: [] as (Advertisement & { segment: Segment; checksum: ChecksumForm })[],
     errors: [] as string[],
     wakeAt: undefined as number | undefined,
@@ -43,7 +44,10 @@ function setUp(node = 'n2') {
       },
     },
     listener: {
-      own: (name, lapsed) => world.log.push(`own ${name} lapsed=${lapsed}`),
+      own: (name, lapsed, claim) => {
+        world.log.push(`own ${name} lapsed=${lapsed}`);
+        world.claims.push(claim);
+      },
       yield: (name, _, handsOver) => world.log.push(`yield ${name}${handsOver ? ' handing over' : ''}`),
       suspect: (suspect) => world.log.push(`suspect ${suspect}`),
       holder: (name, holder) => world.log.push(`holder ${name} ${holder}`),
@@ -121,6 +125,24 @@ describe('election by VRRP', () => {
       wait(1_000);
       expect(world.log).to.include('holder public.0 n1');
       expect(world.log).to.include(`own public.0 lapsed=${lapsed}`);
+    }
+  });
+
+  it('is the first owner of what nobody has advertised, and never again', () => {
+    for (const [others, claim] of [
+      [[], 'first'],
+      [[254], 'takeover'],
+      [[0], 'takeover'],
+    ] as const) {
+      const { world, election, wait, hear } = setUp();
+      election.configure([contested('public.0')]);
+      election.setFit(true);
+      for (const priority of others) hear('public.0', '10.77.0.11', priority);
+      wait(1_000);
+      election.setFit(false);
+      election.setFit(true);
+      wait(1_000);
+      expect(world.claims).to.deep.equal([claim, 'takeover']);
     }
   });
 

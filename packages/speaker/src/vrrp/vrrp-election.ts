@@ -41,6 +41,8 @@ interface Contest {
   machine: VrrpMachine;
   /** Of the last rival that was heard: what it sends is what it understands. */
   checksum: ChecksumForm;
+  /** Somebody has advertised it, or owned it here. */
+  known: boolean;
   /** Who advertised last, and did not say that it stops. */
   active: string | undefined;
   /** When the active router becomes suspect; undefined once it has, or when there is none. */
@@ -142,6 +144,7 @@ export class VrrpElection implements Election {
     );
     if (contest === undefined) return;
     contest.checksum = checksum;
+    contest.known = true;
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
     const heard = { priority, intervalMs, from: comparable(from) };
     const now = this.#options.clock();
@@ -211,6 +214,7 @@ export class VrrpElection implements Election {
         id: virtualRouterId(spec.name),
         machine,
         checksum: 'rfc9568',
+        known: false,
         active: undefined,
         suspectAt: undefined,
         owning: false,
@@ -257,7 +261,8 @@ export class VrrpElection implements Election {
         contest.active = undefined;
         contest.suspectAt = undefined;
         contest.owning = true;
-        listener.own(name, lapsed);
+        listener.own(name, lapsed, contest.known ? 'takeover' : 'first');
+        contest.known = true;
         listener.holder(name, this.#options.node);
       } else {
         contest.owning = false;

@@ -39,7 +39,7 @@ const rules = new OwnerRules();
 const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
 
 const listener: ElectionListener = {
-  own: (name, lapsed) => wire.own(name, lapsed),
+  own: (name, lapsed, claim) => wire.own(name, lapsed, claim),
   yield: (name, reason, handsOver) => wire.yield(name, reason, handsOver),
   suspect: (node) => tell({ kind: 'suspect', node }),
   holder: (name, node) => wire.holder(name, node, options.node),
@@ -94,8 +94,8 @@ const vrrpElection: VrrpElection = new VrrpElection({
   clock,
   listener: {
     ...listener,
-    own: (name, lapsed) => {
-      listener.own(name, lapsed);
+    own: (name, lapsed, claim) => {
+      listener.own(name, lapsed, claim);
       record.own({ name, leaseName: leaseNames.get(name)! });
     },
     yield: (name, reason, handsOver) => {

@@ -1,6 +1,14 @@
 import { expect } from 'chai';
 import { Announcer } from './announcer.js';
-import { ARP_REPLY, ARP_REQUEST, type ArpFrame, decodeArpFrame, encodeArpFrame, gratuitousArp } from './arp.js';
+import {
+  ARP_REPLY,
+  ARP_REQUEST,
+  type ArpFrame,
+  arpProbe,
+  decodeArpFrame,
+  encodeArpFrame,
+  gratuitousArp,
+} from './arp.js';
 import { BROADCAST_MAC, formatMac, parseMac, ZERO_MAC } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
 import { decodeNdpFrame, type NdpPacket, unsolicitedAdvertisement } from './ndp.js';
@@ -120,7 +128,10 @@ describe('the wire', () => {
         [ARP_REPLY, 0x0a4d0000 + last, UPLINK.mac],
       ]),
     );
-    expect(told).to.deep.equal([{ kind: 'own', virtualRouter: 'public.0', lapsed: undefined }]);
+    expect(told).to.deep.equal([
+      { kind: 'own', virtualRouter: 'public.0', lapsed: undefined },
+      { kind: 'announced', virtualRouter: 'public.0', addresses: ['10.77.0.200', '10.77.0.208'] },
+    ]);
     expect(state.wakeAt).to.equal(50);
   });
 
@@ -241,6 +252,7 @@ describe('the wire', () => {
       address: '10.77.0.200',
       mac: formatMac(CLIENT_MAC),
       uplink: 'eth0',
+      withheld: false,
     });
   });
 
@@ -323,12 +335,103 @@ describe('the wire', () => {
     expect(state.claimed.size).to.equal(0);
   });
 
-  it('announces an address that a virtual router it owns has just got', () => {
-    const { wire, port } = setUp();
+  const NEW_VIP = 0x0a4d00d8;
+  const WITH_NEW = { ...ROUTER, vips: [...ROUTER.vips, { address: '10.77.0.216', uplink: 'eth0' }] };
+  /** Lets time pass, and the wire do what it wants to do meanwhile. */
+  function wait({ wire, state }: Pick<ReturnType<typeof setUp>, 'wire' | 'state'>, ms: number) {
+    const end = state.now + ms;
+    while (state.wakeAt !== undefined && state.wakeAt <= end) {
+      state.now = state.wakeAt;
+      wire.announceDue();
+    }
+    state.now = end;
+  }
+
+  it('asks about an address that a virtual router it owns has just got, and announces it when nobody has it', () => {
+    const world = setUp();
+    const { wire, port, told } = world;
     wire.own('public.0', undefined);
     port.frames = [];
-    wire.configure([{ ...ROUTER, vips: [...ROUTER.vips, { address: '10.77.0.216', uplink: 'eth0' }] }], [UPLINK]);
-    expect(port.frames.some((frame) => frame.senderIp === 0x0a4d00d8)).to.equal(true);
+    wire.configure([WITH_NEW], [UPLINK]);
+    wire.frame(port, request(NEW_VIP));
+    wait(world, 399);
+    const about = () => port.frames.filter(({ senderIp, targetIp }) => [senderIp, targetIp].includes(NEW_VIP));
+    expect(about().map(({ operation, senderIp }) => [operation, senderIp])).to.deep.equal([
+      [ARP_REQUEST, 0],
+      [ARP_REQUEST, 0],
+      [ARP_REQUEST, 0],
+    ]);
+    wait(world, 1);
+    expect(about().filter(({ senderIp }) => senderIp === NEW_VIP)).to.have.length(2);
+    expect(told.at(-1)).to.deep.equal({
+      kind: 'announced',
+      virtualRouter: 'public.0',
+      addresses: ['10.77.0.216'],
+    });
+    port.frames = [];
+    wire.frame(port, request(NEW_VIP));
+    expect(port.frames.map(({ senderIp }) => senderIp)).to.deep.equal([NEW_VIP]);
+  });
+
+  it('asks about all addresses before it announces what nobody has owned before', () => {
+    const world = setUp();
+    const { wire, port, told } = world;
+    const vips = [...ROUTER.vips, { address: 'fd00:77::c8', uplink: 'eth0' }];
+    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    wire.own('public.0', undefined, 'first');
+    wait(world, 399);
+    expect(port.frames.filter(({ senderIp }) => senderIp !== 0)).to.deep.equal([]);
+    expect(port.frames6.map(({ kind, sourceIp }) => [kind, sourceIp])).to.deep.equal(
+      Array(3).fill(['solicitation', '0'.repeat(32)]),
+    );
+    wait(world, 1);
+    expect(new Set(port.frames.map(({ senderIp }) => senderIp))).to.deep.equal(new Set([0, VIP, VIP + 8]));
+    expect(port.frames6.at(-1)!.kind).to.equal('advertisement');
+    expect(told.at(-1)).to.deep.include({ kind: 'announced', addresses: vips.map(({ address }) => address) });
+  });
+
+  it('leaves an address to the station that has it, says so, and takes it when that is gone', () => {
+    const world = setUp();
+    const { wire, state, port, told } = world;
+    wire.own('public.0', undefined, 'first');
+    const answer = { destination: port.mac, source: CLIENT_MAC, senderMac: CLIENT_MAC, targetMac: port.mac };
+    wire.frame(port, encodeArpFrame({ ...answer, operation: ARP_REPLY, senderIp: VIP, targetIp: 0 }));
+    expect(told.filter(({ kind }) => kind === 'rival')).to.deep.equal([
+      { kind: 'rival', address: '10.77.0.200', mac: formatMac(CLIENT_MAC), uplink: 'eth0', withheld: true },
+    ]);
+    wait(world, 30_000);
+    expect(told.at(-1)).to.deep.include({ kind: 'announced', addresses: ['10.77.0.208'] });
+    expect(port.frames.filter(({ senderIp }) => senderIp === VIP)).to.deep.equal([]);
+    port.frames = [];
+    wire.frame(port, request(VIP));
+    wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[0]); // not defended either
+    expect(port.frames).to.deep.equal([]);
+    expect(state.wakeAt).to.not.equal(undefined);
+    wait(world, 61_000);
+    expect(told.at(-1)).to.deep.include({ kind: 'announced', addresses: ['10.77.0.200'] });
+    wire.frame(port, request(VIP));
+    expect(port.frames.at(-1)).to.deep.include({ operation: ARP_REPLY, senderIp: VIP });
+  });
+
+  it('does not take another’s question for an answer', () => {
+    const world = setUp();
+    const { wire, port, told } = world;
+    wire.own('public.0', undefined, 'first');
+    wire.frame(port, arpProbe(VIP, CLIENT_MAC));
+    wait(world, 400);
+    expect(told.at(-1)).to.deep.include({ kind: 'announced' });
+  });
+
+  it('asks about nothing any more that it has yielded', () => {
+    const world = setUp();
+    const { wire, port } = world;
+    wire.own('public.0', undefined, 'first');
+    wire.yield('public.0', 'test', false);
+    port.frames = [];
+    wait(world, 120_000);
+    expect(port.frames).to.deep.equal([]);
+    wire.own('public.0', undefined);
+    expect(port.frames.map(({ senderIp }) => senderIp)).to.include(VIP);
   });
 
   it('announces nothing when nothing changed', () => {

@@ -1,16 +1,18 @@
 /**
  * The wire side of a speaker: elections decide who owns a virtual router, and this class makes it so. A takeover, for all VIPs of
  * the virtual router at once, is: flip its routing rule, answer ARP and NDP, announce. Giving up is the reverse, silence first; what
- * still comes is forwarded until the next owner has announced itself (lingering.ts).
+ * still comes is forwarded until the next owner has announced itself (lingering.ts). A VIP that nobody has announced before is asked
+ * about first (detection.ts).
  *
  * It runs in a worker thread of its own (thread.ts), so that nothing the main thread does delays an answer; here is no thread,
  * no timer of its own and no Kubernetes client, so that it can be driven by tests.
  */
 
-import type { Election } from '../election/election.js';
+import type { Claim, Election } from '../election/election.js';
 import { Announcer } from './announcer.js';
 import { arpProbe, decodeArpFrame, gratuitousArp } from './arp.js';
 import { Defence } from './defence.js';
+import { Detection } from './detection.js';
 import { Lingering } from './lingering.js';
 import { formatMac } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
@@ -69,6 +71,7 @@ export class Wire {
   /** When to ask whether another station has our VIPs. Those that keep quiet otherwise are found by it. */
   readonly #prober = new Announcer({ burstMs: [0], refreshMs: PROBE_EVERY_MS });
   readonly #defence = new Defence();
+  readonly #detection = new Detection();
   readonly #lingering = new Lingering();
   readonly #ports = new Map<string, Port>();
   #routers = new Map<string, WireVirtualRouter>();
@@ -101,21 +104,29 @@ export class Wire {
       if (this.#lingering.has(name)) this.#endLingering(name);
       this.#routers.delete(name);
     }
-    this.#announceNew((vip) => !before.has(vip.ip) || opened.has(vip.uplink));
+    for (const ip of before.keys()) if (!this.#vips.has(ip)) this.#detection.end(ip);
+    this.#takeUp(
+      (vip) => !before.has(vip.ip),
+      (vip) => opened.has(vip.uplink),
+    );
   }
 
   /** ElectionListener.own */
-  own(name: string, lapsed: string | undefined): void {
+  own(name: string, lapsed: string | undefined, claim: Claim = 'takeover'): void {
     const router = this.#routers.get(name);
     if (router === undefined) return;
+    const now = this.#parts.clock();
+    const vips = this.#vipsOf.get(name) ?? [];
     this.#owned.add(name);
     this.#lingering.end(name);
     this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
-    this.#announcer.begin(name, this.#parts.clock());
+    if (claim === 'first') for (const { ip } of vips) this.#detection.begin(ip, now);
+    else this.#announcer.begin(name, now);
     // Not at once: the former owner may still answer.
-    this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
+    this.#prober.begin(name, now + PROBE_AFTER_MS);
     this.announceDue();
     this.#parts.tell({ kind: 'own', virtualRouter: name, lapsed });
+    if (claim !== 'first') this.#tellAnnounced(name, vips);
   }
 
   /** ElectionListener.yield */
@@ -123,6 +134,7 @@ export class Wire {
     this.#owned.delete(name);
     this.#announcer.end(name);
     this.#prober.end(name);
+    for (const { ip } of this.#vipsOf.get(name) ?? []) this.#detection.end(ip);
     if (handsOver) this.#lingering.begin(name);
     else this.#releaseRule(name);
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
@@ -159,11 +171,12 @@ export class Wire {
 
   /** Sends the announcements whose time has come, and asks to be woken for the next ones. */
   announceDue(): void {
+    this.#detect();
     for (const name of this.#announcer.due(this.#parts.clock())) {
-      if (this.#mayAnswer(name)) this.#announce(this.#vipsOf.get(name) ?? []);
+      if (this.#mayAnswer(name)) this.#announce(this.#claimedOf(name));
     }
     for (const name of this.#prober.due(this.#parts.clock())) {
-      if (this.#mayAnswer(name)) this.#send(this.#vipsOf.get(name) ?? [], probe);
+      if (this.#mayAnswer(name)) this.#send(this.#claimedOf(name), probe);
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
     for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
@@ -199,7 +212,7 @@ export class Wire {
       isVip: (ip) => this.#vips.has(ip),
       mayAnswer: (ip) => {
         const vip = this.#vips.get(ip);
-        return vip !== undefined && vip.uplink === port.name && this.#mayAnswer(vip.virtualRouter);
+        return vip?.uplink === port.name && !this.#detection.has(ip) && this.#mayAnswer(vip.virtualRouter);
       },
     };
     const arp = decodeArpFrame(bytes);
@@ -232,22 +245,51 @@ export class Wire {
       return;
     }
     this.#parts.election.rivalHeard(vip.virtualRouter);
+    const withheld = this.#detection.answered(ip, this.#parts.clock());
     const { defend, report } = this.#defence.challenged(ip, this.#parts.clock());
-    if (report) this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name });
+    if (report) {
+      this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name, withheld });
+    }
     if (defend) this.#defend(ip);
     this.#wakeForNext();
   }
 
-  /** Only while the election says so: who has yielded to the rival just now is silent. */
+  /** Only while the election says so: who has yielded to the rival just now is silent. What is not claimed is not defended. */
   #defend(ip: VipKey): void {
     const vip = this.#vips.get(ip);
-    if (vip !== undefined && this.#mayAnswer(vip.virtualRouter)) this.#announce([vip]);
+    if (vip !== undefined && !this.#detection.has(ip) && this.#mayAnswer(vip.virtualRouter)) this.#announce([vip]);
+  }
+
+  /** VIPs of a virtual router but for those that somebody else has, or may have. */
+  #claimedOf(name: string): Vip[] {
+    return (this.#vipsOf.get(name) ?? []).filter(({ ip }) => !this.#detection.has(ip));
+  }
+
+  /** Asks about new VIPs, and claims those that nobody has. */
+  #detect(): void {
+    const now = this.#parts.clock();
+    const { ask, free } = this.#detection.due(now);
+    const vipsOf = (ips: readonly VipKey[]) => ips.flatMap((ip) => this.#vips.get(ip) ?? []);
+    this.#send(vipsOf(ask), probe);
+    const claimed = new Map<string, Vip[]>();
+    for (const vip of vipsOf(free)) {
+      const others = claimed.get(vip.virtualRouter);
+      if (others) others.push(vip);
+      else claimed.set(vip.virtualRouter, [vip]);
+    }
+    for (const [name, vips] of claimed) {
+      this.#announcer.begin(name, now);
+      this.#tellAnnounced(name, vips);
+    }
+  }
+
+  #tellAnnounced(virtualRouter: string, vips: readonly Vip[]): void {
+    this.#parts.tell({ kind: 'announced', virtualRouter, addresses: vips.map(({ address }) => address) });
   }
 
   #wakeForNext(): void {
-    const times = [this.#announcer.nextAt, this.#prober.nextAt, this.#defence.nextAt, this.#lingering.nextAt].filter(
-      (at) => at !== undefined,
-    );
+    const timed = [this.#announcer, this.#prober, this.#defence, this.#detection, this.#lingering];
+    const times = timed.flatMap(({ nextAt }) => nextAt ?? []);
     this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
   }
 
@@ -271,12 +313,15 @@ export class Wire {
     return opened;
   }
 
-  /** Announces what a virtual router that is owned already has just got. */
-  #announceNew(isNew: (vip: Vip) => boolean): void {
+  /** What virtual routers that are owned already have just got is asked about; what has moved to another interface is announced there. */
+  #takeUp(isNew: (vip: Vip) => boolean, hasMoved: (vip: Vip) => boolean): void {
+    const now = this.#parts.clock();
     for (const name of this.#owned) {
-      if (!this.#vipsOf.get(name)?.some(isNew)) continue;
-      this.#announcer.begin(name, this.#parts.clock());
-      this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
+      const vips = this.#vipsOf.get(name) ?? [];
+      for (const vip of vips) if (isNew(vip)) this.#detection.begin(vip.ip, now);
+      if (!vips.some((vip) => !isNew(vip) && hasMoved(vip))) continue;
+      this.#announcer.begin(name, now);
+      this.#prober.begin(name, now + PROBE_AFTER_MS);
     }
     this.announceDue();
   }
