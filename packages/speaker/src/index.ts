@@ -1,9 +1,15 @@
 /** Fairlead speaker: elects an owner for each VIP and announces it. */
 
 export { type Speaker, type SpeakerOptions, startSpeaker } from './agent/speaker.js';
+export { WireThread } from './agent/wire-thread.js';
 export { SpeakerMetrics } from './metrics/metrics.js';
 export type { SpeakerView } from './metrics/view.js';
 export { REAL_SERVER_METRICS, virtualServersPage } from './metrics/virtual-servers.js';
+export { MAX_ADDRESSES } from './vrrp/advertisement.js';
+export { VrrpTransport } from './vrrp/transport.js';
+export { virtualRouterId } from './vrrp/vrrp-election.js';
 export * from './wire/arp.js';
 export * from './wire/mac.js';
-export type { LeaseTimings } from './wire/messages.js';
+export type { FromWire, LeaseTimings, ToWire, WireOptions, WireUplink, WireVirtualRouter } from './wire/messages.js';
+export { decodeNdpFrame, unsolicitedAdvertisement } from './wire/ndp.js';
+export { vipKey } from './wire/vip-key.js';

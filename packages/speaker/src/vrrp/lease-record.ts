@@ -15,6 +15,8 @@ export interface LeaseRecordOptions {
   node: string;
   /** ms since 1970, for the timestamps. */
   wallClock?: () => number;
+  /** How long after a takeover to write, ms, so that the writing does not compete with the announcing; default 0. */
+  delayMs?: number;
   onError: (error: Error) => void;
 }
 
@@ -46,7 +48,7 @@ export class LeaseRecord {
 
   own(router: OwnedRouter): void {
     this.#owned.set(router.leaseName, router);
-    this.#queue.add(router.leaseName);
+    this.#queue.addAfter(router.leaseName, this.#options.delayMs ?? 0);
   }
 
   /** The next owner overwrites it. */

@@ -1,6 +1,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { ARP_REPLY, ARP_REQUEST, arpReplyTo, decodeArpFrame, encodeArpFrame, gratuitousArp } from './arp.js';
+import {
+  ARP_REPLY,
+  ARP_REQUEST,
+  arpReplyTo,
+  decodeArpFrame,
+  encodeArpFrame,
+  gratuitousArp,
+  gratuitousReplies,
+  gratuitousRequests,
+} from './arp.js';
 import { parseMac } from './mac.js';
 
 const MAC = parseMac('02:00:00:00:00:0a');
@@ -46,6 +55,12 @@ describe('ARP frames', () => {
       targetMac: OTHER,
       targetIp: ASKER,
     });
+  });
+
+  it('announces many addresses as it announces each of them', () => {
+    const ips = [VIP, 0, 0xffffffff];
+    expect(gratuitousRequests(ips, MAC)).to.deep.equal(ips.map((ip) => gratuitousArp(ip, MAC)[0]));
+    expect(gratuitousReplies(ips, MAC)).to.deep.equal(ips.map((ip) => gratuitousArp(ip, MAC)[1]));
   });
 
   it('survives encoding and decoding unchanged', () => {

@@ -3,13 +3,22 @@
  * elsewhere.
  */
 
-import { type BpfInstruction, constants, type Message, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import {
+  type BpfInstruction,
+  constants,
+  type Message,
+  RawSocket,
+  type SystemError,
+  sockaddrLl,
+} from '@fairlead/raw-socket';
 import { arpFilter, ndpFilter } from './filter.js';
 import { parseMac } from './mac.js';
 import type { WireUplink } from './messages.js';
 import { SolicitedNodeGroups } from './solicited-node-groups.js';
 
 const ETHERTYPE_AT = 12;
+/** The socket's buffer, or the interface's queue. */
+const FULL: ReadonlySet<string> = new Set(['EAGAIN', 'ENOBUFS']);
 
 export interface LanPortListener {
   frame(port: LanPort, bytes: Buffer): void;
@@ -50,13 +59,21 @@ export class LanPort {
     this.#groups.follow(ips);
   }
 
-  /** Sends whole Ethernet frames, each through the socket of its ethertype, which the kernel notes on it. Throws a SystemError, ENETDOWN while the interface is down. */
-  send(frames: readonly Buffer[]): void {
-    const isIpv6 = (frame: Buffer) => frame.readUInt16BE(ETHERTYPE_AT) === constants.ETH_P_IPV6;
-    const arp = frames.filter((frame) => !isIpv6(frame));
-    const ndp = frames.filter(isIpv6);
-    if (arp.length > 0) this.#arp.sendBatch(arp);
-    if (ndp.length > 0) this.#ndp?.sendBatch(ndp);
+  /**
+   * Sends whole Ethernet frames of one ethertype, through the socket of that, on which the kernel notes it. Tells how many went: fewer when
+   * the interface takes no more now. Throws a SystemError, ENETDOWN while the interface is down.
+   */
+  send(frames: readonly Buffer[]): number {
+    const isIpv6 = frames[0]?.readUInt16BE(ETHERTYPE_AT) === constants.ETH_P_IPV6;
+    const socket = isIpv6 ? this.#ndp : this.#arp;
+    // Nobody listens for IPv6 any more: nothing is left to say.
+    if (socket === undefined) return frames.length;
+    try {
+      return socket.sendBatch(frames);
+    } catch (error) {
+      if (FULL.has((error as SystemError).code)) return 0;
+      throw error;
+    }
   }
 
   close(): void {

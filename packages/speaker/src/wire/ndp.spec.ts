@@ -2,7 +2,13 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { internetChecksum, ipv6PseudoHeader } from './checksum.js';
 import { parseMac } from './mac.js';
-import { advertisementTo, decodeNdpFrame, solicitedNodeGroup, unsolicitedAdvertisement } from './ndp.js';
+import {
+  advertisementTo,
+  decodeNdpFrame,
+  solicitedNodeGroup,
+  unsolicitedAdvertisement,
+  unsolicitedAdvertisements,
+} from './ndp.js';
 
 const MAC = parseMac('02:00:00:00:00:0a');
 const ASKER_MAC = parseMac('02:00:00:00:00:64');
@@ -68,6 +74,15 @@ describe('Neighbour Discovery', () => {
         '8800581620000000fd0000770000000000000000000000c8020102000000000a',
     );
     expect(advertisementTo({ ...decodeNdpFrame(PROBE)!, target: VIP }, MAC)).to.deep.equal(announcement);
+  });
+
+  it('announces many addresses as it announces each of them', () => {
+    const address = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex'));
+    fc.assert(
+      fc.property(fc.array(address), (ips) => {
+        expect(unsolicitedAdvertisements(ips, MAC)).to.deep.equal(ips.map((ip) => unsolicitedAdvertisement(ip, MAC)));
+      }),
+    );
   });
 
   it('reads what it writes', () => {

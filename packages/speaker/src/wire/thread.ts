@@ -27,6 +27,8 @@ import { Wire } from './wire.js';
 /** The same complaint is told once in so long: what fails for VRRP fails ten times a second. */
 const COMPLAIN_EVERY_MS = 60_000;
 const CLAIM_TICK_MS = 1_000;
+/** About what it takes to announce some thousand VIPs. */
+const RECORD_DELAY_MS = 100;
 
 const port = parentPort!;
 const options = workerData as WireOptions;
@@ -73,6 +75,7 @@ const record = new LeaseRecord({
   client: kube,
   namespace: options.namespace,
   node: options.node,
+  delayMs: RECORD_DELAY_MS,
   onError: (error) => tell({ kind: 'error', message: `could not record an owner in its Lease: ${error.message}` }),
 });
 /** Names of Leases by virtual router, and of nodes by address. */
@@ -117,6 +120,7 @@ function complain(message: string): void {
 }
 
 let timer: NodeJS.Timeout | undefined;
+let immediate: NodeJS.Immediate | undefined;
 const wire: Wire = new Wire({
   election,
   rules,
@@ -130,7 +134,12 @@ const wire: Wire = new Wire({
     }),
   wakeAt: (at) => {
     clearTimeout(timer);
-    if (at !== undefined) timer = setTimeout(() => wire.announceDue(), Math.max(0, at - clock()));
+    clearImmediate(immediate);
+    if (at === undefined) return;
+    const delayMs = at - clock();
+    // A timer takes a millisecond at least, and what is received is handled before the next immediate, too.
+    if (delayMs > 0) timer = setTimeout(() => wire.announceDue(), delayMs);
+    else immediate = setImmediate(() => wire.announceDue());
   },
 });
 

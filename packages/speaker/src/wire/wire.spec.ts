@@ -47,6 +47,7 @@ class RecordingPort implements Port {
     if (this.failure) throw this.failure;
     this.frames.push(...frames.flatMap((frame) => decodeArpFrame(frame) ?? []));
     this.frames6.push(...frames.flatMap((frame) => decodeNdpFrame(frame) ?? []));
+    return frames.length;
   }
   listenFor(ips: readonly string[]) {
     this.listensFor = ips;
@@ -123,16 +124,43 @@ describe('the wire', () => {
     wire.own('public.0', undefined);
     expect(state.log).to.deep.equal(['contest public.0', 'claim 7700']);
     expect(port.frames.map((frame) => [frame.operation, frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal(
-      [0xc8, 0xd0].flatMap((last) => [
-        [ARP_REQUEST, 0x0a4d0000 + last, UPLINK.mac],
-        [ARP_REPLY, 0x0a4d0000 + last, UPLINK.mac],
-      ]),
+      [ARP_REQUEST, ARP_REPLY].flatMap((form) => [0xc8, 0xd0].map((last) => [form, 0x0a4d0000 + last, UPLINK.mac])),
     );
     expect(told).to.deep.equal([
       { kind: 'own', virtualRouter: 'public.0', lapsed: undefined },
       { kind: 'announced', virtualRouter: 'public.0', addresses: ['10.77.0.200', '10.77.0.208'] },
     ]);
     expect(state.wakeAt).to.equal(50);
+  });
+
+  it('announces every VIP of all that it takes over before it repeats any, a slice at a time', () => {
+    const { wire, state, port } = setUp();
+    const many = [0, 1].map((n) => ({
+      ...ROUTER,
+      name: `public.${n}`,
+      vips: Array.from({ length: 1_500 }, (_, i) => ({ address: `10.${n}.${i >> 8}.${i & 255}`, uplink: 'eth0' })),
+    }));
+    wire.configure(many, [UPLINK]);
+    for (const { name } of many) wire.own(name, undefined);
+    expect(port.frames.length).to.be.below(3_000);
+    for (state.now = 50; port.frames.length < 3_000; wire.announceDue()) expect(state.wakeAt).to.be.at.most(state.now);
+    expect(new Set(port.frames.map(({ senderIp }) => senderIp)).size).to.equal(3_000);
+    while (state.wakeAt! <= state.now) wire.announceDue();
+    // Both forms, twice.
+    expect(port.frames).to.have.length(4 * 3_000);
+  });
+
+  it('is silent at once when it yields while it still announces', () => {
+    const { wire, state, port } = setUp();
+    const vips = Array.from({ length: 3_000 }, (_, i) => ({ address: `10.0.${i >> 8}.${i & 255}`, uplink: 'eth0' }));
+    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    wire.own('public.0', undefined);
+    const before = port.frames.length;
+    wire.yield('public.0', 'test', true);
+    for (let turn = 0; turn < 20; turn++) wire.announceDue();
+    expect(before).to.be.within(1, 2_999);
+    expect(port.frames).to.have.length(before);
+    expect(state.wakeAt ?? Number.POSITIVE_INFINITY).to.be.above(state.now);
   });
 
   it('repeats the announcement when it is woken, and no longer after it gave up', () => {

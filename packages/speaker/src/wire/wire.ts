@@ -10,21 +10,19 @@
 
 import type { Claim, Election } from '../election/election.js';
 import { Announcer } from './announcer.js';
-import { arpProbe, decodeArpFrame, gratuitousArp } from './arp.js';
+import { arpProbe, decodeArpFrame, gratuitousReplies, gratuitousRequests } from './arp.js';
 import { Defence } from './defence.js';
 import { Detection } from './detection.js';
 import { Lingering } from './lingering.js';
 import { formatMac } from './mac.js';
 import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
-import { decodeNdpFrame, ndpProbe, unsolicitedAdvertisement } from './ndp.js';
+import { decodeNdpFrame, ndpProbe, unsolicitedAdvertisements } from './ndp.js';
+import { type Form, Outbox, type Outlet } from './outbox.js';
 import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
 import { type VipKey, vipKey } from './vip-key.js';
 
 /** A LAN interface as the wire uses it; LanPort is the real one. */
-export interface Port {
-  readonly name: string;
-  readonly mac: Buffer;
-  send(frames: readonly Buffer[]): void;
+export interface Port extends Outlet {
   /** The IPv6 addresses (as VipKeys) whose solicitations have to reach this interface. */
   listenFor(ips: readonly string[]): void;
   matches(uplink: WireUplink): boolean;
@@ -62,8 +60,9 @@ interface Vip {
 const PROBE_AFTER_MS = 1_000;
 const PROBE_EVERY_MS = 60_000;
 
-/** How many frames go out in one system call; a queue of a NIC or a veth holds a few hundred. */
-const BATCH = 128;
+/** How often something is told to neighbours, and how urgent that is (outbox.ts). */
+const FIRST = [0, 1] as const;
+const AGAIN = [2, 2] as const;
 
 export class Wire {
   readonly #parts: WireComponents;
@@ -73,6 +72,9 @@ export class Wire {
   readonly #defence = new Defence();
   readonly #detection = new Detection();
   readonly #lingering = new Lingering();
+  readonly #outbox = new Outbox(({ to }, error) => this.#failed(`announce on ${to.name}`, error));
+  /** Virtual routers that were not announced yet since a takeover, or since they got something new. */
+  readonly #unannounced = new Set<string>();
   readonly #ports = new Map<string, Port>();
   #routers = new Map<string, WireVirtualRouter>();
   #vips = new Map<VipKey, Vip>();
@@ -121,7 +123,7 @@ export class Wire {
     this.#lingering.end(name);
     this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
     if (claim === 'first') for (const { ip } of vips) this.#detection.begin(ip, now);
-    else this.#announcer.begin(name, now);
+    else this.#announceAnew(name);
     // Not at once: the former owner may still answer.
     this.#prober.begin(name, now + PROBE_AFTER_MS);
     this.announceDue();
@@ -169,17 +171,19 @@ export class Wire {
     });
   }
 
-  /** Sends the announcements whose time has come, and asks to be woken for the next ones. */
+  /** Sends announcements whose time has come, as many as may go at a time, and asks to be woken for the next ones. */
   announceDue(): void {
     this.#detect();
     for (const name of this.#announcer.due(this.#parts.clock())) {
-      if (this.#mayAnswer(name)) this.#announce(this.#claimedOf(name));
+      const urgency = this.#unannounced.delete(name) ? FIRST : AGAIN;
+      if (this.#mayAnswer(name)) this.#announce(name, this.#claimedOf(name), urgency);
     }
     for (const name of this.#prober.due(this.#parts.clock())) {
-      if (this.#mayAnswer(name)) this.#send(this.#claimedOf(name), probe);
+      if (this.#mayAnswer(name)) this.#put(this.#claimedOf(name), [probes], AGAIN, () => this.#mayAnswer(name));
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
     for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
+    this.#outbox.send(this.#parts.clock());
     this.#wakeForNext();
     this.#settle();
   }
@@ -257,7 +261,9 @@ export class Wire {
   /** Only while the election says so: who has yielded to the rival just now is silent. What is not claimed is not defended. */
   #defend(ip: VipKey): void {
     const vip = this.#vips.get(ip);
-    if (vip !== undefined && !this.#detection.has(ip) && this.#mayAnswer(vip.virtualRouter)) this.#announce([vip]);
+    if (vip === undefined || this.#detection.has(ip) || !this.#mayAnswer(vip.virtualRouter)) return;
+    this.#announce(vip.virtualRouter, [vip], FIRST);
+    this.#outbox.send(this.#parts.clock());
   }
 
   /** VIPs of a virtual router but for those that somebody else has, or may have. */
@@ -267,10 +273,9 @@ export class Wire {
 
   /** Asks about new VIPs, and claims those that nobody has. */
   #detect(): void {
-    const now = this.#parts.clock();
-    const { ask, free } = this.#detection.due(now);
+    const { ask, free } = this.#detection.due(this.#parts.clock());
     const vipsOf = (ips: readonly VipKey[]) => ips.flatMap((ip) => this.#vips.get(ip) ?? []);
-    this.#send(vipsOf(ask), probe);
+    this.#put(vipsOf(ask), [probes], FIRST, () => true);
     const claimed = new Map<string, Vip[]>();
     for (const vip of vipsOf(free)) {
       const others = claimed.get(vip.virtualRouter);
@@ -278,7 +283,7 @@ export class Wire {
       else claimed.set(vip.virtualRouter, [vip]);
     }
     for (const [name, vips] of claimed) {
-      this.#announcer.begin(name, now);
+      this.#announceAnew(name);
       this.#tellAnnounced(name, vips);
     }
   }
@@ -289,7 +294,9 @@ export class Wire {
 
   #wakeForNext(): void {
     const timed = [this.#announcer, this.#prober, this.#defence, this.#detection, this.#lingering];
-    const times = timed.flatMap(({ nextAt }) => nextAt ?? []);
+    const times = [...timed.map(({ nextAt }) => nextAt), this.#outbox.nextAt(this.#parts.clock())].filter(
+      (at) => at !== undefined,
+    );
     this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
   }
 
@@ -320,23 +327,35 @@ export class Wire {
       const vips = this.#vipsOf.get(name) ?? [];
       for (const vip of vips) if (isNew(vip)) this.#detection.begin(vip.ip, now);
       if (!vips.some((vip) => !isNew(vip) && hasMoved(vip))) continue;
-      this.#announcer.begin(name, now);
+      this.#announceAnew(name);
       this.#prober.begin(name, now + PROBE_AFTER_MS);
     }
     this.announceDue();
   }
 
-  #announce(vips: readonly Vip[]): void {
-    this.#send(vips, announcements);
+  #announceAnew(name: string): void {
+    this.#unannounced.add(name);
+    this.#announcer.begin(name, this.#parts.clock());
   }
 
-  /** Each on its own interface. */
-  #send(vips: readonly Vip[], make: (ip: VipKey, mac: Buffer) => Buffer[]): void {
-    for (const port of this.#ports.values()) {
-      const frames = vips.filter((vip) => vip.uplink === port.name).flatMap(({ ip }) => make(ip, port.mac));
-      for (let start = 0; start < frames.length; start += BATCH) {
-        this.#guarded(`announce on ${port.name}`, () => port.send(frames.slice(start, start + BATCH)));
-      }
+  #announce(name: string, vips: readonly Vip[], urgency: typeof FIRST | typeof AGAIN): void {
+    this.#put(vips, [requests, replies], urgency, () => this.#mayAnswer(name));
+  }
+
+  /** To the neighbours on each VIP's own interface, one form of all before the next. */
+  #put(
+    vips: readonly Vip[],
+    forms: readonly Form[],
+    urgency: typeof FIRST | typeof AGAIN,
+    wanted: () => boolean,
+  ): void {
+    for (const to of this.#ports.values()) {
+      const ips = vips.filter(({ uplink }) => uplink === to.name).map(({ ip }) => ip);
+      const ipv4 = ips.filter((ip) => typeof ip === 'number');
+      const ipv6 = ips.filter((ip) => typeof ip === 'string');
+      // NDP has one form.
+      this.#outbox.put(urgency[0], { to, ips: ipv6, form: forms[0]!, wanted });
+      for (const [index, form] of forms.entries()) this.#outbox.put(urgency[index]!, { to, ips: ipv4, form, wanted });
     }
   }
 
@@ -361,22 +380,28 @@ export class Wire {
     try {
       run();
     } catch (error) {
-      const { message, code } = error as NodeJS.ErrnoException;
-      this.#parts.tell({
-        kind: 'error',
-        message: `could not ${attempt}: ${message}`,
-        ...(code === undefined ? {} : { code }),
-      });
+      this.#failed(attempt, error as NodeJS.ErrnoException);
     }
+  }
+
+  #failed(attempt: string, { message, code }: NodeJS.ErrnoException): void {
+    this.#parts.tell({
+      kind: 'error',
+      message: `could not ${attempt}: ${message}`,
+      ...(code === undefined ? {} : { code }),
+    });
   }
 }
 
-function announcements(ip: VipKey, mac: Buffer): Buffer[] {
-  return typeof ip === 'number' ? gratuitousArp(ip, mac) : [unsolicitedAdvertisement(ip, mac)];
-}
+const requests: Form = (ips, mac) =>
+  isIpv4(ips) ? gratuitousRequests(ips, mac) : unsolicitedAdvertisements(ips as readonly string[], mac);
 
-function probe(ip: VipKey, mac: Buffer): Buffer[] {
-  return [typeof ip === 'number' ? arpProbe(ip, mac) : ndpProbe(ip, mac)];
+const replies: Form = (ips, mac) => gratuitousReplies(ips as readonly number[], mac);
+
+const probes: Form = (ips, mac) => ips.map((ip) => (typeof ip === 'number' ? arpProbe(ip, mac) : ndpProbe(ip, mac)));
+
+function isIpv4(ips: readonly VipKey[]): ips is readonly number[] {
+  return typeof ips[0] === 'number';
 }
 
 function toVips(router: WireVirtualRouter): Vip[] {

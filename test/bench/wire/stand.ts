@@ -1,0 +1,213 @@
+/**
+ * Two hosts on one cable, each a network namespace:
+ *
+ *   station  eth0 10.0.0.1, fd00::1  ────  eth0 10.0.0.2, fd00::2  observer
+ *   (a process with the wire thread)       (its frames are read by this process; an API server runs there)
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { encodeAddress, familyOf, Rtnetlink } from '@fairlead/netlink';
+import { constants, createNetns, deleteNetns, inNetns, netnsPath, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import {
+  MAX_ADDRESSES,
+  parseMac,
+  type ToWire,
+  VrrpTransport,
+  virtualRouterId,
+  type WireUplink,
+  type WireVirtualRouter,
+} from '@fairlead/speaker';
+import type { FromStation, ToStation } from './messages.js';
+import { Observer } from './observer.js';
+
+const STATION = fileURLToPath(new URL('station.js', import.meta.url));
+const API_SERVER = fileURLToPath(new URL('../../../../packages/lab/dist/apiserver/main.js', import.meta.url));
+const API_PORT = 6443;
+const START_TIMEOUT_MS = 60_000;
+
+export const STATION_NODE = 'station';
+const STATION_IPV4 = '10.0.0.1';
+const STATION_IPV6 = 'fd00::1';
+const OBSERVER_IPV4 = '10.0.0.2';
+const OBSERVER_IPV6 = 'fd00::2';
+
+export class Stand {
+  readonly observer: Observer;
+  readonly observerMac: Buffer;
+  readonly uplink: WireUplink;
+  /** What the wire thread could not do. */
+  readonly errors: string[] = [];
+  readonly #namespaces: readonly string[];
+  readonly #apiServer: ChildProcess;
+  readonly #station: ChildProcess;
+
+  static async start(): Promise<Stand> {
+    const id = randomBytes(3).toString('hex');
+    const namespaces = { station: `fl-${id}-station`, observer: `fl-${id}-observer` };
+    const names = Object.values(namespaces);
+    try {
+      for (const name of names) createNetns(name);
+      const { uplink, observerIndex, observerMac } = lay(namespaces);
+      const apiServer = run(namespaces.observer, [API_SERVER, '--listen', `${OBSERVER_IPV4}:${API_PORT}`], 'pipe');
+      await once(createInterface({ input: apiServer.stdout! }), 'line', timeout());
+      const server = `http://${OBSERVER_IPV4}:${API_PORT}`;
+      const station = run(namespaces.station, [STATION, '--node', STATION_NODE, '--server', server], 'inherit');
+      const observer = new Observer(namespaces.observer, observerIndex);
+      const stand = new Stand({ names, apiServer, station, observer, observerMac, uplink });
+      await stand.says((message) => message.is === 'ready');
+      return stand;
+    } catch (error) {
+      for (const name of names) deleteNetns(name);
+      throw error;
+    }
+  }
+
+  private constructor(parts: {
+    names: readonly string[];
+    apiServer: ChildProcess;
+    station: ChildProcess;
+    observer: Observer;
+    observerMac: Buffer;
+    uplink: WireUplink;
+  }) {
+    this.#namespaces = parts.names;
+    this.#apiServer = parts.apiServer;
+    this.#station = parts.station;
+    this.observer = parts.observer;
+    this.observerMac = parts.observerMac;
+    this.uplink = parts.uplink;
+    this.#station.on('message', (message: FromStation) => {
+      if (message.is === 'error') this.errors.push(message.message);
+    });
+  }
+
+  /** The virtual routers of the wire thread, which is as fit as can be and the only one to stand for them. */
+  configure(virtualRouters: WireVirtualRouter[]): void {
+    const nodes = [
+      { name: STATION_NODE, internalIPs: [STATION_IPV4, STATION_IPV6] },
+      { name: 'observer', internalIPs: [OBSERVER_IPV4, OBSERVER_IPV6] },
+    ];
+    this.tell({ kind: 'configure', virtualRouters, uplinks: [this.uplink], nodes });
+  }
+
+  tell(message: ToWire): void {
+    this.ask({ do: 'tell', message });
+  }
+
+  /** The observer advertises them once, as their owner does that is about to die. */
+  advertise(virtualRouters: readonly WireVirtualRouter[]): void {
+    inNetns(this.#namespaces[1]!, () => {
+      const transport = new VrrpTransport({
+        mode: 'unicast',
+        onReceived: () => {},
+        onFault: () => {},
+        onError: () => {},
+      });
+      try {
+        transport.configure({ uplinks: [], self: [OBSERVER_IPV4, OBSERVER_IPV6], peers: [STATION_IPV4, STATION_IPV6] });
+        for (const { name, vips } of virtualRouters) {
+          const addresses = vips.slice(0, MAX_ADDRESSES).map(({ address }) => encodeAddress(address));
+          const advertisement = { virtualRouterId: virtualRouterId(name), priority: 100, intervalMs: 100, addresses };
+          const family = familyOf(vips[0]!.address);
+          transport.send(advertisement, { family, uplink: this.uplink.name }, 'rfc9568');
+        }
+      } finally {
+        transport.close();
+      }
+    });
+  }
+
+  /** Whole frames, as if the station had sent them. */
+  sendAsStation(frames: readonly Buffer[]): void {
+    const { AF_PACKET, SOCK_RAW } = constants;
+    const socket = new RawSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0, netns: this.#namespaces[0]! });
+    try {
+      socket.bind(sockaddrLl({ ifindex: this.uplink.index, protocol: 0 }));
+      for (let sent = 0; sent < frames.length; ) sent += socket.sendBatch(frames.slice(sent));
+    } finally {
+      socket.close();
+    }
+  }
+
+  ask(request: ToStation): void {
+    this.#station.send(request);
+  }
+
+  /** The next message for which `is` holds. */
+  async says<T extends FromStation>(is: (message: FromStation) => message is T): Promise<T>;
+  async says(is: (message: FromStation) => boolean): Promise<FromStation>;
+  async says(is: (message: FromStation) => boolean): Promise<FromStation> {
+    const { signal } = timeout();
+    for (;;) {
+      const [message] = (await once(this.#station, 'message', { signal })) as [FromStation];
+      if (is(message)) return message;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.observer.close();
+    for (const child of [this.#station, this.#apiServer]) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    for (const name of this.#namespaces) deleteNetns(name);
+  }
+}
+
+/** A virtual router with so many VIPs, `10.<100 + n>.x.y` or `fd00:<n>::x`. */
+export function virtualRouter(n: number, vips: number, family: 'ipv4' | 'ipv6' = 'ipv4'): WireVirtualRouter {
+  const address = (i: number) =>
+    family === 'ipv4' ? `10.${100 + n}.${i >> 8}.${i & 255}` : `fd00:0:0:${n + 1}::${(i + 1).toString(16)}`;
+  return {
+    name: `bench.${n}`,
+    pool: 'bench',
+    leaseName: `vr-bench-${n}`,
+    table: n,
+    ranking: [STATION_NODE],
+    engine: 'vrrp',
+    preempt: false,
+    vips: Array.from({ length: vips }, (_, i) => ({ address: address(i), uplink: 'eth0' })),
+  };
+}
+
+function lay({ station, observer }: { station: string; observer: string }) {
+  const near = new Rtnetlink({ netns: station });
+  const far = new Rtnetlink({ netns: observer });
+  try {
+    near.addVeth({ name: 'eth0', peer: { name: 'eth0', netns: netnsPath(observer) } });
+    for (const [rtnetlink, number] of [
+      [near, 1],
+      [far, 2],
+    ] as const) {
+      const { index } = rtnetlink.link('eth0')!;
+      rtnetlink.setLink(index, { up: true });
+      rtnetlink.setLink(rtnetlink.link('lo')!.index, { up: true });
+      rtnetlink.addAddress({ index, address: `10.0.0.${number}`, prefixLength: 8 });
+      rtnetlink.addAddress({ index, address: `fd00::${number}`, prefixLength: 32, noDad: true });
+    }
+    const { index, address: mac } = near.link('eth0')!;
+    const { index: observerIndex, address } = far.link('eth0')!;
+    return {
+      uplink: { name: 'eth0', index, mac, addresses: [STATION_IPV4, STATION_IPV6] },
+      observerIndex,
+      observerMac: parseMac(address),
+    };
+  } finally {
+    near.close();
+    far.close();
+  }
+}
+
+/** Dies with this process. */
+function run(netns: string, argv: readonly string[], stdout: 'pipe' | 'inherit'): ChildProcess {
+  const prefix = ['--pdeathsig', 'KILL', 'nsenter', `--net=${netnsPath(netns)}`, '--', process.execPath];
+  return spawn('setpriv', [...prefix, ...argv], { stdio: ['ignore', stdout, 'inherit', 'ipc'] });
+}
+
+function timeout(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(START_TIMEOUT_MS) };
+}
