@@ -93,13 +93,18 @@ export class Ledger {
 
   /** The first observation of everything: addresses in use are all adopted before any is given out. */
   load(pools: readonly AllocatorPool[], services: readonly Observation[], known: KnownAtLoad = {}): void {
+    this.adopt(pools, services, known);
+    for (const key of this.#accounts.keys()) this.#settle(key);
+    this.#serve(new Set());
+  }
+
+  /** The first half of `load`: who has what. Nothing is given out, nobody waits, and verdicts mean nothing yet. */
+  adopt(pools: readonly AllocatorPool[], services: readonly Observation[], known: KnownAtLoad = {}): void {
     this.#setPools(pools, known.withheld);
     const aged = services.map((seen) => ({ seen, sinceMs: timeOf(seen.since), createdMs: timeOf(seen.created) }));
     aged.sort((a, b) => a.sinceMs - b.sinceMs || a.createdMs - b.createdMs || (a.seen.key < b.seen.key ? -1 : 1));
     for (const { seen, sinceMs } of aged) this.#adopt(this.#open(seen, sinceMs));
     this.#allocator.restoreCooling(known.cooling ?? []);
-    for (const { seen } of aged) this.#settle(seen.key);
-    this.#serve(new Set());
   }
 
   /** A Service was added or has changed. Returns the keys of all Services (this one included) to look at again. */

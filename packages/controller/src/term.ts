@@ -18,6 +18,7 @@ import {
   isKubeError,
   type KubeClient,
   type KubeObject,
+  keyOf,
   type Resource,
   services,
   WorkQueue,
@@ -128,6 +129,8 @@ export class Term {
     await Promise.race([known, sleep(FACTS_WAIT_MS, undefined, { signal: this.#abort.signal }).catch(() => {})]);
     this.#abort.signal.throwIfAborted();
     this.#facts.setKubernetesIps(this.#services.get('default/kubernetes')?.spec?.clusterIPs ?? []);
+    await this.#judgeNewPools();
+    this.#abort.signal.throwIfAborted();
     // From here to listen() nothing is awaited, so no change falls between the lists and the listeners.
     const pools = this.#allocatorPools();
     const withheld = this.#withheld(pools);
@@ -157,7 +160,7 @@ export class Term {
     });
     this.#armWake();
     this.#poolQueue.add(ALL_POOLS);
-    for (const service of this.#services.list()) this.#serviceQueue.add(this.#observation(service).key);
+    for (const service of this.#services.list()) this.#serviceQueue.add(keyOf(service));
     this.#options.log.info(
       { services: this.#serviceInformer.size, pools: this.#poolInformer.size, inUse: this.#ledger.allocator.size },
       'addresses in use adopted',
@@ -243,6 +246,29 @@ export class Term {
     }
   }
 
+  /**
+   * Pools of which nothing has been said yet are judged before anything is given out: whoever waits for them would be looked at twice,
+   * once in vain. What cannot be written now is left to the queue.
+   */
+  async #judgeNewPools(): Promise<void> {
+    const pools = this.#allocatorPools();
+    if (!pools.some(({ mode }) => mode === 'undecided')) return;
+    // Their status says how many addresses are in use: a ledger of those that have one, which nobody else sees.
+    const inUse = new Ledger(this.#options.now);
+    const having = this.#services.list().filter(({ status }) => status?.loadBalancer?.ingress?.length);
+    inUse.adopt(
+      pools,
+      having.map((service) => this.#observation(service)),
+      { withheld: this.#withheld(pools), cooling: this.#pools.list().flatMap(coolingOf) },
+    );
+    try {
+      await this.#writePools(inUse.allocator);
+    } catch (error) {
+      this.#abort.signal.throwIfAborted();
+      this.#failed(error as Error, 'pool', 'AddressPools', 1);
+    }
+  }
+
   #withheld(pools: readonly AllocatorPool[]): Withheld[] {
     return withheldFrom(pools, this.#facts.occupants);
   }
@@ -292,7 +318,7 @@ export class Term {
   }
 
   /** One pool after the other, and each judged anew: what was written to one counts for the next. */
-  async #writePools(): Promise<void> {
+  async #writePools(usage: Ledger['allocator'] = this.#ledger.allocator): Promise<void> {
     const { signal } = this.#abort;
     const errors: unknown[] = [];
     for (const { metadata } of this.#pools.list().sort(byAge)) {
@@ -300,7 +326,7 @@ export class Term {
       const plan = (pool: AddressPool) => {
         const { occupants } = this.#facts;
         const judgement = judgePools(this.#pools.list(), occupants).get(metadata.name);
-        const patch = judgement && planPool(pool, judgement, this.#ledger.allocator, this.#options.now(), occupants);
+        const patch = judgement && planPool(pool, judgement, usage, this.#options.now(), occupants);
         if (patch?.subresource !== 'status') return patch;
         // What has been allocated while the counters were written is for the next time.
         if (counted) this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
