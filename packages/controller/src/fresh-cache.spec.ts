@@ -6,8 +6,10 @@ function version(resourceVersion: string, uid = 'u1'): KubeObject {
   return { kind: 'Thing', metadata: { name: 'a', uid, resourceVersion } };
 }
 
+/** Tells what a real one does: what it was given to take is no news when the watch comes to it. */
 class FakeInformer {
   readonly objects = new Map<string, KubeObject>();
+  readonly #taken = new Set<string>();
   readonly #listeners: Record<string, ((object: KubeObject, old: KubeObject) => unknown)[]> = {};
 
   get(key: string) {
@@ -20,10 +22,15 @@ class FakeInformer {
     this.#listeners[event] = [...(this.#listeners[event] ?? []), listener];
     return this;
   }
-  arrive(object: KubeObject) {
-    const known = this.objects.has('a');
+  take(object: KubeObject) {
     this.objects.set('a', object);
-    for (const listener of this.#listeners[known ? 'update' : 'add']!) listener(object, object);
+    this.#taken.add(object.metadata!.resourceVersion!);
+  }
+  arrive(object: KubeObject) {
+    if (this.#taken.delete(object.metadata!.resourceVersion!)) return;
+    const old = this.objects.get('a');
+    this.objects.set('a', object);
+    for (const listener of this.#listeners[old ? 'update' : 'add']!) listener(object, old!);
   }
   vanish() {
     const object = this.objects.get('a')!;
@@ -81,6 +88,19 @@ describe('FreshCache', () => {
     informer.arrive(version('25', 'u3'));
     expect(cache.get('a')?.metadata?.uid).to.equal('u3');
     expect(heard).to.deep.equal(['9', 'deleted a', '20', '30', '25']);
+  });
+
+  it('stays at our write when the watch goes back behind it for good, until there is something newer', () => {
+    cache.take(version('12'));
+    informer.arrive(version('12'));
+    informer.arrive(version('10'));
+    informer.arrive(version('11'));
+    expect(seen()).to.deep.equal(['12', '12']);
+    informer.arrive(version('12'));
+    expect(heard).to.deep.equal(['9', '12']);
+    informer.arrive(version('13'));
+    expect(seen()).to.deep.equal(['13', '13']);
+    expect(heard).to.deep.equal(['9', '12', '13']);
   });
 
   it('takes versions that are no numbers as they come', () => {

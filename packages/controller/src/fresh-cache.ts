@@ -1,9 +1,8 @@
 /**
- * An informer's copy with our own writes on top, until the informer has caught up with them.
+ * An informer's copy that is given the answers to our own writes, and never goes back in time.
  *
  * Without it, whoever looks again between a write and its echo would see the object as it was before, and plan the same
- * write once more; worse, an address could look as if its Service still (or again) showed it. Objects seen through here
- * never go back in time.
+ * write once more; worse, an address could look as if its Service still (or again) showed it.
  */
 
 import { type Informer, type KubeObject, keyOf } from '@fairlead/kube';
@@ -18,17 +17,18 @@ export interface FreshCacheListener<T> {
 }
 
 export class FreshCache<T extends KubeObject> {
-  readonly #informer: Pick<Informer<T>, 'get' | 'list' | 'on'>;
-  readonly #written = new Map<string, T>();
+  readonly #informer: Pick<Informer<T>, 'get' | 'list' | 'on' | 'take'>;
+  /** What is shown instead of an older version that the informer has gone back to. */
+  readonly #newest = new Map<string, T>();
   #listener: FreshCacheListener<T> | undefined;
 
-  constructor(informer: Pick<Informer<T>, 'get' | 'list' | 'on'>) {
+  constructor(informer: Pick<Informer<T>, 'get' | 'list' | 'on' | 'take'>) {
     this.#informer = informer;
     informer.on('add', (object) => this.#arrived(object));
     informer.on('update', (object, old) => this.#arrived(object, old));
     informer.on('delete', (object) => {
       const key = keyOf(object);
-      this.#written.delete(key);
+      this.#newest.delete(key);
       this.#listener?.onDelete(key);
     });
   }
@@ -40,11 +40,12 @@ export class FreshCache<T extends KubeObject> {
 
   get(key: string): T | undefined {
     const object = this.#informer.get(key);
-    return object && (this.#written.get(key) ?? object);
+    return object && (this.#newest.get(key) ?? object);
   }
 
   list(): T[] {
-    return this.#informer.list().map((object) => this.#written.get(keyOf(object)) ?? object);
+    const objects = this.#informer.list();
+    return this.#newest.size === 0 ? objects : objects.map((object) => this.#newest.get(keyOf(object)) ?? object);
   }
 
   /**
@@ -56,23 +57,24 @@ export class FreshCache<T extends KubeObject> {
     const current = this.get(key);
     if (!current || current.metadata?.uid !== object.metadata?.uid) return current;
     if (isOlder(object, current) || versionOf(object) === versionOf(current)) return current;
-    this.#written.set(key, object);
-    this.#listener?.onChange(object, true);
-    return object;
+    this.#newest.delete(key);
+    this.#informer.take(object);
+    const taken = this.#informer.get(key)!;
+    this.#listener?.onChange(taken, true);
+    return taken;
   }
 
   #arrived(object: T, old?: T): void {
     const key = keyOf(object);
-    const written = this.#written.get(key);
-    const newest = written ?? old;
-    if (newest?.metadata?.uid === object.metadata?.uid && newest && isOlder(object, newest)) {
-      // Also when the informer itself has gone back in time: another API server may lag behind.
-      this.#written.set(key, newest);
-      return;
-    }
-    if (written) {
-      this.#written.delete(key);
-      if (versionOf(written) === versionOf(object)) return; // its echo: known already
+    const newest = this.#newest.get(key) ?? old;
+    if (newest && newest.metadata?.uid === object.metadata?.uid) {
+      // Another API server may lag behind the one that answered, or that was watched before.
+      if (isOlder(object, newest)) {
+        this.#newest.set(key, newest);
+        return;
+      }
+      this.#newest.delete(key);
+      if (versionOf(newest) === versionOf(object)) return; // caught up with what is known
     }
     this.#listener?.onChange(object, false);
   }

@@ -137,6 +137,8 @@ export class ModelController {
   readonly #copy: Map<string, V1Service>;
   readonly #late: Change[] = [];
   readonly #delivered: Change[] = [];
+  /** Versions that the watch need not tell: they came as answers. */
+  readonly #taken = new Set<string | undefined>();
   readonly #dirty = new Set<string>();
   readonly #listeners: Record<string, ((object: V1Service, old?: V1Service) => unknown)[]> = {
     add: [],
@@ -156,6 +158,10 @@ export class ModelController {
       get: (key: string) => this.#copy.get(key),
       list: () => [...this.#copy.values()],
       on: (event: string, listener: (object: V1Service) => unknown) => this.#listeners[event]!.push(listener),
+      take: (object: V1Service) => {
+        this.#copy.set(keyOf(object), object);
+        this.#taken.add(object.metadata?.resourceVersion);
+      },
     };
     this.#cache = new FreshCache(informer as unknown as Informer<V1Service>);
     this.ledger.load(
@@ -184,7 +190,8 @@ export class ModelController {
     const change = this.#late.shift();
     if (!change) return false;
     this.#delivered.push(change);
-    this.#arrive(change);
+    const known = change.type === 'present' && this.#taken.delete(change.object.metadata?.resourceVersion);
+    if (!known) this.#arrive(change);
     return true;
   }
 

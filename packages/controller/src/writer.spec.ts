@@ -35,7 +35,15 @@ function setUp(answers: Step[], reads: Step[] = [], leadershipMs = () => 10_000)
       return reply(answers);
     },
   };
-  const informer = { get: () => version('1'), list: () => [version('1')], on: () => informer };
+  let object = version('1');
+  const informer = {
+    get: () => object,
+    list: () => [object],
+    on: () => informer,
+    take: (newer: KubeObject) => {
+      object = newer;
+    },
+  };
   const cache = new FreshCache<KubeObject>(informer as never);
   const writer = new Writer({
     kube: kube as never,

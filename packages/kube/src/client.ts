@@ -46,6 +46,8 @@ export interface WatchOptions extends Scope {
   bookmarks?: boolean;
   /** A watch on which nothing was heard for so long is given up with FL_KUBE_TIMEOUT (half-open connection). */
   idleTimeoutMs?: number;
+  /** Changes to versions that the caller knows already come as bookmarks: nobody has to parse them. */
+  isKnown?: (resourceVersion: string) => boolean;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -205,6 +207,7 @@ export class KubeClient implements KubeApi {
       request: async (signal) => ({ method: 'GET', path, headers: await this.#headers(), signal, timeoutMs }),
       signal: options.signal,
       idleTimeoutMs: options.idleTimeoutMs,
+      isKnown: options.isKnown,
     });
   }
 

@@ -170,6 +170,58 @@ describe('Informer', () => {
     });
   });
 
+  describe('given an answer to a write of ours', () => {
+    const answer = (version: string) => service('a', version) as KubeObject;
+
+    it('shows it at once, reports nothing, and is told nothing new by its echo', async () => {
+      start();
+      const watch = await listThenWatch();
+      await informer.synced;
+      informer.take(answer('101'));
+      expect(informer.list().map(describeObject)).to.deep.equal(['a@101']);
+      watch.send('MODIFIED', service('a', '101')).send('MODIFIED', service('a', '102')).end();
+      expect(await changes(2)).to.deep.equal(['add a@1', 'update a@101 a@102']);
+      expect((await server.next()).query.resourceVersion).to.equal('102');
+    });
+
+    it('has come so far with the watch as its echo', async () => {
+      start();
+      const watch = await listThenWatch();
+      await informer.synced;
+      informer.take(answer('101'));
+      watch.send('MODIFIED', service('a', '101')).end();
+      expect((await server.next()).query.resourceVersion).to.equal('101');
+      expect(seen).to.deep.equal(['add a@1']);
+    });
+
+    it('keeps of it what it keeps of every object', async () => {
+      start({ transform: ({ metadata }) => ({ metadata: { ...metadata, labels: { kept: 'yes' } } }) });
+      await listThenWatch();
+      await informer.synced;
+      informer.take(answer('101'));
+      expect(informer.get('default/a')?.metadata?.labels).to.deep.equal({ kept: 'yes' });
+    });
+
+    it('does not bring back what is gone', async () => {
+      start();
+      (await listThenWatch()).send('DELETED', service('a', '101'));
+      await changes(2);
+      informer.take(answer('100'));
+      expect(informer.list()).to.deep.equal([]);
+    });
+
+    it('follows a later list without it', async () => {
+      start();
+      const watch = await listThenWatch();
+      await informer.synced;
+      informer.take(answer('101'));
+      watch.send('ERROR', { kind: 'Status', code: 410, reason: 'Expired' }).end();
+      const again = await listThenWatch([service('a', '90')]);
+      again.send('MODIFIED', service('a', '101'));
+      expect(await changes(3)).to.deep.equal(['add a@1', 'update a@101 a@90', 'update a@90 a@101']);
+    });
+  });
+
   describe('a watch that ends', () => {
     it('is continued from the last event', async () => {
       start();

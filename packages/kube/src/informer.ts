@@ -76,6 +76,8 @@ export class Informer<T extends KubeObject> {
   readonly #resolveSynced: () => void;
   readonly #rejectSynced: (error: Error) => void;
   #objects = new Map<string, T>();
+  /** Versions that were given to `take`, and which the watch has not come to. */
+  readonly #taken = new Set<string>();
   #hasSynced = false;
   #running: Promise<void> | undefined;
 
@@ -117,6 +119,19 @@ export class Informer<T extends KubeObject> {
   /** @param key `namespace/name`, or `name` of a cluster-scoped object */
   get(key: string): T | undefined {
     return this.#objects.get(key);
+  }
+
+  /**
+   * Replaces an object of the copy by what the server answered to a read or a write of ours, which is newer, and reports nothing: whoever
+   * gives it knows. When the watch comes to this very version, there is nothing to report either.
+   * @param object may be changed, as by `transform`
+   */
+  take(object: T): void {
+    const key = keyOf(object);
+    if (!this.#objects.has(key)) return;
+    this.#objects.set(key, this.#transform(object));
+    const { resourceVersion } = object.metadata ?? {};
+    if (resourceVersion) this.#taken.add(resourceVersion);
   }
 
   /** All objects, in no particular order; a new array of the copy's own objects: do not change those. */
@@ -182,6 +197,7 @@ export class Informer<T extends KubeObject> {
     }
     // The copy is complete before anybody hears of it.
     this.#objects = after;
+    this.#taken.clear();
     for (const [key, old] of before) {
       const object = after.get(key);
       if (!object || uidOf(object) !== uidOf(old)) this.#emit('delete', old);
@@ -211,6 +227,7 @@ export class Informer<T extends KubeObject> {
       resourceVersion,
       timeoutSeconds: Math.max(1, Math.round(seconds * (1 + this.#random()))),
       idleTimeoutMs: this.#options.idleTimeoutMs ?? 90_000,
+      isKnown: (version) => this.#taken.delete(version),
       signal,
     });
     for await (const event of events) {

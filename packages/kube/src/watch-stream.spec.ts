@@ -32,6 +32,32 @@ describe('KubeClient.watch', () => {
     expect(await collected).to.deep.equal(['ADDED a', 'MODIFIED a', 'DELETED a', 'BOOKMARK a']);
   });
 
+  it('tells of changes to versions that its reader knows how far it has come, and no more', async () => {
+    const quoted = '"resourceVersion":"7"';
+    const known: string[] = [];
+    const events: WatchEvent<KubeObject>[] = [];
+    const collected = (async () => {
+      const isKnown = (version: string) => known.push(version) > 0 && version === '7';
+      for await (const event of client.watch(services, { isKnown })) events.push(event);
+    })();
+    const request = (await server.next()).open();
+    request.send('ADDED', service('a', '7')).send('DELETED', service('a', '7')).send('BOOKMARK', service('a', '7'));
+    request.send('MODIFIED', service('a', '7'));
+    request.send('MODIFIED', { ...service('a', '8'), data: { quoted, metadata: { resourceVersion: '7' } } });
+    request.send('MODIFIED', { data: { quoted } }).end();
+    await collected;
+    expect(events.map(({ type, object }) => `${type} ${object.metadata?.name}`)).to.deep.equal([
+      'ADDED a',
+      'DELETED a',
+      'BOOKMARK a',
+      'BOOKMARK undefined',
+      'MODIFIED a',
+      'MODIFIED undefined',
+    ]);
+    expect(events[3]!.object).to.deep.equal({ metadata: { resourceVersion: '7' } });
+    expect(known).to.deep.equal(['7', '8']);
+  });
+
   it('keeps up with a server that is much faster than its consumer, losing nothing', async () => {
     const count = 5_000;
     let request: Awaited<ReturnType<typeof server.next>>;
