@@ -1,6 +1,10 @@
 /**
  * One watch stream: events as JSON lines over a chunked response. Lines are made once per event and shared; a reader that
  * does not keep up is cut off when its unread bytes pass a limit, so that it cannot hold the server's memory.
+ *
+ * Events that happen in one turn of the event loop are sent together after the answers to the requests that caused them, much as the real
+ * server does, which flushes when no further event is queued (k8s.io/apiserver, endpoints/handlers/watch.go) and hears of its own
+ * writes from etcd.
  */
 import type { ServerResponse } from 'node:http';
 import type { ApiError } from './errors.js';
@@ -46,6 +50,8 @@ export class WatchStream implements Watcher {
   #ended = false;
   #rows = 0;
   #limit: number;
+  /** Lines of this turn. */
+  #pending: Buffer[] = [];
   readonly #timer: NodeJS.Timeout;
 
   constructor(
@@ -64,10 +70,9 @@ export class WatchStream implements Watcher {
     response.on('close', () => this.#finish());
     this.#timer = setTimeout(() => this.end(false), options.timeoutMs);
     options.collection.watchers.add(this);
-    response.cork();
     if (backlog) this.#replay(backlog);
     else this.#sendInitial();
-    response.uncork();
+    this.#flush();
     // However much the reader asked for at first is its due; from then on it has to keep up.
     this.#limit = response.writableLength + options.bufferBytes;
     response.on('drain', () => {
@@ -117,6 +122,7 @@ export class WatchStream implements Watcher {
 
   end(abrupt: boolean): void {
     if (this.#ended) return;
+    if (!abrupt) this.#flush();
     this.#finish();
     if (abrupt) this.response.destroy();
     else this.response.end();
@@ -158,7 +164,13 @@ export class WatchStream implements Watcher {
 
   #write(line: Buffer): void {
     if (this.#ended) return;
-    this.response.write(line);
+    if (this.#pending.push(line) === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this.#ended || this.#pending.length === 0) return;
+    this.response.write(this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending));
+    this.#pending = [];
     if (this.response.writableLength > this.#limit) this.end(true);
   }
 
