@@ -81,12 +81,13 @@ function annotation(service: RequestingService, name: string): string | undefine
 
 /** Of spec.ipFamilies, which the API server fills in; else of the cluster addresses; else IPv4. */
 function familiesOf({ spec }: RequestingService): Family[] {
-  const named = (spec?.ipFamilies ?? []).map((name) => (name === 'IPv6' ? 'ipv6' : 'ipv4') as Family);
-  const derived = (spec?.clusterIPs ?? [])
-    .filter((text) => text !== 'None')
-    .map((text) => (text.includes(':') ? 'ipv6' : 'ipv4') as Family);
-  const all = named.length > 0 ? named : derived.length > 0 ? derived : (['ipv4'] as Family[]);
-  const families = [...new Set(all)];
+  const families: Family[] = [];
+  const add = (family: Family) => void (families.includes(family) || families.push(family));
+  for (const name of spec?.ipFamilies ?? []) add(name === 'IPv6' ? 'ipv6' : 'ipv4');
+  if (families.length === 0) {
+    for (const text of spec?.clusterIPs ?? []) if (text !== 'None') add(text.includes(':') ? 'ipv6' : 'ipv4');
+  }
+  if (families.length === 0) return ['ipv4'];
   return spec?.ipFamilyPolicy === 'SingleStack' ? families.slice(0, 1) : families;
 }
 
@@ -95,6 +96,7 @@ type AddressesResult = { ok: true; addresses: IpAddress[] } | (RequestResult & {
 function addressesOf(service: RequestingService, families: Family[]): AddressesResult {
   const text = annotation(service, annotations.addresses);
   const single = service.spec?.loadBalancerIP || undefined;
+  if (text === undefined && single === undefined) return { ok: true, addresses: [] };
   const found: { address: IpAddress; where: string }[] = [];
   const parts = (text?.split(',') ?? []).map((part) => [part.trim(), `annotation ${annotations.addresses}`] as const);
   for (const [part, where] of [...parts, ...(single ? [[single, 'spec.loadBalancerIP'] as const] : [])]) {

@@ -29,5 +29,5 @@ export function withCondition<C extends { type: string }>(
 
 /** metav1.Time: RFC 3339 in whole seconds. */
 export function wireTimeOf(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  return `${new Date(ms).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)}Z`;
 }

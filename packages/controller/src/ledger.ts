@@ -13,7 +13,7 @@
  *    (load) and allocates after that.
  */
 
-import { compareAddresses, type Family, formatAddress, type IpAddress, isDedicated, refusedBy } from '@fairlead/api';
+import { type Family, formatAddress, type IpAddress, isDedicated, refusedBy } from '@fairlead/api';
 import {
   type Allocation,
   Allocator,
@@ -276,40 +276,51 @@ export class Ledger {
 
   #satisfy(account: Account, wish: Wish): boolean {
     const { kept, present, missing } = this.#compare(account, wish);
-    const got = missing.length > 0 ? this.#allocate(account, { ...wish, families: missing }, kept) : undefined;
+    if (missing.length === 0) {
+      account.desired = kept;
+      this.#waiting.delete(account.seen.key);
+      return false;
+    }
+    const got = this.#allocate(account, { ...wish, families: missing }, kept);
     const given = (got ?? []).map(({ address }) => address);
     account.held.push(...given);
     for (const address of given) this.#tellAskers(address);
     const having = [...kept, ...given];
     // What it has though it wants another one stays until there is another one.
-    const former = got ? [] : present.filter(({ family }) => missing.includes(family));
-    const desired = wish.families.flatMap(
-      (family) => [...having, ...former].find((each) => each.family === family) ?? [],
-    );
+    const all = got ? having : [...having, ...present];
+    const desired = wish.families.flatMap((family) => ofFamily(all, family) ?? []);
     account.desired = desired.length > 0 ? desired : present;
-    const unmet = wish.families.some((family) => !having.some((address) => address.family === family));
-    if (unmet) this.#wait(account, wish, having);
+    const unmet = missing.filter((family) => !ofFamily(given, family));
+    if (unmet.length > 0) this.#wait(account, wish, unmet);
     else this.#waiting.delete(account.seen.key);
     return given.length > 0;
   }
 
   /** What the account has now, at most one address per family; what it cannot keep is left out. */
   #present({ desired, held, seen, faulty }: Account): IpAddress[] {
-    const candidates = [...desired, ...seen.shown.filter((address) => isAmong(held, address))];
-    const usable = candidates.filter((address) => !isAmong(faulty, address));
-    return usable.filter(({ family }, index) => usable.findIndex((each) => each.family === family) === index);
+    const present: IpAddress[] = [];
+    for (const address of desired) if (!isAmong(faulty, address)) addUnlessFamily(present, address);
+    for (const address of seen.shown) {
+      if (isAmong(held, address) && !isAmong(faulty, address)) addUnlessFamily(present, address);
+    }
+    return present;
   }
 
-  /** Which of its addresses are as wished, and which families lack one. */
+  /** Which of its addresses are as wished, in the order of the wish, and which families lack one. */
   #compare(account: Account, wish: Wish): { present: IpAddress[]; kept: IpAddress[]; missing: Family[] } {
     const present = this.#present(account);
-    const kept = present.filter((address) => wish.families.includes(address.family) && this.#suits(address, wish));
-    const missing = wish.families.filter((family) => !kept.some((address) => address.family === family));
+    const kept: IpAddress[] = [];
+    const missing: Family[] = [];
+    for (const family of wish.families) {
+      const address = ofFamily(present, family);
+      if (address && this.#suits(address, wish)) kept.push(address);
+      else missing.push(family);
+    }
     return { present, kept, missing };
   }
 
   #suits(address: IpAddress, { pool, addresses = [] }: Wish): boolean {
-    const asked = addresses.find(({ family }) => family === address.family);
+    const asked = ofFamily(addresses, address.family);
     if (asked && asked.value !== address.value) return false;
     if (pool !== undefined && pool !== this.#allocator.poolOf(address)) return false;
     return !this.#allocator.isReclaimed(address);
@@ -325,8 +336,7 @@ export class Ledger {
     return this.#allocator.allocate(holder, wish);
   }
 
-  #wait({ seen: { key, holder }, wantsSinceMs, desired }: Account, wish: Wish, having: readonly IpAddress[]): void {
-    const missing = wish.families.filter((family) => !having.some((address) => address.family === family));
+  #wait({ seen: { key, holder }, wantsSinceMs, desired }: Account, wish: Wish, missing: readonly Family[]): void {
     const pending = desired.length === 0;
     const kind = [
       missing.join('+'),
@@ -362,6 +372,7 @@ export class Ledger {
   /** Rule 1: what is neither shown nor desired is free. */
   #freeLeft(account: Account): void {
     const { key, shown } = account.seen;
+    if (account.held.length === 0) return;
     const stays = (address: IpAddress) => isAmong(shown, address) || isAmong(account.desired, address);
     const left = account.held.filter((address) => !stays(address));
     if (left.length === 0) return;
@@ -401,8 +412,20 @@ export class Ledger {
   }
 }
 
-function isAmong(addresses: readonly IpAddress[], address: IpAddress): boolean {
-  return addresses.some((each) => compareAddresses(each, address) === 0);
+// These three run several times for every change of every Service: plain loops, which need no closure and little of the compiler.
+
+function isAmong(addresses: readonly IpAddress[], { family, value }: IpAddress): boolean {
+  for (const each of addresses) if (each.family === family && each.value === value) return true;
+  return false;
+}
+
+function ofFamily(addresses: readonly IpAddress[], family: Family): IpAddress | undefined {
+  for (const each of addresses) if (each.family === family) return each;
+  return undefined;
+}
+
+function addUnlessFamily(addresses: IpAddress[], address: IpAddress): void {
+  if (!ofFamily(addresses, address.family)) addresses.push(address);
 }
 
 /** For messages. */
