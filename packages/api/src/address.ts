@@ -24,14 +24,18 @@ export function parseAddress(text: string): IpAddress {
     : { family: 'ipv4', value: parseIpv4(text, text) };
 }
 
+/** As parseAddress; undefined where that throws. */
+export function readAddress(text: string): IpAddress | undefined {
+  try {
+    return parseAddress(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether `parseAddress` accepts the text. */
 export function isAddress(text: string): boolean {
-  try {
-    parseAddress(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return readAddress(text) !== undefined;
 }
 
 /** Canonical text: dotted decimal, or RFC 5952 (lower case, longest run of zeros shortened, `::ffff:a.b.c.d`). */

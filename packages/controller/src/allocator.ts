@@ -179,8 +179,8 @@ export class Allocator {
 
   /** When wake() may have something to do, ms since the epoch; undefined: nothing cools down. */
   get wakeAtMs(): number | undefined {
-    const times = FAMILIES.flatMap((family) => this.#cooling[family].nextMs ?? []);
-    return times.length > 0 ? Math.min(...times) : undefined;
+    const [v4, v6] = [this.#cooling.ipv4.nextMs, this.#cooling.ipv6.nextMs];
+    return v4 === undefined || v6 === undefined ? (v4 ?? v6) : Math.min(v4, v6);
   }
 
   /** Takes over what was cooling down when an earlier process ended. Addresses in use are not affected. */

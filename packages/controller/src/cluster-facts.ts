@@ -4,7 +4,7 @@
  * read is unknown, said so in the log, and taken in when it comes.
  */
 
-import { isAddress, type Labels, labels, parseAddress, SYSTEM_NAMESPACE } from '@fairlead/api';
+import { type Labels, labels, readAddress, SYSTEM_NAMESPACE } from '@fairlead/api';
 import {
   configMaps,
   Informer,
@@ -163,8 +163,9 @@ export class ClusterFacts {
 function stationsOf({ metadata, data = {} }: StationsMap): Station[] {
   const seenBy = (metadata?.name ?? '').replace(STATIONS_PREFIX, '');
   return Object.values(data).flatMap((text) => {
-    const [address, mac] = text.split(' ');
-    return address && mac && isAddress(address) ? [{ address: parseAddress(address), mac, seenBy }] : [];
+    const [written = '', mac] = text.split(' ');
+    const address = readAddress(written);
+    return address && mac ? [{ address, mac, seenBy }] : [];
   });
 }
 

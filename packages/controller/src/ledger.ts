@@ -435,7 +435,7 @@ export function describeAllocations(allocations: readonly Allocation[]): string 
     pool === undefined ? 'which no AddressPool has any more' : `from pool "${pool}"`;
   const text = ({ address, pool }: Allocation) =>
     `${formatAddress(address)}${pool === undefined ? ', ' : ' '}${from(pool)}`;
-  if (pools.size > 1) return allocations.map(text).join(' and ');
+  if (allocations.length === 1 || pools.size > 1) return allocations.map(text).join(' and ');
   const [pool] = pools;
   const addresses = allocations.map(({ address }) => formatAddress(address)).join(' and ');
   return `${addresses}${pool === undefined ? ', ' : ' '}${from(pool)}`;

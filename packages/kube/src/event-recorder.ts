@@ -41,6 +41,7 @@ interface Occurrence {
   count: number;
   /** How many of `count` the API server knows; 0: there is no Event yet. */
   writtenCount: number;
+  /** Of the Event; '' before there is one. */
   name: string;
   failures: number;
 }
@@ -56,6 +57,8 @@ export class EventRecorder {
   /** By what happened to whom; in order of last occurrence. */
   readonly #occurrences = new Map<string, Occurrence>();
   readonly #queue: WorkQueue;
+  /** The last timestamp, and the second that it tells. */
+  #second = { at: Number.NaN, text: '' };
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -77,7 +80,7 @@ export class EventRecorder {
     const { namespace, name, uid } = object.metadata ?? {};
     const text = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 3)}...` : message;
     const key = [object.kind, namespace, name, uid, type, reason, text].join('\n');
-    const now = timestamp(this.#options.wallClock?.() ?? Date.now());
+    const now = this.#timestamp(this.#options.wallClock?.() ?? Date.now());
     const known = this.#occurrences.get(key);
     const occurrence: Occurrence = known ?? {
       object: referenceOf(object),
@@ -88,7 +91,7 @@ export class EventRecorder {
       last: now,
       count: 0,
       writtenCount: 0,
-      name: this.#newName(name ?? ''),
+      name: '',
       failures: 0,
     };
     occurrence.count++;
@@ -135,12 +138,14 @@ export class EventRecorder {
   }
 
   async #create(occurrence: Occurrence, signal: AbortSignal): Promise<void> {
-    const { object, type, reason, message, first, last, count, name } = occurrence;
+    const { object, type, reason, message, first, last, count } = occurrence;
     const { component, instance } = this.#options;
+    // One that was named before may be there: the answer was lost.
+    occurrence.name ||= this.#newName(object.metadata?.name ?? '');
     const body = {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { namespace: namespaceOf(occurrence), name },
+      metadata: { namespace: namespaceOf(occurrence), name: occurrence.name },
       involvedObject: { apiVersion: object.apiVersion, kind: object.kind, ...object.metadata },
       type,
       reason,
@@ -155,7 +160,6 @@ export class EventRecorder {
     try {
       await this.#options.client.create(events, body, { signal });
     } catch (error) {
-      // The answer to an earlier attempt was lost: it is there.
       if (!isKubeError(error, 'FL_KUBE_ALREADY_EXISTS')) throw error;
     }
   }
@@ -168,7 +172,7 @@ export class EventRecorder {
     } catch (error) {
       if (!isKubeError(error, 'FL_KUBE_NOT_FOUND')) throw error;
       // API servers forget Events after an hour.
-      occurrence.name = this.#newName(occurrence.object.metadata?.name ?? '');
+      occurrence.name = '';
       await this.#create(occurrence, signal);
     }
   }
@@ -184,6 +188,15 @@ export class EventRecorder {
     const why = cause instanceof Error ? cause.message : String(cause);
     const text = `Event ${reason} ("${message}") on ${object.kind} "${object.metadata?.name}" was not recorded: ${why}`;
     this.#options.onError?.(new Error(text, { cause }));
+  }
+
+  /** metav1.Time, which has whole seconds: in a burst the same one thousands of times. */
+  #timestamp(ms: number): string {
+    const second = Math.floor(ms / 1000);
+    if (second !== this.#second.at) {
+      this.#second = { at: second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+    }
+    return this.#second.text;
   }
 
   /** As client-go names them: the object's name and something unique. */
@@ -203,9 +216,4 @@ function namespaceOf({ object }: Occurrence): string {
 function referenceOf({ apiVersion, kind, metadata }: KubeObject): KubeObject {
   const { namespace, name, uid, resourceVersion } = metadata ?? {};
   return { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion } };
-}
-
-/** metav1.Time: whole seconds. */
-function timestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
