@@ -199,6 +199,7 @@ const groups: Record<string, Case[]> = {
       input: failed(),
       now: 13_500,
       effects: ['wake 13700'],
+      leaves: { unanswered: true },
     },
     {
       name: 'waits as long as the server wishes',
@@ -206,6 +207,30 @@ const groups: Record<string, Case[]> = {
       input: failed('FL_KUBE_TOO_MANY_REQUESTS', 5_000),
       now: 13_500,
       effects: ['wake 18500'],
+    },
+    {
+      name: 'leaves an expired Lease to its holder for a while when the server answers again',
+      state: { ...looking, unanswered: true },
+      input: ok(lease('other')),
+      now: 13_010,
+      startDelayMs: 100,
+      effects: [`wake ${13_010 + 850 + 400 + 100}`],
+      leaves: { unanswered: false },
+    },
+    {
+      name: 'does not when nobody holds it',
+      state: { ...looking, unanswered: true },
+      input: ok(lease('', '6')),
+      now: 13_010,
+      effects: ['holder nobody', 'send acquire update me@6 t3'],
+    },
+    {
+      name: 'forgets that the server did not answer when a watch tells of a renewal',
+      state: { ...standby, unanswered: true },
+      input: observe(lease('other', '6')),
+      now: 12_000,
+      effects: ['wake 15000'],
+      leaves: { unanswered: false },
     },
     {
       name: 'never has two requests under way',

@@ -101,6 +101,7 @@ function see(config: Config, decision: Decision, lease: LeaseObject, now: number
   if (isOlderVersion(version, seenVersion(state.seen))) return;
   state.seen = { kind: 'present', lease, observedAt: now, confirmed: false };
   state.stale = false;
+  state.unanswered = false;
   state.standAt = undefined;
   const holder = holderOf(lease);
   if (holder !== config.identity) lose(decision, holder ? `"${holder}" holds the Lease` : 'the Lease has no holder');
@@ -125,8 +126,11 @@ function reply(config: Config, decision: Decision, request: Request, outcome: Ou
     return;
   }
   state.notBefore = 0;
+  const isBack = state.unanswered;
+  state.unanswered = false;
   if (request.verb === 'get') {
     looked(config, decision, request, outcome.lease, moment.now);
+    if (isBack) waitForHolder(config, decision, moment);
     return;
   }
   state.conflicts = 0;
@@ -164,6 +168,16 @@ function looked(config: Config, decision: Decision, request: Request, lease: Lea
   if (state.seen.kind === 'unknown') state.notBefore = now + config.retryPeriodMs;
 }
 
+/**
+ * The server answers again. A Lease that expired meanwhile may have a living holder, which could not renew it either: it gets the time that
+ * its next attempt takes.
+ */
+function waitForHolder(config: Config, { state }: Decision, { now, startDelayMs }: Moment): void {
+  const holder = seenHolder(state.seen);
+  if (holder === undefined || holder === config.identity) return;
+  state.standAt = now + config.requestTimeoutMs + 2 * config.retryPeriodMs + startDelayMs();
+}
+
 function failed(
   config: Config,
   decision: Decision,
@@ -185,6 +199,7 @@ function failed(
     state.notBefore = state.conflicts === 1 ? 0 : now + retryMs;
     return;
   }
+  state.unanswered = true;
   const wished = Math.max(retryMs, retryAfterMs);
   // A leader does not let its term run out for politeness.
   state.notBefore = now + (state.term ? Math.min(wished, (state.term.deadline - now) / 2) : wished);

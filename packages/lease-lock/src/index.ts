@@ -24,7 +24,8 @@
  * ## Why there is a leader again soon
  * After a release: at once, for the first candidate in order of `startDelayMs`. After a crash: D after its last renewal was
  * seen, and one read and one write. A conflict leads to a new look at once, a failure to another attempt after
- * retryPeriodMs.
+ * retryPeriodMs. When the server has not answered for longer than a Lease lasts, a holder that lives on keeps it: the others leave it the
+ * time of an attempt (requestTimeoutMs + 2 * retryPeriodMs) from when they get an answer.
  */
 export { type Decision, decide } from './decide.js';
 export type { LeaseObject, LeaseSpec } from './lease.js';

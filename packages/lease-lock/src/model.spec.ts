@@ -77,6 +77,39 @@ describe('LeaseLock, in any world', () => {
   });
 });
 
+describe('LeaseLock, when no API server answers for a while', () => {
+  it('leaves the Lease with its holder if that lives on, however long and in whatever way', async function () {
+    this.timeout(60_000);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer(),
+        fc.array(machine, { minLength: 2, maxLength: 4 }),
+        fc.constantFrom('hangs', 'refuses'),
+        // Long enough for the others to notice: of a shorter one that ends as the Lease does, they know nothing.
+        fc.integer({ min: 3_200, max: 30_000 }),
+        async (seed, machines, way, outageMs) => {
+          const world = new World(seededRandom(seed));
+          machines.forEach((options, i) => {
+            new Contender(world, { identity: `node-${i}`, startDelayMs: () => i * 50, ...options }).lock.start();
+          });
+          await world.runUntil(2_000 + world.random() * 5_000);
+          const [holder] = world.leaders();
+          world.network = {
+            ...perfectNetwork,
+            ...(way === 'hangs' ? { requestLoss: 1, watchLoss: 1 } : { refusal: 1 }),
+          };
+          await world.runUntil(world.now + outageMs);
+          world.network = perfectNetwork;
+          await world.runUntil(world.now + 8_000);
+          expect(world.leaders()).to.deep.equal([holder]);
+          expect(takeovers(world.history)).to.equal(1);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
 function commit(world: World, { kind, who, ms }: Fault): void {
   const contender = world.contenders[who % world.contenders.length]!;
   switch (kind) {

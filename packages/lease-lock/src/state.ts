@@ -67,6 +67,8 @@ export interface State {
   notBefore: number;
   /** Conflicts in a row. */
   conflicts: number;
+  /** The latest request got no answer that tells anything. */
+  unanswered: boolean;
   /** The Lease was found to be free; from when on to ask for it. */
   standAt: number | undefined;
   /** To be given back, if possible before it expires by itself at `until`. */
@@ -84,6 +86,7 @@ export const initialState: State = Object.freeze<State>({
   lastRequestId: 0,
   notBefore: 0,
   conflicts: 0,
+  unanswered: false,
   standAt: undefined,
   release: undefined,
 });
