@@ -59,6 +59,15 @@ describe('a claimant', () => {
     expect(world.log).to.have.length(3);
   });
 
+  it('takes a Lease in that nobody holds when it is first seen', () => {
+    const { world, claimant, wait } = setUp();
+    claimant.lease('public.0', notes({ holder: undefined, preferredOwner: 'n1' }));
+    wait(2_000);
+    expect(world.log).to.deep.equal([]);
+    claimant.lease('public.0', notes({ preferredOwner: 'n1' }));
+    expect(world.log).to.deep.equal(['claim public.0']);
+  });
+
   it('claims neither what it has, nor what nobody has, nor for others', () => {
     const { world, claimant, wait } = setUp();
     for (const seen of [

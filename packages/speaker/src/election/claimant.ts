@@ -58,7 +58,7 @@ export class Claimant {
   lease(virtualRouter: string, notes: LeaseNotes): void {
     const before = this.#seen.get(virtualRouter);
     const now = this.#options.clock();
-    const since = before?.notes.holder === notes.holder ? before!.since : now;
+    const since = before !== undefined && before.notes.holder === notes.holder ? before.since : now;
     const sameWish =
       before?.notes.preferredOwner === notes.preferredOwner && before?.notes.claimedBy === notes.claimedBy;
     const answeredAt = before && since === before.since && sameWish ? before.answeredAt : Number.NEGATIVE_INFINITY;

@@ -21,9 +21,9 @@ export interface Contested {
 
 /**
  * On what grounds a node owns. `takeover`: the virtual router had an owner before, or may have had. `first`: none that anybody knows of, so
- * that another station may have its addresses.
+ * that another station may have its addresses. `resumed`: this node had it in an earlier life, and cannot ask who has it now.
  */
-export type Claim = 'takeover' | 'first';
+export type Claim = 'takeover' | 'first' | 'resumed';
 
 /** How an engine tells the announcer. Calls come in order, and never for a virtual router that is not contested. */
 export interface ElectionListener {
@@ -50,6 +50,8 @@ export interface Election {
   setFit(fit: boolean): void;
   /** Whether this node may answer for the virtual router at this very moment. Cheap: asked for every ARP request. */
   mayAnswer(name: string): boolean;
+  /** Whether this node owns it, but cannot have that confirmed at present: it had better listen whether somebody else does. */
+  isUncertain(name: string): boolean;
   /** A node asks to be handed over to; undefined: none does (any more). An owner hands over, a standby leaves it to that node. */
   claimed(name: string, node: string | undefined): void;
   /** Another station announced an address of the virtual router. */

@@ -7,6 +7,7 @@ function setUp() {
   const engine = (name: Engine): Election => ({
     configure: (contested) => log.push(`${name}: ${contested.map((spec) => spec.name).join(' ')}`),
     setFit: (fit) => log.push(`${name} fit=${fit}`),
+    isUncertain: () => false,
     mayAnswer: () => name === 'vrrp',
     claimed: (router, node) => log.push(`${name} claimed ${router} by ${node}`),
     rivalHeard: (router) => log.push(`${name} rival ${router}`),

@@ -26,6 +26,10 @@ export class Engines implements Election {
     return this.#of(name)?.mayAnswer(name) ?? false;
   }
 
+  isUncertain(name: string): boolean {
+    return this.#of(name)?.isUncertain(name) ?? false;
+  }
+
   rivalHeard(name: string): void {
     this.#of(name)?.rivalHeard(name);
   }

@@ -36,8 +36,15 @@ class ScriptedLock extends EventEmitter implements Lock {
   }
 }
 
-function setUp() {
-  const world = { now: 0, calls: [] as string[], claims: [] as string[], tick: () => {}, later: () => {} };
+function setUp({ held = [] as string[], startedAt = 0 } = {}) {
+  const world = {
+    held: new Set(held),
+    now: startedAt,
+    calls: [] as string[],
+    claims: [] as string[],
+    tick: () => {},
+    later: () => {},
+  };
   const locks = new Map<string, ScriptedLock>();
   const election = new LeaseElection({
     node: 'n1',
@@ -46,6 +53,11 @@ function setUp() {
       locks.set(options.contested.name, lock);
       return lock;
     },
+    held: {
+      has: (name) => world.held.has(name),
+      note: (name, isHeld) => void (isHeld ? world.held.add(name) : world.held.delete(name)),
+    },
+    leaseDurationMs: 3_000,
     isUnreachable: (error) => error.message === 'unreachable',
     listener: {
       own: (name, lapsed, claim) => {
@@ -315,6 +327,114 @@ describe('election by Lease', () => {
     expect(lock.eligible).to.equal(false);
     election.configure([contested('public.0'), contested('public.1')]);
     expect(locks.get('public.1')!.eligible).to.equal(false);
+  });
+});
+
+describe('an owner whose speaker has restarted', () => {
+  const UNREACHABLE = { error: new Error('unreachable') };
+  const restarted = (held = ['public.0']) => {
+    const setting = setUp({ held });
+    const wait = (ms: number) => {
+      for (const end = setting.world.now + ms; setting.world.now < end; ) {
+        setting.world.now += 200;
+        setting.world.tick();
+      }
+    };
+    return { ...setting, wait };
+  };
+
+  it('resumes what it held while no API server answers, once whoever reaches one would have taken over', () => {
+    const { world, election, lock, wait } = restarted();
+    lock.emit('attempt', UNREACHABLE);
+    wait(3_800);
+    expect(world.calls).to.deep.equal([]);
+    wait(200);
+    expect(world.calls).to.deep.equal(['own public.0']);
+    expect(world.claims).to.deep.equal(['resumed']);
+    wait(60_000);
+    expect([election.mayAnswer('public.0'), election.isUncertain('public.0')]).to.deep.equal([true, true]);
+    lock.emit('holder', 'n1');
+    lock.acquire(70_000);
+    expect(world.calls).to.deep.equal(['own public.0', 'holder public.0 n1']);
+    expect(election.isUncertain('public.0')).to.equal(false);
+  });
+
+  const not: [string, (setting: ReturnType<typeof restarted>) => void][] = [
+    ['does not when the Lease is another one’s', ({ lock }) => lock.emit('holder', 'n2')],
+    ['does not when the Lease is nobody’s', ({ lock }) => lock.emit('holder', undefined)],
+    ['does not while it is unfit', ({ election }) => election.setFit(false)],
+    ['does not after another station was heard of', ({ election }) => election.rivalHeard('public.0')],
+  ];
+  for (const [behaviour, happen] of not) {
+    it(behaviour, () => {
+      const setting = restarted();
+      setting.lock.emit('attempt', UNREACHABLE);
+      happen(setting);
+      setting.wait(20_000);
+      expect(setting.world.calls.filter((call) => call.startsWith('own'))).to.deep.equal([]);
+    });
+  }
+
+  it('does not resume what it did not hold', () => {
+    const { world, lock, wait } = restarted([]);
+    lock.emit('attempt', UNREACHABLE);
+    wait(20_000);
+    expect(world.calls).to.deep.equal([]);
+  });
+
+  it('yields to whoever is heard, and does not try again, not even in another life', () => {
+    const { world, election, lock, wait } = restarted();
+    lock.emit('attempt', UNREACHABLE);
+    wait(4_000);
+    election.rivalHeard('public.0');
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    wait(60_000);
+    expect(world.calls).to.deep.equal(['own public.0', 'yield public.0: another station announced an address of it']);
+    expect(world.held.size).to.equal(0);
+  });
+
+  for (const [what, answer] of [
+    ['answers', {}],
+    ['refuses it', { error: new Error('forbidden') }],
+  ] as const) {
+    it(`does not while an API server ${what}, nor for as long afterwards`, () => {
+      const { world, lock, wait } = restarted();
+      lock.emit('attempt', UNREACHABLE);
+      wait(2_000);
+      lock.emit('attempt', answer);
+      wait(20_000);
+      lock.emit('attempt', answer);
+      lock.emit('attempt', UNREACHABLE);
+      wait(3_800);
+      expect(world.calls).to.deep.equal([]);
+      wait(200);
+      expect(world.calls).to.deep.equal(['own public.0']);
+    });
+  }
+
+  it('is silent after it stood still, for as long', () => {
+    const { world, election, lock, wait } = restarted();
+    lock.emit('attempt', UNREACHABLE);
+    wait(4_000);
+    world.now += 5_000;
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    wait(3_800);
+    expect(election.mayAnswer('public.0')).to.equal(false);
+    wait(400);
+    expect(world.claims).to.deep.equal(['resumed', 'resumed']);
+  });
+
+  it('knows what it held: what it has taken and neither lost nor given back, whatever became of the process', async () => {
+    const { world, election, lock } = setUp();
+    lock.acquire(3_000);
+    lock.emit('holder', 'n1');
+    expect([...world.held]).to.deep.equal(['public.0']);
+    lock.lose(); // its time ran out; nobody else has it
+    expect([...world.held]).to.deep.equal(['public.0']);
+    await election.stop({ release: true }); // but no API server answers
+    expect([...world.held]).to.deep.equal(['public.0']);
+    lock.emit('holder', undefined); // released
+    expect([...world.held]).to.deep.equal([]);
   });
 });
 

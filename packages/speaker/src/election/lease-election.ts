@@ -2,6 +2,14 @@
  * The `lease` engine: one Lease per virtual router, taken and kept by compare-and-swap (packages/lease-lock has the safety
  * argument). This file adds what a VIP needs beyond a plain lock: a preferred order among the standbys, so that a takeover is
  * one write instead of a race of all nodes, and the holdover that keeps serving when the API server is gone (holdover.ts).
+ *
+ * ## A former owner that no API server answers
+ * It cannot know whether it still is the owner (its speaker has restarted, or stood still), but nobody else can become it without an API
+ * server. So it resumes what it held last (held-leases.ts), if
+ *  - no API server has answered for longer than a Lease lasts and a takeover takes: whoever still reaches one is the owner by now, and
+ *    answers for the addresses,
+ *  - nobody answers for any of the addresses when the LAN is asked (wire/detection.ts).
+ * From then on it is as good as an owner that holds over, and yields as soon as it hears of another.
  */
 
 import type { Contested, Election, ElectionListener } from './election.js';
@@ -31,6 +39,10 @@ export interface LeaseElectionOptions {
   /** This node's name: the holder identity in the Leases. */
   node: string;
   createLock: (options: LockOptions) => Lock;
+  /** What was held when the process before this one ended, and where to note what is. */
+  held: { has(name: string): boolean; note(name: string, held: boolean): void };
+  /** How long a silent owner keeps its Lease, ms. */
+  leaseDurationMs: number;
   /** Whether a failed request means that no API server could be asked, rather than that one refused. */
   isUnreachable: (error: Error) => boolean;
   listener: ElectionListener;
@@ -47,6 +59,8 @@ export interface LeaseElectionOptions {
 const RANK_DELAY_MS = 50;
 /** How long a Lease that was handed over is left to the node that has claimed it, ms. */
 const CLAIM_DELAY_MS = 500;
+/** Nobody who reaches an API server takes longer to take a Lease that has run out, and to announce its VIPs, ms. */
+const TAKEOVER_MS = 1_000;
 /** A former owner stands again after so long, though nobody has taken over, ms. */
 const STAND_ASIDE_MS = 2_000;
 /**
@@ -69,6 +83,8 @@ interface Contest {
   owning: boolean;
   /** The latest request got no answer from any API server. */
   unreachable: boolean;
+  /** Since when no API server has answered, and this node has not owned. */
+  quietSince: number;
   /** The other node that holds the Lease, or held it last without giving it back. */
   rival: string | undefined;
   /** Somebody was seen to hold the Lease, be it this node in an earlier life. */
@@ -87,10 +103,12 @@ export class LeaseElection implements Election {
   readonly #stopping = new Set<Promise<void>>();
   readonly #timers: NonNullable<LeaseElectionOptions['timers']>;
   readonly #ticker: unknown;
+  readonly #startedAt: number;
   #fit = false;
 
   constructor(options: LeaseElectionOptions) {
     this.#options = options;
+    this.#startedAt = options.clock();
     this.#timers = options.timers ?? { setInterval, clearInterval, setTimeout };
     this.#ticker = this.#timers.setInterval(() => this.#tick(), HOLDOVER_TICK_MS);
   }
@@ -134,9 +152,15 @@ export class LeaseElection implements Election {
     contest.lock.setEligible(false);
   }
 
+  isUncertain(name: string): boolean {
+    const contest = this.#contests.get(name);
+    return contest?.owning === true && !contest.lock.isLeader();
+  }
+
   rivalHeard(name: string): void {
     const contest = this.#contests.get(name);
     if (contest === undefined || contest.lock.isLeader()) return;
+    this.#options.held.note(name, false);
     this.#yield(contest, 'another station announced an address of it');
   }
 
@@ -158,6 +182,7 @@ export class LeaseElection implements Election {
       holdover,
       owning: false,
       unreachable: false,
+      quietSince: this.#startedAt,
       rival: undefined,
       known: false,
       predecessor: undefined,
@@ -170,6 +195,7 @@ export class LeaseElection implements Election {
     lock.on('holder', (holder) => this.#holderSeen(contest, holder));
     lock.on('attempt', ({ error }) => {
       contest.unreachable = error !== undefined && this.#options.isUnreachable(error);
+      if (!contest.unreachable) contest.quietSince = this.#options.clock();
     });
     lock.setEligible(this.#fit);
     lock.start();
@@ -224,6 +250,7 @@ export class LeaseElection implements Election {
   }
 
   #holderSeen(contest: Contest, holder: string | undefined): void {
+    this.#options.held.note(contest.spec.name, holder === this.#options.node);
     if (!this.#current(contest)) return;
     const someoneElse = holder !== undefined && holder !== this.#options.node;
     if (holder !== this.#options.node) contest.rival = holder;
@@ -238,9 +265,19 @@ export class LeaseElection implements Election {
     const now = this.#options.clock();
     for (const contest of this.#contests.values()) {
       if (contest.asideUntil !== undefined && now >= contest.asideUntil) this.#standAgain(contest);
+      this.#resume(contest, now);
       if (!contest.holdover.begun || contest.holdover.tick(now)) continue;
       this.#yield(contest, 'the process stood still while no API server could be reached');
     }
+  }
+
+  #resume(contest: Contest, now: number): void {
+    const { held, leaseDurationMs, listener } = this.#options;
+    if (contest.owning || !this.#fit || !contest.unreachable || !held.has(contest.spec.name)) return;
+    if (now - contest.quietSince < leaseDurationMs + TAKEOVER_MS) return;
+    contest.owning = true;
+    contest.holdover.begin(now, now);
+    listener.own(contest.spec.name, undefined, 'resumed');
   }
 
   /** Of its own accord: unless its time has run out, nobody else can be the owner yet. */
@@ -252,6 +289,7 @@ export class LeaseElection implements Election {
     contest.holdover.end();
     if (!contest.owning) return;
     contest.owning = false;
+    contest.quietSince = this.#options.clock();
     this.#options.listener.yield(contest.spec.name, reason, handsOver);
   }
 }

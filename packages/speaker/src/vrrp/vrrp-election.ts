@@ -125,6 +125,11 @@ export class VrrpElection implements Election {
     this.#wake();
   }
 
+  /** Rivals hear each other's advertisements. */
+  isUncertain(): boolean {
+    return false;
+  }
+
   /** Who is the owner is settled by advertisements; the announcer defends the address meanwhile. */
   rivalHeard(): void {}
 

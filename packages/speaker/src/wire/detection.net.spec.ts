@@ -50,7 +50,7 @@ describe('a VIP that is claimed for the first time', function () {
     const uplink = { name: 'eth0', index: link.index, mac: link.address!, addresses: [] };
     const clock = () => performance.now() + ahead;
     wire = new Wire({
-      election: { configure: () => {}, mayAnswer: () => true, rivalHeard: () => {} },
+      election: { configure: () => {}, mayAnswer: () => true, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
       clock,
       tell: (message) => told.emit(message.kind === 'error' ? 'failure' : message.kind, message),

@@ -7,7 +7,7 @@ export const HOLD_EVERY_MS = 500;
 /** How long a speaker that stops waits for others to take over, ms. */
 export const HAND_OVER_MS = 2_500;
 
-/** What the kernel is given when a speaker stops and there is nobody else: long enough for an upgrade that pulls an image. */
+/** What the kernel is given when a speaker stops and nobody else has taken over: long enough for an upgrade that pulls an image. */
 export const ALONE_SECONDS = 300;
 
 /**

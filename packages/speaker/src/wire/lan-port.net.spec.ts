@@ -36,7 +36,7 @@ describe('the sockets on a LAN interface', function () {
     rtnetlink.addAddress({ index: outside.index, address: '10.77.0.100', prefixLength: 24 });
     const uplink = { name: 'eth0', index: link.index, mac: link.address, addresses: [] };
     wire = new Wire({
-      election: { configure: () => {}, mayAnswer: () => isOwner, rivalHeard: () => {} },
+      election: { configure: () => {}, mayAnswer: () => isOwner, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
       clock: () => performance.now(),
       tell: (message) => message.kind === 'error' && errors.push(message.message),

@@ -54,6 +54,8 @@ export interface WireOptions {
   /** Where the API server is, as the command line says; the Pod's own configuration when empty. */
   kube: { server?: string; kubeconfig?: string };
   namespace: string;
+  /** A folder that outlives the process, for what it holds; absent: none. */
+  stateFolder?: string;
   timings: LeaseTimings;
   vrrp: VrrpOptions;
   /** For how long a better node must have been fit before it takes over from a healthy owner, where its pool has `preempt`, ms. */

@@ -13,6 +13,7 @@ import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
 import { Claimant } from '../election/claimant.js';
 import type { ElectionListener } from '../election/election.js';
 import { Engines } from '../election/engines.js';
+import { HeldLeases } from '../election/held-leases.js';
 import { LeaseElection } from '../election/lease-election.js';
 import { notesOf, settledAnnotations } from '../election/lease-notes.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
@@ -50,6 +51,8 @@ const listener: ElectionListener = {
 const leaseElection = new LeaseElection({
   node: options.node,
   clock,
+  held: new HeldLeases(options.stateFolder, (error) => tell({ kind: 'error', message: error.message })),
+  leaseDurationMs: options.timings.leaseDurationMs,
   // No answer at all, or one that says that the server (or its store) cannot serve now.
   isUnreachable: (error) =>
     error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500),
@@ -148,6 +151,7 @@ let holding: NodeJS.Timeout | undefined;
 function hold(): void {
   try {
     wire.keepRules();
+    wire.askForOwners();
     if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
   } catch (error) {
     tell({ kind: 'error', message: `could not prolong the way into the director: ${(error as Error).message}` });
@@ -224,7 +228,10 @@ port.on('message', (message: ToWire) => {
   }
 });
 
-/** Forwards what still comes here until others have taken over. Where nobody can, the kernel goes on alone. */
+/**
+ * Forwards what still comes here until others have taken over. Where nobody does (there is no other, none is fit, or none reaches the API
+ * server), the kernel goes on alone.
+ */
 async function handOver(): Promise<void> {
   const shareable = () => wire.lingering.some(({ ranking }) => ranking.length > 1);
   const tellHolders = () => {
@@ -233,7 +240,7 @@ async function handOver(): Promise<void> {
   observed.on('update', tellHolders);
   tellHolders();
   if (shareable()) await Promise.race([wire.settled(), sleep(HAND_OVER_MS)]);
-  if (wire.lingering.length > 0 && !shareable()) deadMansSwitch.hold(ALONE_SECONDS);
+  if (wire.lingering.length > 0) deadMansSwitch.hold(ALONE_SECONDS);
 }
 
 async function stop(release: boolean): Promise<void> {

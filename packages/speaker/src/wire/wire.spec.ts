@@ -64,9 +64,11 @@ function setUp() {
   const state = {
     now: 0,
     leading: true,
+    uncertain: false,
     log: [] as string[],
     claimed: new Set<number>(),
     rivals: [] as string[],
+    onRival: () => {},
     wakeAt: undefined as number | undefined,
   };
   const ports: RecordingPort[] = [];
@@ -75,7 +77,11 @@ function setUp() {
     election: {
       configure: (contested) => state.log.push(`contest ${contested.map((router) => router.name).join(' ')}`),
       mayAnswer: () => state.leading,
-      rivalHeard: (name) => state.rivals.push(name),
+      isUncertain: () => state.uncertain,
+      rivalHeard: (name) => {
+        state.rivals.push(name);
+        state.onRival();
+      },
     },
     rules: {
       claim: (table) => {
@@ -439,6 +445,44 @@ describe('the wire', () => {
     expect(told.at(-1)).to.deep.include({ kind: 'announced', addresses: ['10.77.0.200'] });
     wire.frame(port, request(VIP));
     expect(port.frames.at(-1)).to.deep.include({ operation: ARP_REPLY, senderIp: VIP });
+  });
+
+  it('asks about all addresses before it resumes what it had in an earlier life, and routes nothing until then', () => {
+    const world = setUp();
+    const { wire, state, port } = world;
+    wire.own('public.0', undefined, 'resumed');
+    wire.frame(port, request(VIP));
+    wait(world, 399);
+    wire.keepRules();
+    expect(port.frames.filter(({ senderIp }) => senderIp !== 0)).to.deep.equal([]);
+    expect([...state.claimed]).to.deep.equal([]);
+    wait(world, 1);
+    expect([...state.claimed]).to.deep.equal([7700]);
+    expect(port.frames.map(({ senderIp }) => senderIp)).to.include.members([VIP, VIP + 8]);
+  });
+
+  it('tells the election who answers meanwhile, and nobody else, if that yields', () => {
+    const world = setUp();
+    const { wire, state, port, told } = world;
+    wire.own('public.0', undefined, 'resumed');
+    state.onRival = () => wire.yield('public.0', 'test', false);
+    wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[1]);
+    wait(world, 120_000);
+    expect(state.rivals).to.deep.equal(['public.0']);
+    expect(told.map(({ kind }) => kind)).to.deep.equal(['own', 'yield']);
+    expect(port.frames.filter(({ senderIp }) => senderIp !== 0)).to.deep.equal([]);
+    expect([...state.claimed]).to.deep.equal([]);
+  });
+
+  it('asks who else has an address of what it cannot prove to own', () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0', undefined);
+    port.frames = [];
+    wire.askForOwners();
+    expect(port.frames).to.deep.equal([]);
+    state.uncertain = true;
+    wire.askForOwners();
+    expect(port.frames.map(({ senderIp, targetIp }) => [senderIp, targetIp])).to.deep.equal([[0, VIP]]);
   });
 
   it('does not take another’s question for an answer', () => {

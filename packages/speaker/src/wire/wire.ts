@@ -38,7 +38,7 @@ export interface Rules {
 }
 
 export interface WireComponents {
-  election: Pick<Election, 'configure' | 'mayAnswer' | 'rivalHeard'>;
+  election: Pick<Election, 'configure' | 'mayAnswer' | 'isUncertain' | 'rivalHeard'>;
   rules: Rules;
   openPort(uplink: WireUplink): Port;
   tell(message: FromWire): void;
@@ -80,6 +80,8 @@ export class Wire {
   #vips = new Map<VipKey, Vip>();
   #vipsOf = new Map<string, Vip[]>();
   readonly #owned = new Set<string>();
+  /** Those that are owned, but whose rule waits for the LAN to be asked. */
+  readonly #unrouted = new Set<string>();
   #onSettled: (() => void)[] = [];
 
   constructor(parts: WireComponents) {
@@ -121,19 +123,22 @@ export class Wire {
     const vips = this.#vipsOf.get(name) ?? [];
     this.#owned.add(name);
     this.#lingering.end(name);
-    this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(router.table));
-    if (claim === 'first') for (const { ip } of vips) this.#detection.begin(ip, now);
-    else this.#announceAnew(name);
+    // Where another node may be the owner, the rule would do harm.
+    if (claim === 'resumed') this.#unrouted.add(name);
+    else this.#claimRule(router);
+    if (claim === 'takeover') this.#announceAnew(name);
+    else for (const { ip } of vips) this.#detection.begin(ip, now);
     // Not at once: the former owner may still answer.
     this.#prober.begin(name, now + PROBE_AFTER_MS);
     this.announceDue();
     this.#parts.tell({ kind: 'own', virtualRouter: name, lapsed });
-    if (claim !== 'first') this.#tellAnnounced(name, vips);
+    if (claim === 'takeover') this.#tellAnnounced(name, vips);
   }
 
   /** ElectionListener.yield */
   yield(name: string, reason: string, handsOver: boolean): void {
     this.#owned.delete(name);
+    this.#unrouted.delete(name);
     this.#announcer.end(name);
     this.#prober.end(name);
     for (const { ip } of this.#vipsOf.get(name) ?? []) this.#detection.end(ip);
@@ -191,7 +196,7 @@ export class Wire {
   /** Puts back rules that somebody else took away, as network managers do that flush what they do not know. Call it now and then. */
   keepRules(): void {
     this.#guarded('look after the routing rules', () => {
-      const owned = [...this.#owned].filter((name) => this.#mayAnswer(name));
+      const owned = [...this.#owned].filter((name) => !this.#unrouted.has(name) && this.#mayAnswer(name));
       const claimed = owned.length > 0 ? new Set(this.#parts.rules.list()) : undefined;
       for (const name of owned) {
         const table = this.#routers.get(name)?.table;
@@ -203,6 +208,18 @@ export class Wire {
         });
       }
     });
+  }
+
+  /**
+   * Asks whether another station has what this node cannot prove to own. One VIP tells, as a virtual router moves as one. To be called often,
+   * for as long as nobody is heard two may answer.
+   */
+  askForOwners(): void {
+    for (const name of this.#owned) {
+      const isUncertain = () => this.#parts.election.isUncertain(name);
+      if (isUncertain()) this.#put(this.#claimedOf(name).slice(0, 1), [probes], FIRST, isUncertain);
+    }
+    this.announceDue();
   }
 
   close(): void {
@@ -249,6 +266,7 @@ export class Wire {
       return;
     }
     this.#parts.election.rivalHeard(vip.virtualRouter);
+    if (!this.#owned.has(vip.virtualRouter)) return; // it was for the election, which has yielded
     const withheld = this.#detection.answered(ip, this.#parts.clock());
     const { defend, report } = this.#defence.challenged(ip, this.#parts.clock());
     if (report) {
@@ -283,6 +301,7 @@ export class Wire {
       else claimed.set(vip.virtualRouter, [vip]);
     }
     for (const [name, vips] of claimed) {
+      if (this.#unrouted.delete(name)) this.#claimRule(this.#routers.get(name)!);
       this.#announceAnew(name);
       this.#tellAnnounced(name, vips);
     }
@@ -362,6 +381,10 @@ export class Wire {
   #settle(): void {
     if (this.#lingering.size > 0) return;
     for (const resolve of this.#onSettled.splice(0)) resolve();
+  }
+
+  #claimRule({ name, table }: WireVirtualRouter): void {
+    this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(table));
   }
 
   #endLingering(name: string): void {

@@ -1,0 +1,125 @@
+/** A VIP whose owner is elected by Lease, while API servers cannot be reached: by nobody, or by its owner alone. */
+
+import { steady } from '@fairlead/cli';
+import { type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
+import { expect } from 'chai';
+import { ArpObserver } from './arp-observer.js';
+import { Cluster, PORT } from './cluster.js';
+
+/** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
+const PATIENCE_MS = 180_000;
+const LEASE_MS = 3_000;
+
+describe('a VIP with election lease, when the API server is out of reach', function () {
+  this.timeout(PATIENCE_MS);
+  let cluster: Cluster;
+  let vip: string;
+  let owner: LabNode;
+  let observer: ArpObserver;
+  /** The owner's hardware address. */
+  let mac: string;
+
+  before(async () => {
+    cluster = await Cluster.start('nftables');
+    await cluster.createPool('public', '10.77.0.200-10.77.0.215');
+    await cluster.createService('web', 'public');
+    vip = await cluster.vipOf('web');
+  });
+  beforeEach(async () => {
+    owner = await cluster.owner();
+    await cluster.served(vip);
+    observer = new ArpObserver(cluster.lab.client, vip);
+    mac = (await observer.next(({ gratuitous }) => !gratuitous)).mac;
+  });
+  afterEach(() => {
+    observer.close();
+    for (const node of cluster.lab.nodes) {
+      node.lanLoss({});
+      node.managementUp();
+    }
+  });
+  after(() => cluster?.stop());
+
+  function cutOffFromApi(nodes: readonly LabNode[]): void {
+    for (const node of nodes) node.managementDown();
+  }
+
+  /** Its speaker is stopped, which leaves a snapshot, and runs again. */
+  async function restart(node: LabNode): Promise<LabProcess> {
+    await cluster.stopSpeaker(node);
+    return cluster.startSpeaker(node);
+  }
+
+  function transitions(): number | undefined {
+    return cluster.leases.list()[0]?.spec?.leaseTransitions;
+  }
+
+  // First, as the snapshot of a speaker that was out of reach before may call its own Node NotReady.
+  it('is left to whoever has taken over, by a former owner whose speaker restarts and alone reaches none', async () => {
+    cutOffFromApi([owner]);
+    const speaker = await restart(owner);
+    const restartedAt = performance.now();
+    // It believes that it may resume, asks, and is answered.
+    await speaker.waitFor('it was answered', said('another station announced an address'), PATIENCE_MS);
+    const next = await cluster.owner(owner);
+    for (let n = 0; n < 100; n++) await observer.next(({ gratuitous }) => !gratuitous);
+    expect(observer.answeredSince(restartedAt).size).to.equal(1);
+    expect(observer.answeredSince(restartedAt)).to.not.include(mac);
+    await cluster.served(vip);
+    expect((await cluster.owner()).name).to.equal(next.name);
+  });
+
+  it('is answered for again by its owner whose speaker restarts while nobody reaches one, and stays there afterwards', async () => {
+    const before = transitions();
+    const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 2_000 });
+    await steady(probe);
+    cutOffFromApi(cluster.lab.nodes);
+    await steady(probe, 2 * LEASE_MS);
+    await restart(owner);
+    const restartedAt = performance.now();
+    await observer.next((answer) => !answer.gratuitous && answer.mac === mac);
+    await steady(probe);
+    for (const node of cluster.lab.nodes) node.managementUp();
+    await steady(probe, 2 * LEASE_MS);
+    const report = await probe.stop();
+    expect(report.failures, JSON.stringify(report.outages)).to.equal(0);
+    expect(observer.answeredSince(restartedAt)).to.deep.equal(new Set([mac]));
+    expect((await cluster.owner()).name).to.equal(owner.name);
+    expect(transitions()).to.equal(before);
+  });
+
+  it('is answered for again by its owner that stood still meanwhile, after it has asked', async () => {
+    const speaker = cluster.speakers.get(owner.name)!;
+    cutOffFromApi(cluster.lab.nodes);
+    await speaker.waitFor('it missed the API server', said('ECONN', 'timeout', 'EHOST', 'ENET'), PATIENCE_MS);
+    speaker.signal('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    const silent = speaker.waitFor('it yielded', said('no longer owner'), PATIENCE_MS);
+    speaker.signal('SIGCONT');
+    await silent;
+    const answered = observer.next((answer) => !answer.gratuitous && answer.mac === mac);
+    await answered;
+    await cluster.served(vip);
+  });
+
+  it('is given up by an owner that was cut off altogether, as soon as the LAN is whole', async () => {
+    const speaker = cluster.speakers.get(owner.name)!;
+    cutOffFromApi([owner]);
+    owner.lanLoss({ sent: 1, received: 1 });
+    const next = await observer.next((answer) => !answer.gratuitous && answer.mac !== mac);
+    // Its announcements are over; nobody has told the one that was cut off.
+    await cluster.served(vip);
+    expect(speaker.output.split('\n').findLast((line) => line.includes('owner of public'))).to.not.include('no longer');
+    const yielded = speaker.waitFor('it yielded', said('no longer owner'), PATIENCE_MS);
+    owner.lanLoss({});
+    await yielded;
+    const yieldedAt = performance.now();
+    for (let n = 0; n < 50; n++) await observer.next(({ gratuitous }) => !gratuitous);
+    expect(observer.answeredSince(yieldedAt)).to.deep.equal(new Set([next.mac]));
+    await cluster.served(vip);
+  });
+});
+
+function said(...texts: string[]): (line: string) => true | undefined {
+  return (line) => (texts.some((text) => line.includes(text)) ? true : undefined);
+}
