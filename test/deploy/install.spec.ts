@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { parseAddressPool } from '@fairlead/api';
+import { DEFAULT_ANNOUNCEMENT, parseAddressPool } from '@fairlead/api';
 import { expect } from 'chai';
 import { Cluster } from '../kubectl/cluster.js';
 
@@ -112,6 +112,12 @@ describe('deploy/', () => {
       });
     });
 
+    it('fills in the defaults of announcing where some of it is said', async () => {
+      const spec = "{addresses: ['192.0.2.0/28'], announcement: {refreshSeconds: 0}}";
+      const applied = JSON.parse(await cluster.run([...check, '-o', 'json'], pool(spec)));
+      expect(applied.spec.announcement).to.deep.equal({ ...DEFAULT_ANNOUNCEMENT, refreshSeconds: 0 });
+    });
+
     for (const text of [
       '192.0.2.0/28',
       '192.0.2.1-192.0.2.9',
@@ -143,6 +149,16 @@ describe('deploy/', () => {
       ],
       ['a name of an interface with a blank', "{addresses: ['192.0.2.0/28'], interfaces: ['a b']}", /interfaces\[0\]/],
       ['a day and more to cool down', "{addresses: ['192.0.2.0/28'], coolDownSeconds: 86401}", /coolDownSeconds/],
+      [
+        'a form of ARP that is none',
+        "{addresses: ['192.0.2.0/28'], announcement: {arpForms: [Probe]}}",
+        /arpForms.*Unsupported value: "Probe"/,
+      ],
+      [
+        'a repeat that comes after a minute',
+        "{addresses: ['192.0.2.0/28'], announcement: {repeatAfterMilliseconds: [60001]}}",
+        /repeatAfterMilliseconds.*less than or equal to 60000/,
+      ],
       ['an unknown field', "{addresses: ['192.0.2.0/28'], adresses: []}", /unknown field "spec\.adresses"/],
     ];
     for (const [what, spec, expected] of refused) {
@@ -170,7 +186,9 @@ describe('deploy/', () => {
       const names = [...explained.matchAll(/^ {2,}(\w+)\t/gm)].map(([, name]) => name);
       const all = Object.keys(await specFields());
       expect(names).to.include.members([...all, 'inEffect', 'draining', 'coolingDown', 'free']);
-      for (const field of ['spec', ...all.map((name) => `spec.${name}`), 'status.ipv4.free', 'status.coolingDown']) {
+      const nested = ['repeatAfterMilliseconds', 'refreshSeconds', 'arpForms'].map((name) => `announcement.${name}`);
+      const paths = [...all, ...nested].map((name) => `spec.${name}`);
+      for (const field of ['spec', ...paths, 'status.ipv4.free', 'status.coolingDown']) {
         expect(await cluster.run(['explain', `apool.${field}`]), field).to.match(/DESCRIPTION:\n {4}\S.{25}/);
       }
     });

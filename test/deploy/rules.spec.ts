@@ -1,10 +1,15 @@
 /** What the CRD refuses of an AddressPool, against Fairlead's own parser: as the lab's API server evaluates CEL. */
 import { readFile } from 'node:fs/promises';
-import { formatRange, parseRange } from '@fairlead/api';
+import { formatRange, parseAddressPool, parseRange } from '@fairlead/api';
 import { RuleSet } from '@fairlead/lab';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+
+interface TimesSchema {
+  maxItems: number;
+  items: { minimum: number; maximum: number };
+}
 
 const crd = new URL('../../../deploy/crd.yaml', import.meta.url); // from test/dist/deploy/
 
@@ -89,4 +94,23 @@ describe('the rules of AddressPool.spec in the CRD', () => {
       );
     });
   }
+
+  it('let pass the same times of repeated announcements as Fairlead does, together with their bounds', async () => {
+    const { announcement } = properties as unknown as Record<string, { properties: Record<string, TimesSchema> }>;
+    const { maxItems, items } = announcement!.properties.repeatAfterMilliseconds!;
+    const time = fc.oneof(fc.integer({ min: -1, max: 4 }), fc.integer({ min: 0, max: 60_002 }));
+    const times = fc.array(time, { maxLength: 10 });
+    const inOrder = times.map((list) => list.sort((a, b) => a - b));
+    fc.assert(
+      fc.property(fc.oneof(times, inOrder), (repeatAfterMilliseconds) => {
+        const spec = { addresses: ['192.0.2.0/28'], announcement: { repeatAfterMilliseconds } };
+        const object = { metadata: { name: 'pool' }, spec };
+        const isAdmitted =
+          repeatAfterMilliseconds.length <= maxItems &&
+          repeatAfterMilliseconds.every((each) => each >= items.minimum && each <= items.maximum) &&
+          rules.validate(object, undefined).length === 0;
+        expect(parseAddressPool(object).ok).to.equal(isAdmitted);
+      }),
+    );
+  });
 });

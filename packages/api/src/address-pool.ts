@@ -1,5 +1,6 @@
 /** The AddressPool object as it stands in the API server (deploy/crd.yaml is its schema). */
 
+import type { AnnouncementSettings } from './announcement-settings.js';
 import type { LabelSelector } from './label-selector.js';
 import { GROUP, VERSION } from './names.js';
 
@@ -83,6 +84,8 @@ export interface AnnouncementSpec {
   election?: ElectionEngine;
   /** Whether a better node takes over from a healthy owner. Default false. */
   preempt?: boolean;
+  /** How often, and in which forms, the owner tells the LAN where the addresses are. What is absent is as by default. */
+  announcement?: Partial<AnnouncementSettings>;
 }
 
 export interface NodePreference {

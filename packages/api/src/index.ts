@@ -3,6 +3,12 @@
 export * from './address.js';
 export * from './address-pool.js';
 export * from './address-space.js';
+export {
+  type AnnouncementSettings,
+  ARP_FORMS,
+  type ArpForm,
+  DEFAULT_ANNOUNCEMENT,
+} from './announcement-settings.js';
 export type { NodeChoice } from './chosen-nodes.js';
 export * from './find-pool.js';
 export * from './label-selector.js';

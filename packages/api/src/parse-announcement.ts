@@ -9,6 +9,7 @@ import {
   MAX_VIRTUAL_ROUTERS,
   type NodePreference,
 } from './address-pool.js';
+import { type AnnouncementSettings, announcementSettingsOf, DEFAULT_ANNOUNCEMENT } from './announcement-settings.js';
 import type { LabelSelector } from './label-selector.js';
 import {
   asFields,
@@ -33,6 +34,7 @@ export interface Announcement {
   interfaces: string[] | undefined;
   election: ElectionEngine;
   preempt: boolean;
+  announcement: AnnouncementSettings;
 }
 
 /** IFNAMSIZ is 16 with the terminating zero; "/" and blanks are never part of a name. */
@@ -47,12 +49,14 @@ export function parseAnnouncement(spec: Fields): Announcement {
     interfaces: interfacesOf(spec),
     election: choiceOf(spec, 'election', ELECTION_ENGINES, 'lease'),
     preempt: booleanOf(spec, 'preempt', false),
+    announcement: announcementSettingsOf(spec),
   };
 }
 
 /** The shortest spec that parses to this announcement: what the status says is in effect. */
-export function announcementSpecOf(announcement: Announcement): AnnouncementSpec & { virtualRouters: number } {
-  const { virtualRouters, nodeSelector, preferredNodes, interfaces, election, preempt } = announcement;
+export function announcementSpecOf(pool: Announcement): AnnouncementSpec & { virtualRouters: number } {
+  const { virtualRouters, nodeSelector, preferredNodes, interfaces, election, preempt } = pool;
+  const announcement = notByDefault(pool.announcement);
   return {
     virtualRouters,
     ...(nodeSelector && { nodeSelector }),
@@ -60,7 +64,14 @@ export function announcementSpecOf(announcement: Announcement): AnnouncementSpec
     ...(interfaces && { interfaces }),
     ...(election !== 'lease' && { election }),
     ...(preempt && { preempt }),
+    ...(Object.keys(announcement).length > 0 && { announcement }),
   };
+}
+
+function notByDefault(settings: AnnouncementSettings): Partial<AnnouncementSettings> {
+  const differs = ([name, value]: [string, unknown]) =>
+    JSON.stringify(value) !== JSON.stringify(DEFAULT_ANNOUNCEMENT[name as keyof AnnouncementSettings]);
+  return Object.fromEntries(Object.entries(settings).filter(differs));
 }
 
 /** Whether a pattern of spec.interfaces means this interface. */

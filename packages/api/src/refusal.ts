@@ -39,10 +39,20 @@ export function booleanOf(spec: Fields, name: string, byDefault: boolean): boole
 }
 
 export function integerOf(spec: Fields, name: string, min: number, max: number, byDefault: number): number {
-  const value = optional(spec, name) ?? byDefault;
+  return integerWithin(optional(spec, name), `spec.${name}`, [min, max], byDefault);
+}
+
+/** `path` is what the message calls it. */
+export function integerWithin(
+  given: unknown,
+  path: string,
+  [min, max]: readonly [number, number],
+  byDefault: number,
+): number {
+  const value = given ?? byDefault;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw invalid(
-      `spec.${name} is ${show(value)}; write a whole number from ${min} to ${max}, or leave it out for ${byDefault}`,
+      `${path} is ${show(value)}; write a whole number from ${min} to ${max}, or leave it out for ${byDefault}`,
     );
   }
   return value;
