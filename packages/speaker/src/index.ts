@@ -10,6 +10,13 @@ export { VrrpTransport } from './vrrp/transport.js';
 export { virtualRouterId } from './vrrp/vrrp-election.js';
 export * from './wire/arp.js';
 export * from './wire/mac.js';
-export type { FromWire, LeaseTimings, ToWire, WireOptions, WireUplink, WireVirtualRouter } from './wire/messages.js';
+export type {
+  FromWire,
+  LeaseTimings,
+  ToWire,
+  VirtualRouterChange,
+  WireOptions,
+  WireUplink,
+} from './wire/messages.js';
 export { decodeNdpFrame, unsolicitedAdvertisement } from './wire/ndp.js';
 export { vipKey } from './wire/vip-key.js';

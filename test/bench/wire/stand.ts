@@ -9,16 +9,17 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { DEFAULT_ANNOUNCEMENT } from '@fairlead/api';
 import { encodeAddress, familyOf, Rtnetlink } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns, inNetns, netnsPath, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import {
   MAX_ADDRESSES,
   parseMac,
   type ToWire,
+  type VirtualRouterChange,
   VrrpTransport,
   virtualRouterId,
   type WireUplink,
-  type WireVirtualRouter,
 } from '@fairlead/speaker';
 import type { FromStation, ToStation } from './messages.js';
 import { Observer } from './observer.js';
@@ -37,12 +38,15 @@ const OBSERVER_IPV6 = 'fd00::2';
 export class Stand {
   readonly observer: Observer;
   readonly observerMac: Buffer;
+  readonly stationMac: Buffer;
   readonly uplink: WireUplink;
   /** What the wire thread could not do. */
   readonly errors: string[] = [];
   readonly #namespaces: readonly string[];
   readonly #apiServer: ChildProcess;
   readonly #station: ChildProcess;
+  /** Names of the virtual routers that the wire thread knows. */
+  readonly #told = new Set<string>();
 
   static async start(): Promise<Stand> {
     const id = randomBytes(3).toString('hex');
@@ -50,13 +54,13 @@ export class Stand {
     const names = Object.values(namespaces);
     try {
       for (const name of names) createNetns(name);
-      const { uplink, observerIndex, observerMac } = lay(namespaces);
+      const { uplink, observerIndex, observerMac, stationMac } = lay(namespaces);
       const apiServer = run(namespaces.observer, [API_SERVER, '--listen', `${OBSERVER_IPV4}:${API_PORT}`], 'pipe');
       await once(createInterface({ input: apiServer.stdout! }), 'line', timeout());
       const server = `http://${OBSERVER_IPV4}:${API_PORT}`;
       const station = run(namespaces.station, [STATION, '--node', STATION_NODE, '--server', server], 'inherit');
       const observer = new Observer(namespaces.observer, observerIndex);
-      const stand = new Stand({ names, apiServer, station, observer, observerMac, uplink });
+      const stand = new Stand({ names, apiServer, station, observer, observerMac, stationMac, uplink });
       await stand.says((message) => message.is === 'ready');
       return stand;
     } catch (error) {
@@ -71,6 +75,7 @@ export class Stand {
     station: ChildProcess;
     observer: Observer;
     observerMac: Buffer;
+    stationMac: Buffer;
     uplink: WireUplink;
   }) {
     this.#namespaces = parts.names;
@@ -78,6 +83,7 @@ export class Stand {
     this.#station = parts.station;
     this.observer = parts.observer;
     this.observerMac = parts.observerMac;
+    this.stationMac = parts.stationMac;
     this.uplink = parts.uplink;
     this.#station.on('message', (message: FromStation) => {
       if (message.is === 'error') this.errors.push(message.message);
@@ -85,12 +91,14 @@ export class Stand {
   }
 
   /** The virtual routers of the wire thread, which is as fit as can be and the only one to stand for them. */
-  configure(virtualRouters: WireVirtualRouter[]): void {
+  configure(virtualRouters: VirtualRouterChange[]): void {
+    const changed = virtualRouters.filter(({ name }) => !this.#told.has(name));
+    for (const { name } of changed) this.#told.add(name);
     const nodes = [
       { name: STATION_NODE, internalIPs: [STATION_IPV4, STATION_IPV6] },
       { name: 'observer', internalIPs: [OBSERVER_IPV4, OBSERVER_IPV6] },
     ];
-    this.tell({ kind: 'configure', virtualRouters, uplinks: [this.uplink], nodes });
+    this.tell({ kind: 'configure', changed, removed: [], uplinks: [this.uplink], nodes });
   }
 
   tell(message: ToWire): void {
@@ -98,7 +106,7 @@ export class Stand {
   }
 
   /** The observer advertises them once, as their owner does that is about to die. */
-  advertise(virtualRouters: readonly WireVirtualRouter[]): void {
+  advertise(virtualRouters: readonly VirtualRouterChange[]): void {
     inNetns(this.#namespaces[1]!, () => {
       const transport = new VrrpTransport({
         mode: 'unicast',
@@ -108,10 +116,10 @@ export class Stand {
       });
       try {
         transport.configure({ uplinks: [], self: [OBSERVER_IPV4, OBSERVER_IPV6], peers: [STATION_IPV4, STATION_IPV6] });
-        for (const { name, vips } of virtualRouters) {
-          const addresses = vips.slice(0, MAX_ADDRESSES).map(({ address }) => encodeAddress(address));
+        for (const { name, added } of virtualRouters) {
+          const addresses = added.slice(0, MAX_ADDRESSES).map(({ address }) => encodeAddress(address));
           const advertisement = { virtualRouterId: virtualRouterId(name), priority: 100, intervalMs: 100, addresses };
-          const family = familyOf(vips[0]!.address);
+          const family = familyOf(added[0]!.address);
           transport.send(advertisement, { family, uplink: this.uplink.name }, 'rfc9568');
         }
       } finally {
@@ -159,7 +167,7 @@ export class Stand {
 }
 
 /** A virtual router with so many VIPs, `10.<100 + n>.x.y` or `fd00:<n>::x`. */
-export function virtualRouter(n: number, vips: number, family: 'ipv4' | 'ipv6' = 'ipv4'): WireVirtualRouter {
+export function virtualRouter(n: number, vips: number, family: 'ipv4' | 'ipv6' = 'ipv4'): VirtualRouterChange {
   const address = (i: number) =>
     family === 'ipv4' ? `10.${100 + n}.${i >> 8}.${i & 255}` : `fd00:0:0:${n + 1}::${(i + 1).toString(16)}`;
   return {
@@ -170,7 +178,9 @@ export function virtualRouter(n: number, vips: number, family: 'ipv4' | 'ipv6' =
     ranking: [STATION_NODE],
     engine: 'vrrp',
     preempt: false,
-    vips: Array.from({ length: vips }, (_, i) => ({ address: address(i), uplink: 'eth0' })),
+    announcement: DEFAULT_ANNOUNCEMENT,
+    removed: [],
+    added: Array.from({ length: vips }, (_, i) => ({ address: address(i), uplink: 'eth0' })),
   };
 }
 
@@ -189,12 +199,13 @@ function lay({ station, observer }: { station: string; observer: string }) {
       rtnetlink.addAddress({ index, address: `10.0.0.${number}`, prefixLength: 8 });
       rtnetlink.addAddress({ index, address: `fd00::${number}`, prefixLength: 32, noDad: true });
     }
-    const { index, address: mac } = near.link('eth0')!;
+    const { index, address: stationAddress } = near.link('eth0')!;
     const { index: observerIndex, address } = far.link('eth0')!;
     return {
-      uplink: { name: 'eth0', index, mac, addresses: [STATION_IPV4, STATION_IPV6] },
+      uplink: { name: 'eth0', index, addresses: [STATION_IPV4, STATION_IPV6] },
       observerIndex,
       observerMac: parseMac(address),
+      stationMac: parseMac(stationAddress),
     };
   } finally {
     near.close();

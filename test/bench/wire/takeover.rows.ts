@@ -3,7 +3,7 @@
  * decision's sign on the wire is the first advertisement, which goes before anything else. Beside it: the same frames, sent in one go.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gratuitousArp, parseMac, unsolicitedAdvertisement, vipKey, type WireVirtualRouter } from '@fairlead/speaker';
+import { gratuitousArp, unsolicitedAdvertisement, type VirtualRouterChange, vipKey } from '@fairlead/speaker';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { median } from '../statistics.js';
@@ -54,11 +54,11 @@ async function takeovers(context: GroupContext, family: 'ipv4' | 'ipv6'): Promis
   }
 }
 
-async function takeover(stand: Stand, routers: readonly WireVirtualRouter[]): Promise<number> {
+async function takeover(stand: Stand, routers: readonly VirtualRouterChange[]): Promise<number> {
   stand.tell({ kind: 'fit', fit: true, why: '' });
   await sleep(STANDBY_MS);
-  const stationMac = parseMac(stand.uplink.mac);
-  const decided = (frame: Frame) => advertisedId(frame) !== undefined && stationMac.equals(frame.bytes.subarray(6, 12));
+  const decided = (frame: Frame) =>
+    advertisedId(frame) !== undefined && stand.stationMac.equals(frame.bytes.subarray(6, 12));
   const announced = allAnnounced(stand, decided);
   stand.advertise(routers);
   const ms = await announced;
@@ -68,9 +68,9 @@ async function takeover(stand: Stand, routers: readonly WireVirtualRouter[]): Pr
 }
 
 /** What the kernel takes for as many frames that were made before, sent in one go. */
-async function bareFrames(stand: Stand, routers: readonly WireVirtualRouter[]): Promise<number> {
-  const mac = parseMac(stand.uplink.mac);
-  const keys = routers.flatMap(({ vips }) => vips.map(({ address }) => vipKey(address)));
+async function bareFrames(stand: Stand, routers: readonly VirtualRouterChange[]): Promise<number> {
+  const mac = stand.stationMac;
+  const keys = routers.flatMap(({ added }) => added.map(({ address }) => vipKey(address)));
   const frames = keys.map((key) =>
     typeof key === 'number' ? gratuitousArp(key, mac)[0] : unsolicitedAdvertisement(key, mac),
   );

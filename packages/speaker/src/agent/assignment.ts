@@ -2,11 +2,11 @@
  * From what the cluster says to what the wire thread has to contest: every VIP in its virtual router, on its interface. Pure.
  * The same on every node but for the interfaces, so that all speakers contest the same virtual routers.
  *
- * Told one Service at a time: a new VIP costs its virtual router, not all of them. Pools, nodes and interfaces concern every VIP.
+ * Told one Service at a time: a new VIP costs no more where there are many. Pools, nodes and interfaces concern every VIP.
  */
 
 import {
-  compareAddresses,
+  type AnnouncementSettings,
   findPool,
   formatAddress,
   type IpAddress,
@@ -35,8 +35,21 @@ export interface AssignedRouter {
   ranking: string[];
   engine: Engine;
   preempt: boolean;
-  /** All its VIPs, ascending; `uplink` is undefined where this node cannot announce the VIP. */
-  vips: { address: string; uplink: string | undefined }[];
+  announcement: AnnouncementSettings;
+}
+
+export interface AssignedVip {
+  address: string;
+  /** Undefined where this node cannot announce it. */
+  uplink: string | undefined;
+}
+
+/** A virtual router that is new, or may have changed: what it is now, and what became of its VIPs. */
+export interface RouterChange extends AssignedRouter {
+  /** New to it, or with another interface than before. */
+  added: AssignedVip[];
+  /** Addresses. */
+  removed: string[];
 }
 
 export interface Unannounceable {
@@ -60,17 +73,10 @@ export interface Ground {
 
 /** What became of an assignment since it was last taken. */
 export interface Reassignment {
-  /** New virtual routers and those that changed, whole, by name, ascending. */
-  changed: AssignedRouter[];
+  /** By name, ascending. */
+  changed: RouterChange[];
   /** Names of those that have no VIP any more. */
   removed: string[];
-  addedVips: RoutedVip[];
-  removedVips: RoutedVip[];
-}
-
-export interface RoutedVip {
-  virtualRouter: string;
-  address: string;
 }
 
 interface Vip {
@@ -79,6 +85,11 @@ interface Vip {
   /** Services that have it. */
   services: Set<string>;
   origin: VipOrigin | undefined;
+  uplink: string | undefined;
+}
+
+interface TakenVip {
+  virtualRouter: string;
   uplink: string | undefined;
 }
 
@@ -98,8 +109,8 @@ export class Assignment {
   /** Virtual routers that may differ from what was taken. */
   readonly #touched = new Set<string>();
   readonly #touchedVips = new Set<string>();
-  /** VIP → its virtual router, and the virtual routers, as they were taken. */
-  readonly #takenVips = new Map<string, string>();
+  /** VIP → its virtual router and interface, and the virtual routers, as they were taken. */
+  readonly #takenVips = new Map<string, TakenVip>();
   readonly #takenRouters = new Set<string>();
 
   /** @param key `namespace/name` */
@@ -138,29 +149,41 @@ export class Assignment {
   /** What changed since the last call; the first one gives everything. undefined: nothing. */
   take(): Reassignment | undefined {
     if (this.#touched.size + this.#touchedVips.size === 0) return undefined;
-    const changed: AssignedRouter[] = [];
+    const vips = this.#takeVips();
+    const changed: RouterChange[] = [];
     const removed: string[] = [];
     for (const name of [...this.#touched].sort()) {
       const router = this.#routers.get(name);
       if (router) {
-        changed.push(this.#assigned(name, router));
+        const { added = [], removed = [] } = vips.get(name) ?? {};
+        changed.push({ ...this.#assigned(name, router), added, removed });
         this.#takenRouters.add(name);
       } else if (this.#takenRouters.delete(name)) removed.push(name);
     }
-    const addedVips: RoutedVip[] = [];
-    const removedVips: RoutedVip[] = [];
+    this.#touched.clear();
+    return { changed, removed };
+  }
+
+  /** By virtual router. */
+  #takeVips(): Map<string, Pick<RouterChange, 'added' | 'removed'>> {
+    const changes = new Map<string, Pick<RouterChange, 'added' | 'removed'>>();
+    const of = (name: string) => {
+      const change = changes.get(name) ?? { added: [], removed: [] };
+      changes.set(name, change);
+      return change;
+    };
     for (const address of this.#touchedVips) {
       const before = this.#takenVips.get(address);
-      const now = this.#vips.get(address)?.origin?.virtualRouter;
-      if (before === now) continue;
-      if (before !== undefined) removedVips.push({ virtualRouter: before, address });
-      if (now !== undefined) addedVips.push({ virtualRouter: now, address });
-      if (now === undefined) this.#takenVips.delete(address);
-      else this.#takenVips.set(address, now);
+      const vip = this.#vips.get(address);
+      const now = vip?.origin && { virtualRouter: vip.origin.virtualRouter, uplink: vip.uplink };
+      if (before?.virtualRouter === now?.virtualRouter && before?.uplink === now?.uplink) continue;
+      if (before && before.virtualRouter !== now?.virtualRouter) of(before.virtualRouter).removed.push(address);
+      if (now) of(now.virtualRouter).added.push({ address, uplink: now.uplink });
+      if (now) this.#takenVips.set(address, now);
+      else this.#takenVips.delete(address);
     }
-    this.#touched.clear();
     this.#touchedVips.clear();
-    return { changed, removed, addedVips, removedVips };
+    return changes;
   }
 
   #add(address: string, ip: IpAddress, service: string): void {
@@ -217,7 +240,7 @@ export class Assignment {
     return !nodeSelector || (self !== undefined && matchesSelector(nodeSelector, labels?.get(self)));
   }
 
-  #assigned(name: string, { origin: { pool, n }, vips }: Router): AssignedRouter {
+  #assigned(name: string, { origin: { pool, n } }: Router): AssignedRouter {
     return {
       name,
       pool: pool.name,
@@ -225,9 +248,7 @@ export class Assignment {
       ranking: this.#rankings.get(name) ?? [],
       engine: pool.election,
       preempt: pool.preempt,
-      vips: [...vips.values()]
-        .sort((a, b) => compareAddresses(a.ip, b.ip))
-        .map(({ address, uplink }) => ({ address, uplink })),
+      announcement: pool.announcement,
     };
   }
 

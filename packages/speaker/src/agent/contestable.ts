@@ -5,26 +5,78 @@
  */
 
 import { familyOf } from '@fairlead/ipvs';
-import type { WireVip, WireVirtualRouter } from '../wire/messages.js';
-import type { AssignedRouter } from './assignment.js';
 import type { HostInterface } from './uplinks.js';
 
-/** Each with the VIPs that this node would announce; the carrier counts, too. */
-export function contestable(
-  routers: readonly AssignedRouter[],
-  interfaces: readonly HostInterface[],
-): Omit<WireVirtualRouter, 'table'>[] {
-  const running = new Set(interfaces.filter((candidate) => candidate.running).map(({ name }) => name));
-  return routers.flatMap((router) => {
-    const vips: WireVip[] = [];
-    for (const family of ['ipv4', 'ipv6'] as const) {
-      const ofFamily = router.vips.filter(({ address }) => familyOf(address) === family);
-      if (ofFamily.every(({ uplink }) => uplink === undefined)) continue;
-      for (const { address, uplink } of ofFamily) {
-        if (uplink === undefined || !running.has(uplink)) return [];
-        vips.push({ address, uplink });
-      }
-    }
-    return vips.length > 0 ? [{ ...router, vips }] : [];
-  });
+export type Family = 'ipv4' | 'ipv6';
+const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+
+interface OfFamily {
+  /** Address → interface; undefined: none of this node. */
+  uplinks: Map<string, string | undefined>;
+  /** How many of them belong to each. */
+  counts: Map<string | undefined, number>;
+}
+
+/** The VIPs of one virtual router with their interfaces. One more or one less costs the same however many there are. */
+export class VipUplinks {
+  readonly #families: Readonly<Record<Family, OfFamily>> = {
+    ipv4: { uplinks: new Map(), counts: new Map() },
+    ipv6: { uplinks: new Map(), counts: new Map() },
+  };
+
+  set(address: string, uplink: string | undefined): void {
+    this.delete(address);
+    const { uplinks, counts } = this.#families[familyOf(address)];
+    uplinks.set(address, uplink);
+    counts.set(uplink, (counts.get(uplink) ?? 0) + 1);
+  }
+
+  /** Whether it was there. */
+  delete(address: string): boolean {
+    const { uplinks, counts } = this.#families[familyOf(address)];
+    if (!uplinks.has(address)) return false;
+    const uplink = uplinks.get(address);
+    const count = counts.get(uplink)!;
+    if (count > 1) counts.set(uplink, count - 1);
+    else counts.delete(uplink);
+    return uplinks.delete(address);
+  }
+
+  has(address: string): boolean {
+    return this.#families[familyOf(address)].uplinks.has(address);
+  }
+
+  get(address: string): string | undefined {
+    return this.#families[familyOf(address)].uplinks.get(address);
+  }
+
+  addresses(families: readonly Family[] = FAMILIES): string[] {
+    return families.flatMap((family) => [...this.#families[family].uplinks.keys()]);
+  }
+
+  get size(): number {
+    return this.#families.ipv4.uplinks.size + this.#families.ipv6.uplinks.size;
+  }
+
+  /** Families that have VIPs. */
+  get families(): Family[] {
+    return FAMILIES.filter((family) => this.#families[family].uplinks.size > 0);
+  }
+
+  /** One of a family's VIPs, where it has any. */
+  example(family: Family): string | undefined {
+    return this.#families[family].uplinks.keys().next().value;
+  }
+
+  /** The interfaces of a family's VIPs. */
+  uplinksOf(family: Family): (string | undefined)[] {
+    return [...this.#families[family].counts.keys()];
+  }
+}
+
+/** The families whose VIPs this node would announce; none: it does not stand. The carrier counts, too. */
+export function contestable(vips: VipUplinks, interfaces: readonly HostInterface[]): Family[] {
+  const running = new Set<string | undefined>(interfaces.filter((each) => each.running).map(({ name }) => name));
+  const here = vips.families.filter((family) => vips.uplinksOf(family).some((uplink) => uplink !== undefined));
+  return here.every((family) => vips.uplinksOf(family).every((uplink) => running.has(uplink))) ? here : [];
 }

@@ -97,7 +97,7 @@ describe('what the watches say', () => {
   });
 
   it('looks at VIPs again when this host’s interfaces are others, and only then', () => {
-    const eth0 = { name: 'eth0', index: 2, mac: '02:00:00:00:00:01', mtu: 1500, running: true, addresses: [] };
+    const eth0 = { name: 'eth0', index: 2, mtu: 1500, running: true, addresses: [] };
     feed.interfaces([eth0]);
     expect(changed()).to.deep.equal({ plan: 0, assignment: true });
     feed.interfaces([{ ...eth0 }]);

@@ -23,7 +23,6 @@ export function hostInterfaces(
     .map((link) => ({
       name: link.name,
       index: link.index,
-      mac: link.address,
       mtu: link.mtu,
       running: link.up && link.carrier,
       addresses: addresses

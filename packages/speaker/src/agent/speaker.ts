@@ -5,6 +5,7 @@
  * `#reconcile` takes from them what changed and has it written (upkeep.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import {
   DEFAULT_HOST_INTERFACE,
   hostObstacles,
@@ -133,8 +134,8 @@ class Agent implements Speaker {
   /** This host's interfaces changed, so VIPs may belong to other ones. */
   #interfacesChanged = true;
   #interfaces: HostInterface[] = [];
-  /** The wire thread has to be told of the virtual routers again. */
-  #configure = false;
+  /** As the wire thread was told. */
+  #wireNodes: WireNode[] = [];
   /** The planner knows the whole cluster and how it is. Before that its plan would be to forward less. */
   #known = false;
 
@@ -288,13 +289,10 @@ class Agent implements Speaker {
     if ('failure' in outcome) {
       // The kernel keeps what it has, and so do the elections, unless there is no way into the director.
       if (outcome.gone) this.#standing.decide(outcome.failure);
-      this.#configure = true;
       this.#retry = setTimeout(() => this.#work.request(), outcome.retryMs);
     } else {
       this.#interfacesChanged = false;
-      if (outcome.anew || this.#configure)
-        this.#wire.send({ kind: 'configure', ...this.#routers.wire, nodes: this.#wireNodes() });
-      this.#configure = false;
+      this.#tellWire(outcome.anew);
       const obstacle = this.#obstacles.look(this.#routers.passage(this.#otherNodes()), performance.now());
       if (obstacle !== undefined) this.#retry = setTimeout(() => this.#work.request(), LOOK_AGAIN_MS);
       this.#standing.decide(obstacle);
@@ -312,8 +310,14 @@ class Agent implements Speaker {
     });
   }
 
-  #wireNodes(): WireNode[] {
-    return this.#feed.nodes.map(({ name, internalIPs }) => ({ name, internalIPs }));
+  /** What is new to the wire thread; with `anyway`, also that nothing is, so that it tries again what it could not do before. */
+  #tellWire(anyway: boolean): void {
+    const change = this.#routers.takeWire();
+    const nodes = this.#feed.nodes.map(({ name, internalIPs }) => ({ name, internalIPs }));
+    const sameNodes = isDeepStrictEqual(nodes, this.#wireNodes);
+    this.#wireNodes = nodes;
+    if (!anyway && sameNodes && change === undefined) return;
+    this.#wire.send({ kind: 'configure', changed: [], removed: [], ...change, ...(!sameNodes && { nodes }) });
   }
 
   #wanted(): Wanted {
@@ -341,7 +345,6 @@ class Agent implements Speaker {
   #reassign(): Wanted['reroute'] {
     const reassignment = this.#assignment.take();
     if (!reassignment) return undefined;
-    this.#configure = true;
     const change = this.#routers.apply(reassignment, this.#interfaces);
     for (const { name } of reassignment.changed) this.#reporter.reassigned(name, this.#routers.vipsOf(name));
     return change;

@@ -6,7 +6,6 @@ function iface(name: string, index: number, ...addresses: string[]): HostInterfa
   return {
     name,
     index,
-    mac: '02:00:00:00:00:01',
     mtu: 1500,
     running: true,
     addresses: addresses.map((text) => {

@@ -14,8 +14,6 @@ export interface HostAddress {
 export interface HostInterface {
   name: string;
   index: number;
-  /** Hardware address as text. */
-  mac: string;
   mtu: number;
   /** Up, and with carrier. */
   running: boolean;

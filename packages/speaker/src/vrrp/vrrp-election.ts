@@ -31,13 +31,20 @@ export interface VrrpElectionOptions {
   wakeAt: (at: number | undefined) => void;
 }
 
+interface Octets {
+  bytes: Buffer;
+  digits: string;
+}
+
 interface Contest {
   spec: Contested;
   id: number;
   segment: Segment;
-  /** The VIPs of the segment's family: as octets to send, as hexadecimal digits to compare. */
+  /** The VIPs of the segment's family, by their text: as octets to send, and as hexadecimal digits to compare. */
+  octets: ReadonlyMap<string, Octets>;
+  /** Of those that are sent. */
   addresses: Buffer[];
-  digits: Set<string>;
+  digits: ReadonlySet<string>;
   machine: VrrpMachine;
   /** Of the last rival that was heard: what it sends is what it understands. */
   checksum: ChecksumForm;
@@ -195,22 +202,13 @@ export class VrrpElection implements Election {
 
   #enter(spec: Contested): void {
     const before = this.#contests.get(spec.name);
-    const family = spec.vips.some(({ address }) => familyOf(address) === 'ipv4') ? 'ipv4' : 'ipv6';
-    const vips = spec.vips.filter(({ address }) => familyOf(address) === family);
-    const segment: Segment = { family, uplink: vips[0]!.uplink };
-    const octets = vips.map(({ address }) => encodeAddress(address));
-    const parts = {
-      spec,
-      segment,
-      addresses: octets.slice(0, MAX_ADDRESSES),
-      digits: new Set(octets.map((bytes) => bytes.toString('hex'))),
-    };
+    const parts = before?.spec === spec ? before : partsOf(spec, before?.octets);
     try {
       // Also for one that runs: its socket may have been closed by another configuration.
-      const { source } = this.#options.transport.open(segment);
+      const { source } = this.#options.transport.open(parts.segment);
       if (before !== undefined) {
+        if (before !== parts) before.machine.configure(this.#settings(spec));
         Object.assign(before, parts);
-        before.machine.configure(this.#settings(spec));
         return;
       }
       const machine = new VrrpMachine(source, this.#settings(spec));
@@ -310,4 +308,27 @@ export class VrrpElection implements Election {
     const known = [...times, this.#reopenAt].filter((at) => at !== undefined);
     this.#options.wakeAt(known.length > 0 ? Math.min(...known) : undefined);
   }
+}
+
+/** What follows from the VIPs. `known`: octets of before, as far as there are any, so that one VIP more costs one. */
+function partsOf(
+  spec: Contested,
+  known: ReadonlyMap<string, Octets> = new Map(),
+): Pick<Contest, 'spec' | 'segment' | 'octets' | 'addresses' | 'digits'> {
+  const family = spec.vips.some(({ address }) => familyOf(address) === 'ipv4') ? 'ipv4' : 'ipv6';
+  const vips = spec.vips.filter(({ address }) => familyOf(address) === family);
+  const octets = new Map(vips.map(({ address }) => [address, known.get(address) ?? octetsOf(address)]));
+  const all = [...octets.values()];
+  return {
+    spec,
+    segment: { family, uplink: vips[0]!.uplink },
+    octets,
+    addresses: all.slice(0, MAX_ADDRESSES).map(({ bytes }) => bytes),
+    digits: new Set(all.map(({ digits }) => digits)),
+  };
+}
+
+function octetsOf(address: string): Octets {
+  const bytes = encodeAddress(address);
+  return { bytes, digits: bytes.toString('hex') };
 }

@@ -2,16 +2,17 @@
 
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import { DEFAULT_ANNOUNCEMENT } from '@fairlead/api';
 import { Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { ASK_AGAIN_MS, DETECTION_MS } from './detection.js';
 import { LanPort } from './lan-port.js';
-import type { FromWire, WireVirtualRouter } from './messages.js';
+import type { FromWire, VirtualRouterChange } from './messages.js';
 import { Wire } from './wire.js';
 
 const STATION_MAC = '02:66:66:66:66:66';
-const ROUTER: WireVirtualRouter = {
+const ROUTER: VirtualRouterChange = {
   name: 'public.0',
   pool: 'public',
   leaseName: 'vr-public-0',
@@ -19,7 +20,9 @@ const ROUTER: WireVirtualRouter = {
   ranking: ['n1'],
   engine: 'lease',
   preempt: false,
-  vips: ['10.77.0.200', 'fd00:77::c8'].map((address) => ({ address, uplink: 'eth0' })),
+  announcement: DEFAULT_ANNOUNCEMENT,
+  removed: [],
+  added: ['10.77.0.200', 'fd00:77::c8'].map((address) => ({ address, uplink: 'eth0' })),
 };
 
 describe('a VIP that is claimed for the first time', function () {
@@ -47,7 +50,7 @@ describe('a VIP that is claimed for the first time', function () {
     const link = own.link('eth0')!;
     own.setLink(link.index, { up: true });
     station.setLink(stationIndex, { up: true });
-    const uplink = { name: 'eth0', index: link.index, mac: link.address!, addresses: [] };
+    const uplink = { name: 'eth0', index: link.index, addresses: [] };
     const clock = () => performance.now() + ahead;
     wire = new Wire({
       election: { configure: () => {}, mayAnswer: () => true, isUncertain: () => false, rivalHeard: () => {} },
@@ -64,11 +67,11 @@ describe('a VIP that is claimed for the first time', function () {
           () => new LanPort(uplink, { frame: (from, bytes) => wire.frame(from, bytes), error: fail }),
         );
         const listenFor = port.listenFor.bind(port);
-        port.listenFor = (ips) => inNetns(here, () => listenFor(ips));
+        port.listenFor = (...ips) => inNetns(here, () => listenFor(...ips));
         return port;
       },
     });
-    wire.configure([ROUTER], [uplink]);
+    wire.configure({ changed: [ROUTER], removed: [], uplinks: [uplink] });
   });
 
   afterEach(() => {

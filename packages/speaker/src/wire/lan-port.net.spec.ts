@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { DEFAULT_ANNOUNCEMENT } from '@fairlead/api';
 import { Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
@@ -34,7 +35,7 @@ describe('the sockets on a LAN interface', function () {
     rtnetlink.setLink(outside.index, { up: true });
     rtnetlink.addAddress({ index: outside.index, address: 'fd00:77::64', prefixLength: 64, noDad: true });
     rtnetlink.addAddress({ index: outside.index, address: '10.77.0.100', prefixLength: 24 });
-    const uplink = { name: 'eth0', index: link.index, mac: link.address, addresses: [] };
+    const uplink = { name: 'eth0', index: link.index, addresses: [] };
     wire = new Wire({
       election: { configure: () => {}, mayAnswer: () => isOwner, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
@@ -52,14 +53,20 @@ describe('the sockets on a LAN interface', function () {
         );
         // Memberships are joined later, by a socket that is opened then: in the namespace, too.
         const listenFor = port.listenFor.bind(port);
-        port.listenFor = (ips) => inNetns(station, () => listenFor(ips));
+        port.listenFor = (...ips) => inNetns(station, () => listenFor(...ips));
         return port;
       },
     });
     sockets.push(rtnetlink, inside, wire);
     const vips = ['10.77.0.200', 'fd00:77::c8'].map((address) => ({ address, uplink: 'eth0' }));
     const router = { name: 'public.0', pool: 'public', leaseName: 'vr-public-0', table: 1, ranking: ['n1'] };
-    wire.configure([{ ...router, engine: 'lease', preempt: false, vips }], [uplink]);
+    wire.configure({
+      changed: [
+        { ...router, engine: 'lease', preempt: false, announcement: DEFAULT_ANNOUNCEMENT, added: vips, removed: [] },
+      ],
+      removed: [],
+      uplinks: [uplink],
+    });
     wire.own('public.0', undefined);
   });
 
@@ -96,10 +103,14 @@ describe('the sockets on a LAN interface', function () {
         /ff02::1:ff\S+/g,
       ) ?? [];
     expect(groups()).to.include('ff02::1:ff00:c8');
-    port.listenFor(Array.from({ length: 300 }, (_, n) => vipKey(`fd00:77::1:${n.toString(16)}`) as string));
+    const many = Array.from({ length: 300 }, (_, n) => vipKey(`fd00:77::1:${n.toString(16)}`) as string);
+    // The first of them has the group of another address.
+    port.listenFor([...many, vipKey('fd00:78::1:0') as string], [vipKey('fd00:77::c8') as string]);
     expect(groups()).to.not.include('ff02::1:ff00:c8');
     expect(groups().filter((group) => group.startsWith('ff02::1:ff01:'))).to.have.length(300);
-    port.listenFor([]);
+    port.listenFor([], many);
+    expect(groups().filter((group) => group.startsWith('ff02::1:ff01:'))).to.deep.equal(['ff02::1:ff01:0']);
+    port.listenFor([], [vipKey('fd00:78::1:0') as string]);
     expect(groups().filter((group) => group.startsWith('ff02::1:ff01:'))).to.have.length(0);
   });
 });

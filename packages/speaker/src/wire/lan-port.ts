@@ -7,12 +7,12 @@ import {
   type BpfInstruction,
   constants,
   type Message,
+  parseSockaddrLl,
   RawSocket,
   type SystemError,
   sockaddrLl,
 } from '@fairlead/raw-socket';
 import { arpFilter, ndpFilter } from './filter.js';
-import { parseMac } from './mac.js';
 import type { WireUplink } from './messages.js';
 import { SolicitedNodeGroups } from './solicited-node-groups.js';
 
@@ -28,7 +28,7 @@ export interface LanPortListener {
 export class LanPort {
   readonly name: string;
   readonly index: number;
-  readonly mac: Buffer;
+  #mac: Buffer;
   readonly #listener: LanPortListener;
   readonly #arp: RawSocket;
   readonly #groups: SolicitedNodeGroups;
@@ -39,24 +39,36 @@ export class LanPort {
   constructor(uplink: WireUplink, listener: LanPortListener) {
     this.name = uplink.name;
     this.index = uplink.index;
-    this.mac = parseMac(uplink.mac);
     this.#listener = listener;
     this.#groups = new SolicitedNodeGroups(uplink.index);
     this.#arp = this.#open(constants.ETH_P_ARP, arpFilter);
+    this.#mac = this.#hardwareAddress();
+  }
+
+  get mac(): Buffer {
+    return this.#mac;
+  }
+
+  /** Throws a SystemError. */
+  refresh(): void {
+    this.#mac = this.#hardwareAddress();
   }
 
   matches(uplink: WireUplink): boolean {
-    return uplink.index === this.index && uplink.name === this.name && parseMac(uplink.mac).equals(this.mac);
+    return uplink.index === this.index && uplink.name === this.name;
   }
 
-  /** Throws a SystemError, EAFNOSUPPORT where IPv6 is off. */
-  listenFor(ips: readonly string[]): void {
-    if (ips.length > 0) this.#ndp ??= this.#open(constants.ETH_P_IPV6, ndpFilter);
-    else {
+  /** Throws a SystemError, EAFNOSUPPORT where IPv6 is off; what could not be done is tried again by the next call. */
+  listenFor(added: readonly string[], removed: readonly string[]): void {
+    this.#groups.add(added);
+    this.#groups.remove(removed);
+    if (this.#groups.isEmpty) {
       this.#ndp?.close();
       this.#ndp = undefined;
+      return;
     }
-    this.#groups.follow(ips);
+    this.#ndp ??= this.#open(constants.ETH_P_IPV6, ndpFilter);
+    this.#groups.join();
   }
 
   /**
@@ -80,6 +92,11 @@ export class LanPort {
     this.#arp.close();
     this.#ndp?.close();
     this.#groups.close();
+  }
+
+  /** As the kernel has it at this moment: others may change it at any time. */
+  #hardwareAddress(): Buffer {
+    return parseSockaddrLl(this.#arp.getsockname()).hardwareAddress;
   }
 
   #open(ethertype: number, filter: readonly BpfInstruction[]): RawSocket {

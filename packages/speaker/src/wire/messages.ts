@@ -1,5 +1,6 @@
 /** What the main thread and the wire thread say to each other. Small and plain, so that copying them costs nothing. */
 
+import type { AnnouncementSettings } from '@fairlead/api';
 import type { Engine } from '../election/election.js';
 
 export interface WireVip {
@@ -9,6 +10,7 @@ export interface WireVip {
   uplink: string;
 }
 
+/** A virtual router but for its VIPs. */
 export interface WireVirtualRouter {
   /** `<pool>.<n>` */
   name: string;
@@ -19,14 +21,31 @@ export interface WireVirtualRouter {
   ranking: string[];
   engine: Engine;
   preempt: boolean;
-  vips: WireVip[];
+  announcement: AnnouncementSettings;
+}
+
+/** A virtual router that is new or has changed: what it is now, and which of its VIPs are others than before. */
+export interface VirtualRouterChange extends WireVirtualRouter {
+  /** New to it, or now on another interface. */
+  added: WireVip[];
+  /** Addresses. */
+  removed: string[];
+}
+
+/** What became of what there is to contest, and to know for it, since it was told last. Nothing is said of what stays as it is. */
+export interface ConfigurationChange {
+  changed: VirtualRouterChange[];
+  /** Names of virtual routers. */
+  removed: string[];
+  /** All of them, if any is another. */
+  uplinks?: WireUplink[];
+  /** All of them, if any is another. */
+  nodes?: WireNode[];
 }
 
 export interface WireUplink {
   name: string;
   index: number;
-  /** Hardware address as text. */
-  mac: string;
   /** IP addresses as text. */
   addresses: string[];
 }
@@ -63,7 +82,7 @@ export interface WireOptions {
 }
 
 export type ToWire =
-  | { kind: 'configure'; virtualRouters: WireVirtualRouter[]; uplinks: WireUplink[]; nodes: WireNode[] }
+  | ({ kind: 'configure' } & ConfigurationChange)
   /** `why` it is not; empty when it is. */
   | { kind: 'fit'; fit: boolean; why: string }
   | { kind: 'stop'; release: boolean };

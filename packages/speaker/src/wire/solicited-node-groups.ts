@@ -13,27 +13,52 @@ const GROUPS_PER_SOCKET = 100;
 
 export class SolicitedNodeGroups {
   readonly #ifindex: number;
+  /** How many of the addresses have it. */
+  readonly #wanted = new Map<string, number>();
   readonly #joined = new Map<string, Member>();
+  /** Wanted, and not joined yet. */
+  readonly #missing = new Set<string>();
   readonly #members: Member[] = [];
 
   constructor(ifindex: number) {
     this.#ifindex = ifindex;
   }
 
-  /** Is in the groups of exactly these addresses (32 hexadecimal digits each). Throws a SystemError; then it is in some of them. */
-  follow(ips: readonly string[]): void {
-    const wanted = new Set(ips.map(solicitedNodeGroup));
-    for (const [group, member] of this.#joined) {
-      if (wanted.has(group)) continue;
-      this.#joined.delete(group);
-      member.leave(group);
+  /** Addresses of 32 hexadecimal digits each, once each; `join` does it. */
+  add(ips: readonly string[]): void {
+    for (const group of ips.map(solicitedNodeGroup)) {
+      const count = this.#wanted.get(group) ?? 0;
+      this.#wanted.set(group, count + 1);
+      if (count === 0) this.#missing.add(group);
     }
-    for (const group of wanted) {
-      if (this.#joined.has(group)) continue;
+  }
+
+  /** Leaves the groups that no address has any more. Throws a SystemError. */
+  remove(ips: readonly string[]): void {
+    for (const group of ips.map(solicitedNodeGroup)) {
+      const count = this.#wanted.get(group) ?? 0;
+      if (count > 1) this.#wanted.set(group, count - 1);
+      if (count !== 1) continue;
+      this.#wanted.delete(group);
+      this.#missing.delete(group);
+      const member = this.#joined.get(group);
+      this.#joined.delete(group);
+      member?.leave(group);
+    }
+  }
+
+  /** Joins what is wanted. Throws a SystemError; then it is in some of them, and another call goes on. */
+  join(): void {
+    for (const group of this.#missing) {
       const member = this.#vacant();
       member.join(group);
       this.#joined.set(group, member);
+      this.#missing.delete(group);
     }
+  }
+
+  get isEmpty(): boolean {
+    return this.#wanted.size === 0;
   }
 
   close(): void {

@@ -21,7 +21,7 @@ import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
 import { ALONE_SECONDS, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import { LanPort } from './lan-port.js';
-import type { FromWire, ToWire, WireOptions } from './messages.js';
+import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
 import { Throttle } from './throttle.js';
 import { Wire } from './wire.js';
 
@@ -82,8 +82,11 @@ const record = new LeaseRecord({
   onError: (error) => tell({ kind: 'error', message: `could not record an owner in its Lease: ${error.message}` }),
 });
 /** Names of Leases by virtual router, and of nodes by address. */
-let leaseNames = new Map<string, string>();
+const leaseNames = new Map<string, string>();
 let nodeNames = new Map<string, string>();
+/** As they were told last. */
+let uplinks: readonly WireUplink[] = [];
+let nodes: readonly WireNode[] = [];
 const complaints = new Throttle(COMPLAIN_EVERY_MS);
 const transport = new VrrpTransport({
   mode: options.vrrp.mode,
@@ -204,18 +207,7 @@ observed.start();
 port.on('message', (message: ToWire) => {
   switch (message.kind) {
     case 'configure':
-      leaseNames = new Map([
-        ...leaseNames,
-        ...message.virtualRouters.map(({ name, leaseName }) => [name, leaseName] as const),
-      ]);
-      nodeNames = new Map(message.nodes.flatMap(({ name, internalIPs }) => internalIPs.map((ip) => [ip, name])));
-      transport.configure({
-        uplinks: message.uplinks,
-        self: message.nodes.find(({ name }) => name === options.node)?.internalIPs ?? [],
-        peers: message.nodes.filter(({ name }) => name !== options.node).flatMap(({ internalIPs }) => internalIPs),
-      });
-      wire.configure(message.virtualRouters, message.uplinks);
-      claimant.configure(message.virtualRouters);
+      configure(message);
       holding ??= setInterval(hold, HOLD_EVERY_MS);
       break;
     case 'fit':
@@ -227,6 +219,22 @@ port.on('message', (message: ToWire) => {
       break;
   }
 });
+
+function configure(change: ConfigurationChange): void {
+  for (const { name, leaseName } of change.changed) leaseNames.set(name, leaseName);
+  uplinks = change.uplinks ?? uplinks;
+  nodes = change.nodes ?? nodes;
+  if (change.uplinks || change.nodes) {
+    nodeNames = new Map(nodes.flatMap(({ name, internalIPs }) => internalIPs.map((ip) => [ip, name])));
+    transport.configure({
+      uplinks,
+      self: nodes.find(({ name }) => name === options.node)?.internalIPs ?? [],
+      peers: nodes.filter(({ name }) => name !== options.node).flatMap(({ internalIPs }) => internalIPs),
+    });
+  }
+  wire.configure(change);
+  claimant.configure(wire.contested);
+}
 
 /**
  * Forwards what still comes here until others have taken over. Where nobody does (there is no other, none is fit, or none reaches the API

@@ -1,5 +1,5 @@
+import { type AnnouncementSettings, DEFAULT_ANNOUNCEMENT } from '@fairlead/api';
 import { expect } from 'chai';
-import { Announcer } from './announcer.js';
 import {
   ARP_REPLY,
   ARP_REQUEST,
@@ -10,13 +10,15 @@ import {
   gratuitousArp,
 } from './arp.js';
 import { BROADCAST_MAC, formatMac, parseMac, ZERO_MAC } from './mac.js';
-import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
+import type { FromWire, WireUplink } from './messages.js';
 import { decodeNdpFrame, type NdpPacket, unsolicitedAdvertisement } from './ndp.js';
+import { WholeConfiguration, type WholeVirtualRouter } from './whole-configuration.spec.helpers.js';
 import { type Port, Wire } from './wire.js';
 
 const CLIENT_MAC = parseMac('02:00:00:00:00:64');
-const UPLINK: WireUplink = { name: 'eth0', index: 2, mac: '02:00:00:00:00:0a', addresses: [] };
-const ROUTER: WireVirtualRouter = {
+const UPLINK: WireUplink = { name: 'eth0', index: 2, addresses: [] };
+const MAC = '02:00:00:00:00:02';
+const ROUTER: WholeVirtualRouter = {
   name: 'public.0',
   pool: 'public',
   leaseName: 'vr-public-0',
@@ -24,6 +26,7 @@ const ROUTER: WireVirtualRouter = {
   ranking: ['n1'],
   engine: 'lease',
   preempt: false,
+  announcement: { ...DEFAULT_ANNOUNCEMENT, repeatAfterMilliseconds: [50] },
   vips: [
     { address: '10.77.0.200', uplink: 'eth0' },
     { address: '10.77.0.208', uplink: 'eth0' },
@@ -32,7 +35,10 @@ const ROUTER: WireVirtualRouter = {
 
 class RecordingPort implements Port {
   readonly name: string;
-  readonly mac: Buffer;
+  readonly index: number;
+  mac: Buffer;
+  /** What it becomes when it is looked at again. */
+  macNow: Buffer;
   frames: ArpFrame[] = [];
   /** NDP frames. */
   frames6: NdpPacket[] = [];
@@ -41,7 +47,9 @@ class RecordingPort implements Port {
   failure: Error | undefined;
   constructor(readonly uplink: WireUplink) {
     this.name = uplink.name;
-    this.mac = parseMac(uplink.mac);
+    this.index = uplink.index;
+    this.mac = parseMac(`02:00:00:00:00:0${uplink.index}`);
+    this.macNow = this.mac;
   }
   send(frames: readonly Buffer[]) {
     if (this.failure) throw this.failure;
@@ -49,8 +57,11 @@ class RecordingPort implements Port {
     this.frames6.push(...frames.flatMap((frame) => decodeNdpFrame(frame) ?? []));
     return frames.length;
   }
-  listenFor(ips: readonly string[]) {
-    this.listensFor = ips;
+  listenFor(added: readonly string[], removed: readonly string[]) {
+    this.listensFor = [...this.listensFor.filter((ip) => !removed.includes(ip)), ...added];
+  }
+  refresh() {
+    this.mac = this.macNow;
   }
   matches(uplink: WireUplink) {
     return JSON.stringify(uplink) === JSON.stringify(this.uplink);
@@ -104,10 +115,12 @@ function setUp() {
     wakeAt: (at) => {
       state.wakeAt = at;
     },
-    announcer: new Announcer({ burstMs: [0, 50], refreshMs: 60_000 }),
   });
-  wire.configure([ROUTER], [UPLINK]);
-  return { wire, state, ports, told, port: ports[0]! };
+  const configuration = new WholeConfiguration();
+  const configure = (routers: WholeVirtualRouter[], uplinks: WireUplink[]) =>
+    wire.configure(configuration.becomes(routers, uplinks));
+  configure([ROUTER], [UPLINK]);
+  return { wire, configure, state, ports, told, port: ports[0]! };
 }
 
 function request(targetIp: number, senderIp = 0x0a4d0064): Buffer {
@@ -130,7 +143,7 @@ describe('the wire', () => {
     wire.own('public.0', undefined);
     expect(state.log).to.deep.equal(['contest public.0', 'claim 7700']);
     expect(port.frames.map((frame) => [frame.operation, frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal(
-      [ARP_REQUEST, ARP_REPLY].flatMap((form) => [0xc8, 0xd0].map((last) => [form, 0x0a4d0000 + last, UPLINK.mac])),
+      [ARP_REQUEST, ARP_REPLY].flatMap((form) => [0xc8, 0xd0].map((last) => [form, 0x0a4d0000 + last, MAC])),
     );
     expect(told).to.deep.equal([
       { kind: 'own', virtualRouter: 'public.0', lapsed: undefined },
@@ -140,13 +153,13 @@ describe('the wire', () => {
   });
 
   it('announces every VIP of all that it takes over before it repeats any, a slice at a time', () => {
-    const { wire, state, port } = setUp();
+    const { wire, configure, state, port } = setUp();
     const many = [0, 1].map((n) => ({
       ...ROUTER,
       name: `public.${n}`,
       vips: Array.from({ length: 1_500 }, (_, i) => ({ address: `10.${n}.${i >> 8}.${i & 255}`, uplink: 'eth0' })),
     }));
-    wire.configure(many, [UPLINK]);
+    configure(many, [UPLINK]);
     for (const { name } of many) wire.own(name, undefined);
     expect(port.frames.length).to.be.below(3_000);
     for (state.now = 50; port.frames.length < 3_000; wire.announceDue()) expect(state.wakeAt).to.be.at.most(state.now);
@@ -157,9 +170,9 @@ describe('the wire', () => {
   });
 
   it('is silent at once when it yields while it still announces', () => {
-    const { wire, state, port } = setUp();
+    const { wire, configure, state, port } = setUp();
     const vips = Array.from({ length: 3_000 }, (_, i) => ({ address: `10.0.${i >> 8}.${i & 255}`, uplink: 'eth0' }));
-    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    configure([{ ...ROUTER, vips }], [UPLINK]);
     wire.own('public.0', undefined);
     const before = port.frames.length;
     wire.yield('public.0', 'test', true);
@@ -205,8 +218,8 @@ describe('the wire', () => {
   });
 
   it('answers only on the interface that the VIP belongs to', () => {
-    const { wire, ports } = setUp();
-    wire.configure([ROUTER], [UPLINK, { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a', addresses: [] }]);
+    const { wire, configure, ports } = setUp();
+    configure([ROUTER], [UPLINK, { name: 'eth1', index: 3, addresses: [] }]);
     wire.own('public.0', undefined);
     ports[1]!.frames = [];
     wire.frame(ports[1]!, request(VIP));
@@ -251,13 +264,13 @@ describe('the wire', () => {
   });
 
   it('does not forward when somebody else may own already, nor what it has no addresses of any more', () => {
-    const { wire, state } = setUp();
+    const { wire, configure, state } = setUp();
     wire.own('public.0', undefined);
     wire.yield('public.0', 'test', false);
     expect([...state.claimed]).to.deep.equal([]);
     wire.own('public.0', undefined);
     wire.yield('public.0', 'test', true);
-    wire.configure([], [UPLINK]);
+    configure([], [UPLINK]);
     expect([...state.claimed]).to.deep.equal([]);
   });
 
@@ -298,8 +311,8 @@ describe('the wire', () => {
     port.frames = [];
     for (state.now = 1_000; state.now < 2_000; state.now += 10) wire.frame(port, foreign);
     expect(port.frames.map((frame) => [frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal([
-      [VIP, UPLINK.mac],
-      [VIP, UPLINK.mac],
+      [VIP, MAC],
+      [VIP, MAC],
     ]);
     expect(told.filter(({ kind }) => kind === 'rival')).to.have.length(1);
     expect(state.wakeAt).to.equal(2_000);
@@ -310,9 +323,9 @@ describe('the wire', () => {
   });
 
   it('asks a second after a takeover, and then every minute, whether another station has its addresses', () => {
-    const { wire, state, port } = setUp();
+    const { wire, configure, state, port } = setUp();
     const vips = [...ROUTER.vips, { address: 'fd00:77::c8', uplink: 'eth0' }];
-    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    configure([{ ...ROUTER, vips }], [UPLINK]);
     wire.own('public.0', undefined);
     state.now = 999;
     wire.announceDue();
@@ -345,11 +358,11 @@ describe('the wire', () => {
   });
 
   it('does not take itself for a rival when two of its interfaces are on one LAN', () => {
-    const { wire, state, ports } = setUp();
-    const other = { name: 'eth1', index: 3, mac: '02:00:00:00:00:1a', addresses: [] };
-    wire.configure([ROUTER], [UPLINK, other]);
+    const { wire, configure, state, ports } = setUp();
+    const other = { name: 'eth1', index: 3, addresses: [] };
+    configure([ROUTER], [UPLINK, other]);
     wire.own('public.0', undefined);
-    wire.frame(ports[1]!, gratuitousArp(VIP, parseMac(UPLINK.mac))[0]);
+    wire.frame(ports[1]!, gratuitousArp(VIP, parseMac(MAC))[0]);
     expect(state.rivals).to.deep.equal([]);
   });
 
@@ -383,10 +396,10 @@ describe('the wire', () => {
 
   it('asks about an address that a virtual router it owns has just got, and announces it when nobody has it', () => {
     const world = setUp();
-    const { wire, port, told } = world;
+    const { wire, configure, port, told } = world;
     wire.own('public.0', undefined);
     port.frames = [];
-    wire.configure([WITH_NEW], [UPLINK]);
+    configure([WITH_NEW], [UPLINK]);
     wire.frame(port, request(NEW_VIP));
     wait(world, 399);
     const about = () => port.frames.filter(({ senderIp, targetIp }) => [senderIp, targetIp].includes(NEW_VIP));
@@ -409,9 +422,9 @@ describe('the wire', () => {
 
   it('asks about all addresses before it announces what nobody has owned before', () => {
     const world = setUp();
-    const { wire, port, told } = world;
+    const { wire, configure, port, told } = world;
     const vips = [...ROUTER.vips, { address: 'fd00:77::c8', uplink: 'eth0' }];
-    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    configure([{ ...ROUTER, vips }], [UPLINK]);
     wire.own('public.0', undefined, 'first');
     wait(world, 399);
     expect(port.frames.filter(({ senderIp }) => senderIp !== 0)).to.deep.equal([]);
@@ -506,20 +519,112 @@ describe('the wire', () => {
     expect(port.frames.map(({ senderIp }) => senderIp)).to.include(VIP);
   });
 
+  it('announces such an address alone, by a burst of its own, and goes on with that of the others', () => {
+    const world = setUp();
+    const { wire, configure, port } = world;
+    wire.own('public.0', undefined);
+    wait(world, 1_500);
+    configure([WITH_NEW], [UPLINK]);
+    const announced = (ms: number) => {
+      port.frames = [];
+      wait(world, ms);
+      return port.frames.flatMap(({ senderIp }) => (senderIp > 0 ? [senderIp & 0xff] : []));
+    };
+    expect(announced(400)).to.deep.equal([0xd8, 0xd8]);
+    expect(announced(50)).to.deep.equal([0xd8, 0xd8]);
+    expect(announced(58_049)).to.deep.equal([]);
+    expect(announced(51)).to.deep.equal([0xc8, 0xd0, 0xd8, 0xc8, 0xd0, 0xd8]);
+  });
+
+  it('announces at once what it owns already and what is to be on another interface now', () => {
+    const { wire, configure, ports } = setUp();
+    const other = { name: 'eth1', index: 3, addresses: [] };
+    configure([ROUTER], [UPLINK, other]);
+    wire.own('public.0', undefined);
+    for (const port of ports) port.frames = [];
+    configure([{ ...ROUTER, vips: [ROUTER.vips[0]!, { address: '10.77.0.208', uplink: 'eth1' }] }], [UPLINK, other]);
+    expect(ports.map(({ frames }) => frames.map(({ senderIp }) => senderIp & 0xff))).to.deep.equal([[], [0xd0, 0xd0]]);
+  });
+
+  it('does not go on announcing an address that is gone', () => {
+    const world = setUp();
+    const { wire, configure, port } = world;
+    wire.own('public.0', undefined);
+    configure([WITH_NEW], [UPLINK]);
+    wait(world, 400);
+    configure([ROUTER], [UPLINK]);
+    port.frames = [];
+    wait(world, 60_000);
+    expect(port.frames.map(({ senderIp }) => senderIp & 0xff)).to.not.include(0xd8);
+  });
+
+  it('announces as the pool wants it, and goes by another wish without announcing anew', () => {
+    const { wire, configure, state, port } = setUp();
+    const wish = (more: Partial<AnnouncementSettings>) =>
+      configure([{ ...ROUTER, announcement: { ...ROUTER.announcement, ...more } }], [UPLINK]);
+    const sent = () => port.frames.splice(0).map(({ operation, senderIp }) => [operation, senderIp & 0xff]);
+    wish({ arpForms: ['Reply'], repeatAfterMilliseconds: [20, 500] });
+    wire.own('public.0', undefined);
+    expect(sent()).to.deep.equal([
+      [ARP_REPLY, 0xc8],
+      [ARP_REPLY, 0xd0],
+    ]);
+    expect(state.wakeAt).to.equal(20);
+    state.now = 20;
+    wire.announceDue();
+    sent();
+    wish({ arpForms: ['Request'], repeatAfterMilliseconds: [10, 300], refreshSeconds: 5 });
+    expect(sent()).to.deep.equal([]);
+    for (const at of [300, 5_300]) {
+      expect(state.wakeAt).to.equal(at === 5_300 ? 1_000 : at); // the probe comes in between
+      state.now = at;
+      wire.announceDue();
+      expect(sent().filter(([, ip]) => ip !== 0)).to.deep.equal([
+        [ARP_REQUEST, 0xc8],
+        [ARP_REQUEST, 0xd0],
+      ]);
+    }
+  });
+
+  it('announces what it owns when the link of its interface is back, with the hardware address that this has now', () => {
+    const { wire, state, port } = setUp();
+    wire.linkReturned(UPLINK.index);
+    expect(port.frames).to.deep.equal([]);
+    wire.own('public.0', undefined);
+    state.now = 10_000;
+    wire.announceDue();
+    port.frames = [];
+    port.macNow = parseMac('02:00:00:00:00:0c');
+    wire.linkReturned(UPLINK.index + 1);
+    expect(port.frames).to.deep.equal([]);
+    for (const at of [10_000, 10_050]) {
+      if (at === 10_000) wire.linkReturned(UPLINK.index);
+      else wire.announceDue();
+      expect(port.frames.splice(0).map(({ senderMac, senderIp }) => [formatMac(senderMac), senderIp])).to.deep.equal(
+        [VIP, VIP + 8, VIP, VIP + 8].map((ip) => ['02:00:00:00:00:0c', ip]),
+      );
+      state.now = 10_050;
+    }
+    wire.frame(port, request(VIP));
+    expect(formatMac(port.frames[0]!.senderMac)).to.equal('02:00:00:00:00:0c');
+  });
+
   it('announces nothing when nothing changed', () => {
-    const { wire, port } = setUp();
+    const { wire, configure, port } = setUp();
     wire.own('public.0', undefined);
     port.frames = [];
-    wire.configure([{ ...ROUTER }], [UPLINK]);
+    configure([{ ...ROUTER }], [UPLINK]);
     expect(port.frames).to.have.length(0);
   });
 
   it('announces everything anew on an interface that was replaced', () => {
-    const { wire, ports } = setUp();
+    const { wire, configure, ports } = setUp();
     wire.own('public.0', undefined);
-    wire.configure([ROUTER], [{ ...UPLINK, mac: '02:00:00:00:00:0c' }]);
+    configure([ROUTER], [{ ...UPLINK, index: 7 }]);
     expect(ports[0]!.closed).to.equal(true);
-    expect(ports[1]!.frames.map((frame) => formatMac(frame.senderMac))).to.include('02:00:00:00:00:0c');
+    expect(ports[1]!.frames.map((frame) => formatMac(frame.senderMac))).to.deep.equal(
+      Array(4).fill('02:00:00:00:00:07'),
+    );
   });
 
   it('removes the rule that an earlier process left behind when another node is the owner', () => {
@@ -531,20 +636,20 @@ describe('the wire', () => {
   });
 
   it('announces IPv6 addresses by advertisements, listens for their groups, and reports their rivals', () => {
-    const { wire, state, port, told } = setUp();
+    const { wire, configure, state, port, told } = setUp();
     const vip6 = 'fd0000770000000000000000000000c8';
     const vips = [...ROUTER.vips, { address: 'fd00:77::c8', uplink: 'eth0' }];
-    wire.configure([{ ...ROUTER, vips }], [UPLINK]);
+    configure([{ ...ROUTER, vips }], [UPLINK]);
     expect(port.listensFor).to.deep.equal([vip6]);
     wire.own('public.0', undefined);
     expect(port.frames6.map(({ kind, target, linkLayer }) => [kind, target, formatMac(linkLayer!)])).to.deep.equal([
-      ['advertisement', vip6, UPLINK.mac],
+      ['advertisement', vip6, MAC],
     ]);
     wire.frame(port, unsolicitedAdvertisement(vip6, CLIENT_MAC));
     expect(state.rivals).to.deep.equal(['public.0']);
     expect(told.at(-1)).to.deep.include({ kind: 'rival', address: 'fd00:77::c8', mac: formatMac(CLIENT_MAC) });
     expect(port.frames6).to.have.length(2);
-    wire.configure([ROUTER], [UPLINK]);
+    configure([ROUTER], [UPLINK]);
     expect(port.listensFor).to.deep.equal([]);
   });
 

@@ -1,30 +1,33 @@
 /**
  * The wire side of a speaker: elections decide who owns a virtual router, and this class makes it so. A takeover, for all VIPs of
  * the virtual router at once, is: flip its routing rule, answer ARP and NDP, announce. Giving up is the reverse, silence first; what
- * still comes is forwarded until the next owner has announced itself (lingering.ts). A VIP that nobody has announced before is asked
- * about first (detection.ts).
+ * still comes is forwarded until the next owner has announced itself (lingering.ts).
  *
  * It runs in a worker thread of its own (thread.ts), so that nothing the main thread does delays an answer; here is no thread,
  * no timer of its own and no Kubernetes client, so that it can be driven by tests.
  */
 
-import type { Claim, Election } from '../election/election.js';
-import { Announcer } from './announcer.js';
+import type { Claim, Contested, Election } from '../election/election.js';
+import { type AnnouncePlan, Announcer, announcePlan } from './announcer.js';
 import { arpProbe, decodeArpFrame, gratuitousReplies, gratuitousRequests } from './arp.js';
 import { Defence } from './defence.js';
 import { Detection } from './detection.js';
 import { Lingering } from './lingering.js';
 import { formatMac } from './mac.js';
-import type { FromWire, WireUplink, WireVirtualRouter } from './messages.js';
+import type { ConfigurationChange, FromWire, WireUplink, WireVirtualRouter } from './messages.js';
 import { decodeNdpFrame, ndpProbe, unsolicitedAdvertisements } from './ndp.js';
 import { type Form, Outbox, type Outlet } from './outbox.js';
 import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
-import { type VipKey, vipKey } from './vip-key.js';
+import type { VipKey } from './vip-key.js';
+import { type Vip, type VipChange, VirtualRouters } from './virtual-routers.js';
 
 /** A LAN interface as the wire uses it; LanPort is the real one. */
 export interface Port extends Outlet {
-  /** The IPv6 addresses (as VipKeys) whose solicitations have to reach this interface. */
-  listenFor(ips: readonly string[]): void;
+  readonly index: number;
+  /** IPv6 addresses (as VipKeys) whose solicitations have to reach this interface from now on, or no longer. */
+  listenFor(added: readonly string[], removed: readonly string[]): void;
+  /** Looks what its hardware address is. */
+  refresh(): void;
   matches(uplink: WireUplink): boolean;
   close(): void;
 }
@@ -46,14 +49,12 @@ export interface WireComponents {
   clock: () => number;
   /** Calls back once, to send what is due then. */
   wakeAt(at: number | undefined): void;
-  announcer?: Announcer;
 }
 
-interface Vip {
-  address: string;
-  ip: VipKey;
-  uplink: string;
+/** VIPs that are announced together; all of the virtual router's where it does not say which. Compared by identity. */
+interface Batch {
   virtualRouter: string;
+  vips?: readonly Vip[];
 }
 
 /** After a takeover, ms. */
@@ -66,53 +67,58 @@ const AGAIN = [2, 2] as const;
 
 export class Wire {
   readonly #parts: WireComponents;
-  readonly #announcer: Announcer;
+  readonly #announcer = new Announcer<Batch>();
   /** When to ask whether another station has our VIPs. Those that keep quiet otherwise are found by it. */
   readonly #prober = new Announcer({ burstMs: [0], refreshMs: PROBE_EVERY_MS });
   readonly #defence = new Defence();
   readonly #detection = new Detection();
   readonly #lingering = new Lingering();
   readonly #outbox = new Outbox(({ to }, error) => this.#failed(`announce on ${to.name}`, error));
-  /** Virtual routers that were not announced yet since a takeover, or since they got something new. */
-  readonly #unannounced = new Set<string>();
+  /** What was not announced yet since a takeover, or since it is there. */
+  readonly #unannounced = new Set<Batch>();
   readonly #ports = new Map<string, Port>();
-  #routers = new Map<string, WireVirtualRouter>();
-  #vips = new Map<VipKey, Vip>();
-  #vipsOf = new Map<string, Vip[]>();
-  readonly #owned = new Set<string>();
+  #uplinks: readonly WireUplink[] = [];
+  readonly #routers = new VirtualRouters();
+  /** Each with what announces it as a whole. */
+  readonly #owned = new Map<string, Batch>();
   /** Those that are owned, but whose rule waits for the LAN to be asked. */
   readonly #unrouted = new Set<string>();
   #onSettled: (() => void)[] = [];
 
   constructor(parts: WireComponents) {
     this.#parts = parts;
-    this.#announcer = parts.announcer ?? new Announcer();
   }
 
-  configure(routers: readonly WireVirtualRouter[], uplinks: readonly WireUplink[]): void {
-    const opened = this.#configurePorts(uplinks);
-    const before = this.#vips;
-    const vips = routers.flatMap(toVips);
-    this.#vips = new Map(vips.map((vip) => [vip.ip, vip]));
-    this.#vipsOf = new Map(
-      routers.map((router) => [router.name, vips.filter((vip) => vip.virtualRouter === router.name)]),
-    );
-    // Yielding a virtual router that is gone needs its table: the old specifications stay until the election has let go of them.
-    this.#routers = new Map([...this.#routers, ...routers.map((router) => [router.name, router] as const)]);
-    for (const port of this.#ports.values()) this.#listen(port);
-    this.#parts.election.configure(routers);
-    const wanted = new Set(routers.map((router) => router.name));
-    for (const name of [...this.#routers.keys()]) {
-      if (wanted.has(name)) continue;
+  configure({ changed, removed, uplinks }: ConfigurationChange): void {
+    this.#uplinks = uplinks ?? this.#uplinks;
+    const opened = this.#configurePorts(this.#uplinks);
+    const vips = this.#routers.apply(changed, removed);
+    this.#listen(vips, opened);
+    // Yielding a virtual router that is gone needs its table: it is known until the election has let go of it.
+    this.#parts.election.configure(this.#routers.contested);
+    for (const name of removed) {
       // Its table may be another one's soon.
       if (this.#lingering.has(name)) this.#endLingering(name);
-      this.#routers.delete(name);
     }
-    for (const ip of before.keys()) if (!this.#vips.has(ip)) this.#detection.end(ip);
-    this.#takeUp(
-      (vip) => !before.has(vip.ip),
-      (vip) => opened.has(vip.uplink),
-    );
+    this.#routers.forget(removed);
+    for (const { name } of changed) {
+      const batch = this.#owned.get(name);
+      if (batch) this.#announcer.change(batch, this.#parts.clock(), this.#plan(name));
+    }
+    for (const { ip } of vips.removed) if (!this.#routers.has(ip)) this.#detection.end(ip);
+    this.#takeUp(vips, opened);
+  }
+
+  /**
+   * The link of an interface is there again, or what is on it has moved: its switch may have forgotten where it is, and the neighbours
+   * may know another hardware address.
+   */
+  linkReturned(index: number): void {
+    for (const port of this.#ports.values()) {
+      if (port.index !== index) continue;
+      this.#guarded(`read the hardware address of ${port.name}`, () => port.refresh());
+      this.#announceAlso([...this.#routers.all()].filter(({ uplink }) => uplink === port.name));
+    }
   }
 
   /** ElectionListener.own */
@@ -120,13 +126,15 @@ export class Wire {
     const router = this.#routers.get(name);
     if (router === undefined) return;
     const now = this.#parts.clock();
-    const vips = this.#vipsOf.get(name) ?? [];
-    this.#owned.add(name);
+    const vips = this.#routers.vipsOf(name);
+    const batch: Batch = { virtualRouter: name };
+    this.#silence(name);
+    this.#owned.set(name, batch);
     this.#lingering.end(name);
     // Where another node may be the owner, the rule would do harm.
     if (claim === 'resumed') this.#unrouted.add(name);
     else this.#claimRule(router);
-    if (claim === 'takeover') this.#announceAnew(name);
+    if (claim === 'takeover') this.#announceAnew(batch);
     else for (const { ip } of vips) this.#detection.begin(ip, now);
     // Not at once: the former owner may still answer.
     this.#prober.begin(name, now + PROBE_AFTER_MS);
@@ -137,11 +145,10 @@ export class Wire {
 
   /** ElectionListener.yield */
   yield(name: string, reason: string, handsOver: boolean): void {
-    this.#owned.delete(name);
+    this.#silence(name);
     this.#unrouted.delete(name);
-    this.#announcer.end(name);
     this.#prober.end(name);
-    for (const { ip } of this.#vipsOf.get(name) ?? []) this.#detection.end(ip);
+    for (const { ip } of this.#routers.vipsOf(name)) this.#detection.end(ip);
     if (handsOver) this.#lingering.begin(name);
     else this.#releaseRule(name);
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
@@ -163,6 +170,10 @@ export class Wire {
     if (reaction?.kind === 'rival') this.#rival(port, reaction.ip, reaction.mac);
   }
 
+  get contested(): Contested[] {
+    return this.#routers.contested;
+  }
+
   /** The virtual routers that this node still forwards for, though it does not own them any more. */
   get lingering(): WireVirtualRouter[] {
     return [...this.#lingering.names].flatMap((name) => this.#routers.get(name) ?? []);
@@ -179,12 +190,17 @@ export class Wire {
   /** Sends announcements whose time has come, as many as may go at a time, and asks to be woken for the next ones. */
   announceDue(): void {
     this.#detect();
-    for (const name of this.#announcer.due(this.#parts.clock())) {
-      const urgency = this.#unannounced.delete(name) ? FIRST : AGAIN;
-      if (this.#mayAnswer(name)) this.#announce(name, this.#claimedOf(name), urgency);
+    for (const batch of this.#announcer.due(this.#parts.clock())) {
+      const urgency = this.#unannounced.delete(batch) ? FIRST : AGAIN;
+      const { virtualRouter, vips } = batch;
+      if (!this.#mayAnswer(virtualRouter)) continue;
+      // Some of a burst may have gone since.
+      const known = vips?.filter((vip) => this.#routers.vip(vip.ip) === vip);
+      this.#announce(virtualRouter, this.#claimed(known ?? this.#routers.vipsOf(virtualRouter)), urgency);
     }
     for (const name of this.#prober.due(this.#parts.clock())) {
-      if (this.#mayAnswer(name)) this.#put(this.#claimedOf(name), [probes], AGAIN, () => this.#mayAnswer(name));
+      if (!this.#mayAnswer(name)) continue;
+      this.#put(this.#claimed(this.#routers.vipsOf(name)), PROBES, AGAIN, () => this.#mayAnswer(name));
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
     for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
@@ -196,7 +212,7 @@ export class Wire {
   /** Puts back rules that somebody else took away, as network managers do that flush what they do not know. Call it now and then. */
   keepRules(): void {
     this.#guarded('look after the routing rules', () => {
-      const owned = [...this.#owned].filter((name) => !this.#unrouted.has(name) && this.#mayAnswer(name));
+      const owned = [...this.#owned.keys()].filter((name) => !this.#unrouted.has(name) && this.#mayAnswer(name));
       const claimed = owned.length > 0 ? new Set(this.#parts.rules.list()) : undefined;
       for (const name of owned) {
         const table = this.#routers.get(name)?.table;
@@ -215,9 +231,9 @@ export class Wire {
    * for as long as nobody is heard two may answer.
    */
   askForOwners(): void {
-    for (const name of this.#owned) {
+    for (const name of this.#owned.keys()) {
       const isUncertain = () => this.#parts.election.isUncertain(name);
-      if (isUncertain()) this.#put(this.#claimedOf(name).slice(0, 1), [probes], FIRST, isUncertain);
+      if (isUncertain()) this.#put(this.#claimed(this.#routers.vipsOf(name)).slice(0, 1), PROBES, FIRST, isUncertain);
     }
     this.announceDue();
   }
@@ -230,9 +246,9 @@ export class Wire {
 
   #react(port: Port, bytes: Buffer): Reaction | undefined {
     const claims: Claims = {
-      isVip: (ip) => this.#vips.has(ip),
+      isVip: (ip) => this.#routers.has(ip),
       mayAnswer: (ip) => {
-        const vip = this.#vips.get(ip);
+        const vip = this.#routers.vip(ip);
         return vip?.uplink === port.name && !this.#detection.has(ip) && this.#mayAnswer(vip.virtualRouter);
       },
     };
@@ -242,11 +258,29 @@ export class Wire {
     return ndp && reactToNdp(ndp, port.mac, claims);
   }
 
-  #listen(port: Port): void {
-    const ips = [...this.#vips.values()].flatMap(({ ip, uplink }) =>
-      typeof ip === 'string' && uplink === port.name ? [ip] : [],
-    );
-    this.#guarded(`listen for neighbour solicitations on ${port.name}`, () => port.listenFor(ips));
+  /** On interfaces that were opened just now, for all that there is. */
+  #listen({ added, removed }: VipChange, opened: ReadonlySet<string>): void {
+    const known = opened.size > 0 ? [...this.#routers.all()] : [];
+    for (const port of this.#ports.values()) {
+      const isNew = opened.has(port.name);
+      const joined = ipv6On(port, isNew ? known : added);
+      const left = ipv6On(port, isNew ? [] : removed);
+      this.#guarded(`listen for neighbour solicitations on ${port.name}`, () => port.listenFor(joined, left));
+    }
+  }
+
+  #plan(name: string): AnnouncePlan {
+    return announcePlan(this.#routers.get(name)!.announcement);
+  }
+
+  /** Ends whatever announces VIPs of the virtual router. */
+  #silence(name: string): void {
+    if (!this.#owned.delete(name)) return;
+    for (const batch of [...this.#announcer.keys()]) {
+      if (batch.virtualRouter !== name) continue;
+      this.#announcer.end(batch);
+      this.#unannounced.delete(batch);
+    }
   }
 
   #mayAnswer(name: string): boolean {
@@ -254,7 +288,7 @@ export class Wire {
   }
 
   #rival(port: Port, ip: VipKey, mac: Buffer): void {
-    const vip = this.#vips.get(ip)!;
+    const vip = this.#routers.vip(ip)!;
     // What was announced on one interface comes in by another that is on the same LAN.
     if ([...this.#ports.values()].some((other) => other.mac.equals(mac))) return;
     if (!this.#owned.has(vip.virtualRouter)) {
@@ -278,31 +312,25 @@ export class Wire {
 
   /** Only while the election says so: who has yielded to the rival just now is silent. What is not claimed is not defended. */
   #defend(ip: VipKey): void {
-    const vip = this.#vips.get(ip);
+    const vip = this.#routers.vip(ip);
     if (vip === undefined || this.#detection.has(ip) || !this.#mayAnswer(vip.virtualRouter)) return;
     this.#announce(vip.virtualRouter, [vip], FIRST);
     this.#outbox.send(this.#parts.clock());
   }
 
-  /** VIPs of a virtual router but for those that somebody else has, or may have. */
-  #claimedOf(name: string): Vip[] {
-    return (this.#vipsOf.get(name) ?? []).filter(({ ip }) => !this.#detection.has(ip));
+  /** But for those that somebody else has, or may have. */
+  #claimed(vips: readonly Vip[]): readonly Vip[] {
+    return this.#detection.size > 0 ? vips.filter(({ ip }) => !this.#detection.has(ip)) : vips;
   }
 
   /** Asks about new VIPs, and claims those that nobody has. */
   #detect(): void {
     const { ask, free } = this.#detection.due(this.#parts.clock());
-    const vipsOf = (ips: readonly VipKey[]) => ips.flatMap((ip) => this.#vips.get(ip) ?? []);
-    this.#put(vipsOf(ask), [probes], FIRST, () => true);
-    const claimed = new Map<string, Vip[]>();
-    for (const vip of vipsOf(free)) {
-      const others = claimed.get(vip.virtualRouter);
-      if (others) others.push(vip);
-      else claimed.set(vip.virtualRouter, [vip]);
-    }
-    for (const [name, vips] of claimed) {
+    const vipsOf = (ips: readonly VipKey[]) => ips.flatMap((ip) => this.#routers.vip(ip) ?? []);
+    this.#put(vipsOf(ask), PROBES, FIRST, () => true);
+    for (const [name, vips] of this.#ownedOf(vipsOf(free))) {
       if (this.#unrouted.delete(name)) this.#claimRule(this.#routers.get(name)!);
-      this.#announceAnew(name);
+      this.#begin(name, vips);
       this.#tellAnnounced(name, vips);
     }
   }
@@ -339,32 +367,64 @@ export class Wire {
     return opened;
   }
 
-  /** What virtual routers that are owned already have just got is asked about; what has moved to another interface is announced there. */
-  #takeUp(isNew: (vip: Vip) => boolean, hasMoved: (vip: Vip) => boolean): void {
-    const now = this.#parts.clock();
-    for (const name of this.#owned) {
-      const vips = this.#vipsOf.get(name) ?? [];
-      for (const vip of vips) if (isNew(vip)) this.#detection.begin(vip.ip, now);
-      if (!vips.some((vip) => !isNew(vip) && hasMoved(vip))) continue;
-      this.#announceAnew(name);
-      this.#prober.begin(name, now + PROBE_AFTER_MS);
+  /** What virtual routers that are owned already have just got is asked about; what has another place is announced there. */
+  #takeUp({ added, removed }: VipChange, opened: ReadonlySet<string>): void {
+    const before = new Set(removed.map(({ ip }) => ip));
+    const moved = new Set(added.filter(({ ip }) => before.has(ip)));
+    const isNew = (vip: Vip) => !moved.has(vip);
+    for (const [, vips] of this.#ownedOf(added.filter(isNew))) {
+      for (const { ip } of vips) this.#detection.begin(ip, this.#parts.clock());
+    }
+    const elsewhere = opened.size > 0 ? [...this.#routers.all()].filter(({ uplink }) => opened.has(uplink)) : [];
+    this.#announceAlso([...new Set([...moved, ...elsewhere])]);
+  }
+
+  /** By a burst of its own for each virtual router, as far as it is owned. */
+  #announceAlso(vips: readonly Vip[]): void {
+    for (const [name, its] of this.#ownedOf(vips)) {
+      this.#begin(name, its);
+      this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
     }
     this.announceDue();
   }
 
-  #announceAnew(name: string): void {
-    this.#unannounced.add(name);
-    this.#announcer.begin(name, this.#parts.clock());
+  #begin(name: string, vips: readonly Vip[]): void {
+    const whole = this.#owned.get(name)!;
+    // The first that are claimed begin what refreshes all of them.
+    if (this.#announcer.has(whole)) {
+      const batch: Batch = { virtualRouter: name, vips };
+      this.#unannounced.add(batch);
+      this.#announcer.burst(batch, this.#parts.clock(), this.#plan(name));
+    } else this.#announceAnew(whole);
+  }
+
+  #announceAnew(whole: Batch): void {
+    this.#unannounced.add(whole);
+    this.#announcer.begin(whole, this.#parts.clock(), this.#plan(whole.virtualRouter));
+  }
+
+  /** By virtual router. */
+  #ownedOf(vips: readonly Vip[]): Map<string, Vip[]> {
+    const owned = new Map<string, Vip[]>();
+    for (const vip of vips) {
+      if (!this.#owned.has(vip.virtualRouter)) continue;
+      const others = owned.get(vip.virtualRouter);
+      if (others) others.push(vip);
+      else owned.set(vip.virtualRouter, [vip]);
+    }
+    return owned;
   }
 
   #announce(name: string, vips: readonly Vip[], urgency: typeof FIRST | typeof AGAIN): void {
-    this.#put(vips, [requests, replies], urgency, () => this.#mayAnswer(name));
+    const { arpForms } = this.#routers.get(name)!.announcement;
+    const ipv4 = arpForms.map((form) => (form === 'Request' ? requests : replies));
+    this.#put(vips, { ipv4, ipv6: advertisements }, urgency, () => this.#mayAnswer(name));
   }
 
   /** To the neighbours on each VIP's own interface, one form of all before the next. */
   #put(
     vips: readonly Vip[],
-    forms: readonly Form[],
+    forms: { ipv4: readonly Form[]; ipv6: Form },
     urgency: typeof FIRST | typeof AGAIN,
     wanted: () => boolean,
   ): void {
@@ -372,9 +432,9 @@ export class Wire {
       const ips = vips.filter(({ uplink }) => uplink === to.name).map(({ ip }) => ip);
       const ipv4 = ips.filter((ip) => typeof ip === 'number');
       const ipv6 = ips.filter((ip) => typeof ip === 'string');
-      // NDP has one form.
-      this.#outbox.put(urgency[0], { to, ips: ipv6, form: forms[0]!, wanted });
-      for (const [index, form] of forms.entries()) this.#outbox.put(urgency[index]!, { to, ips: ipv4, form, wanted });
+      const post = { to, wanted: () => this.#ports.get(to.name) === to && wanted() };
+      this.#outbox.put(urgency[0], { ...post, ips: ipv6, form: forms.ipv6 });
+      for (const [index, form] of forms.ipv4.entries()) this.#outbox.put(urgency[index]!, { ...post, ips: ipv4, form });
     }
   }
 
@@ -416,22 +476,17 @@ export class Wire {
   }
 }
 
-const requests: Form = (ips, mac) =>
-  isIpv4(ips) ? gratuitousRequests(ips, mac) : unsolicitedAdvertisements(ips as readonly string[], mac);
+const requests: Form = (ips, mac) => gratuitousRequests(ips as readonly number[], mac);
 
 const replies: Form = (ips, mac) => gratuitousReplies(ips as readonly number[], mac);
 
-const probes: Form = (ips, mac) => ips.map((ip) => (typeof ip === 'number' ? arpProbe(ip, mac) : ndpProbe(ip, mac)));
+const advertisements: Form = (ips, mac) => unsolicitedAdvertisements(ips as readonly string[], mac);
 
-function isIpv4(ips: readonly VipKey[]): ips is readonly number[] {
-  return typeof ips[0] === 'number';
-}
+const PROBES: { ipv4: readonly Form[]; ipv6: Form } = {
+  ipv4: [(ips, mac) => ips.map((ip) => arpProbe(ip as number, mac))],
+  ipv6: (ips, mac) => ips.map((ip) => ndpProbe(ip as string, mac)),
+};
 
-function toVips(router: WireVirtualRouter): Vip[] {
-  return router.vips.map(({ address, uplink }) => ({
-    address,
-    ip: vipKey(address),
-    uplink,
-    virtualRouter: router.name,
-  }));
+function ipv6On(port: Port, vips: readonly Vip[]): string[] {
+  return vips.flatMap(({ ip, uplink }) => (typeof ip === 'string' && uplink === port.name ? [ip] : []));
 }

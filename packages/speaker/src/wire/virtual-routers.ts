@@ -1,0 +1,115 @@
+/**
+ * What the wire thread was told to contest: virtual routers and their VIPs. It is told changes, and what a change costs does not
+ * depend on how many VIPs there are (but for the copy of a list of references). Pure.
+ */
+
+import type { Contested } from '../election/election.js';
+import type { VirtualRouterChange, WireVip, WireVirtualRouter } from './messages.js';
+import { type VipKey, vipKey } from './vip-key.js';
+
+export interface Vip extends WireVip {
+  ip: VipKey;
+  virtualRouter: string;
+}
+
+interface Entry {
+  spec: WireVirtualRouter;
+  /** Ascending, IPv4 first. */
+  vips: readonly Vip[];
+  /** As elections have it; another object whenever anything of it is another. */
+  contested: Contested;
+}
+
+/** What a change has made of the VIPs. One that has got another interface is in both. */
+export interface VipChange {
+  added: Vip[];
+  removed: Vip[];
+}
+
+export class VirtualRouters {
+  readonly #entries = new Map<string, Entry>();
+  readonly #vips = new Map<VipKey, Vip>();
+
+  /** Takes a change over. A virtual router that is gone has no VIPs any more, and is known until `forget`. */
+  apply(changed: readonly VirtualRouterChange[], gone: readonly string[]): VipChange {
+    const change: VipChange = { added: [], removed: [] };
+    // Who leaves goes first: a VIP may have moved from one virtual router to another.
+    for (const name of gone) this.#replace(name, [], this.#entries.get(name)?.vips ?? [], change);
+    for (const { name, added, removed } of changed) {
+      const ips = new Set([...removed, ...added.map(({ address }) => address)].map(vipKey));
+      const leaving = [...ips].flatMap((ip) => this.#vipOf(name, ip) ?? []);
+      this.#replace(name, [], leaving, change);
+    }
+    for (const { added, removed: _, ...spec } of changed) {
+      const vips = added.map((vip): Vip => ({ ...vip, ip: vipKey(vip.address), virtualRouter: spec.name }));
+      const before = this.#entries.get(spec.name)?.vips ?? [];
+      this.#entries.set(spec.name, { spec, vips: before, contested: { ...spec, vips: before } });
+      this.#replace(spec.name, vips.sort(byAddress), [], change);
+    }
+    return change;
+  }
+
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#entries.delete(name);
+  }
+
+  get(name: string): WireVirtualRouter | undefined {
+    return this.#entries.get(name)?.spec;
+  }
+
+  has(ip: VipKey): boolean {
+    return this.#vips.has(ip);
+  }
+
+  vip(ip: VipKey): Vip | undefined {
+    return this.#vips.get(ip);
+  }
+
+  /** Ascending, IPv4 first. */
+  vipsOf(name: string): readonly Vip[] {
+    return this.#entries.get(name)?.vips ?? [];
+  }
+
+  all(): IterableIterator<Vip> {
+    return this.#vips.values();
+  }
+
+  /** Those that have VIPs. One that has not changed is the same object as before. */
+  get contested(): Contested[] {
+    return [...this.#entries.values()].flatMap(({ contested, vips }) => (vips.length > 0 ? [contested] : []));
+  }
+
+  #vipOf(name: string, ip: VipKey): Vip | undefined {
+    const vip = this.#vips.get(ip);
+    return vip?.virtualRouter === name ? vip : undefined;
+  }
+
+  #replace(name: string, added: readonly Vip[], removed: readonly Vip[], change: VipChange): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined || added.length + removed.length === 0) return;
+    for (const vip of removed) this.#vips.delete(vip.ip);
+    for (const vip of added) this.#vips.set(vip.ip, vip);
+    const leaving = new Set(removed);
+    entry.vips = merge(leaving.size > 0 ? entry.vips.filter((vip) => !leaving.has(vip)) : entry.vips, added);
+    entry.contested = { ...entry.spec, vips: entry.vips };
+    change.added.push(...added);
+    change.removed.push(...removed);
+  }
+}
+
+/** Of two ascending lists. */
+function merge(a: readonly Vip[], b: readonly Vip[]): readonly Vip[] {
+  if (a.length === 0 || b.length === 0) return b.length === 0 ? a : b;
+  const merged: Vip[] = [];
+  let next = 0;
+  for (const vip of a) {
+    while (next < b.length && byAddress(b[next]!, vip) < 0) merged.push(b[next++]!);
+    merged.push(vip);
+  }
+  return [...merged, ...b.slice(next)];
+}
+
+function byAddress({ ip: a }: Vip, { ip: b }: Vip): number {
+  if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
+  return a < b ? -1 : Number(a > b);
+}
