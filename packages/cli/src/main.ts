@@ -14,6 +14,7 @@ const program = new Command('fairlead')
 const commands: Record<string, () => Promise<(parent: Command) => void>> = {
   controller: async () => (await import('./commands/controller.js')).controllerCommand,
   speaker: async () => (await import('./commands/speaker.js')).speakerCommand,
+  status: async () => (await import('./commands/operate.js')).statusCommand,
   drain: async () => (await import('./commands/operate.js')).drainCommand,
   undrain: async () => (await import('./commands/operate.js')).undrainCommand,
   move: async () => (await import('./commands/operate.js')).moveCommand,

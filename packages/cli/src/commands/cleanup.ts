@@ -6,9 +6,9 @@ import { withDirectorOption } from './director-option.js';
 
 interface Options {
   director: string;
-  dryRun: boolean;
-  json: boolean;
-  force: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+  force?: boolean;
 }
 
 /** Something bears our name and is not ours. */
@@ -17,9 +17,9 @@ const EXIT_LEFT = 3;
 export function cleanupCommand(parent: Command): void {
   withDirectorOption(parent.command('cleanup'))
     .description("remove from this host's kernel all that speakers made there, and nothing else (when none runs)")
-    .option('--dry-run', 'only tell what would be removed', false)
-    .option('--json', 'print one JSON object: {"removed": [...], "left": [...]}', false)
-    .option('--force', 'also while a speaker runs here: its connections break, and it makes everything anew', false)
+    .option('--dry-run', 'only tell what would be removed')
+    .option('--json', 'print one JSON object: {"removed": [...], "left": [...]}')
+    .option('--force', 'also while a speaker runs here: its connections break, and it makes everything anew')
     .addHelpText(
       'after',
       `
@@ -39,8 +39,8 @@ async function run(options: Options): Promise<void> {
         { code: 'FL_SPEAKER_RUNS' },
       );
     }
-    const result = cleanup({ name: options.director, dryRun: options.dryRun });
-    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : describe(result, options.dryRun));
+    const result = cleanup({ name: options.director, dryRun: options.dryRun ?? false });
+    process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : describe(result, options.dryRun ?? false));
     if (result.left.length > 0) process.exitCode = EXIT_LEFT;
   } catch (error) {
     const { code, message } = error as Error & { code?: string };

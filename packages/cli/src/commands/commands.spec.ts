@@ -31,9 +31,14 @@ describe('the fairlead command', function () {
     ['speaker', '--panic-threshold', '0%'],
     ['speaker', '--panic-threshold', '101%'],
     ['speaker', '--metrics-address', 'localhost'],
+    ['speaker', '--lease-duration', '500ms'],
+    ['speaker', '--lease-duration', '3s', '--renew-period', '2900ms'],
+    ['speaker', '--node-name', '../x'],
+    ['status', 'n1'],
     ['drain'],
     ['undrain'],
     ['move', '10.0.0.1'],
+    ['move', '10.0.0', 'n1'],
     ['drain', 'n1', '--timeout', 'soon'],
   ];
   for (const args of wrong) {
@@ -56,6 +61,23 @@ describe('the fairlead command', function () {
       expect(fairlead('demo', '--needs', ...args)).to.include({ status: 0, stdout: `${answer}\n`, stderr: '' });
     });
   }
+
+  for (const command of ['controller', 'speaker', 'status', 'drain', 'undrain', 'move', 'cleanup', 'demo']) {
+    it(`tells the defaults of \`${command}\` as one would write them`, () => {
+      const { status, stdout } = fairlead(command, '--help');
+      expect(status).to.equal(0);
+      expect(stdout.replaceAll(/\s+/g, ' ')).not.to.match(/default: (false|\[\])/);
+      for (const [, unit] of stdout.replaceAll(/\s+/g, ' ').matchAll(/ <time> [^<]*?\(default: \d+(\w*)\)/g)) {
+        expect(unit).to.match(/^(ms|s|m)$/);
+      }
+    });
+  }
+
+  it('says how to name a cluster when an operator has none', () => {
+    const { status, stderr } = fairlead('status');
+    expect(status).to.equal(1);
+    expect(stderr).to.match(/^error: .*--kubeconfig FILE\)\n$/);
+  });
 
   for (const daemon of ['controller', 'speaker']) {
     it(`says in one line how to name a cluster when a ${daemon} starts without one`, () => {

@@ -8,15 +8,15 @@ import { createLogger } from '../logging.js';
 import type { ListenAddress } from '../metrics/listen-address.js';
 import { runDaemon } from './daemon.js';
 import { startMetrics } from './metrics.js';
-import { type CommonOptions, parseCidrs, parseDuration, withCommonOptions, withMetricsAddress } from './options.js';
+import { type CommonOptions, durationOption, parseCidrs, withCommonOptions, withMetricsAddress } from './options.js';
 
 interface ControllerOptions extends CommonOptions {
   metricsAddress: ListenAddress | undefined;
   identity: string;
-  defaultClass: boolean;
+  defaultClass?: boolean;
   leaseDuration: number;
-  podCidr: string[];
-  serviceCidr: string[];
+  podCidr?: string[];
+  serviceCidr?: string[];
 }
 
 export function controllerCommand(parent: Command): void {
@@ -27,10 +27,10 @@ export function controllerCommand(parent: Command): void {
       'name under which this process holds the leader Lease',
       process.env.POD_NAME ?? hostname(),
     )
-    .option('--default-class', 'serve Services without a loadBalancerClass too', false)
-    .option('--lease-duration <time>', 'how long a silent leader is waited for', parseDuration, 15_000)
-    .option('--pod-cidr <cidr>', 'a Pod network that Nodes do not tell of; repeatable', parseCidrs, [])
-    .option('--service-cidr <cidr>', 'a Service network, for Kubernetes before 1.33; repeatable', parseCidrs, [])
+    .option('--default-class', 'serve Services without a loadBalancerClass too')
+    .addOption(durationOption('--lease-duration <time>', 'how long a silent leader is waited for', '15s'))
+    .option('--pod-cidr <cidr>', 'a Pod network that Nodes do not tell of; repeatable', parseCidrs)
+    .option('--service-cidr <cidr>', 'a Service network, for Kubernetes before 1.33; repeatable', parseCidrs)
     .action((options: ControllerOptions) => {
       const log = createLogger('controller', options.logLevel);
       return runDaemon(log, async () => {
@@ -49,9 +49,9 @@ export function controllerCommand(parent: Command): void {
           log,
           metrics,
           identity: options.identity,
-          defaultClass: options.defaultClass,
-          podCidrs: options.podCidr,
-          serviceCidrs: options.serviceCidr,
+          defaultClass: options.defaultClass ?? false,
+          podCidrs: options.podCidr ?? [],
+          serviceCidrs: options.serviceCidr ?? [],
           lease: { leaseDurationMs: options.leaseDuration },
         });
         return {

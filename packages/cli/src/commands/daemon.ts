@@ -10,7 +10,8 @@ export interface Daemon {
 
 /** A daemon that has not stopped by then is ended; Kubernetes would kill it after 30 s. */
 const STOP_TIMEOUT_MS = 20_000;
-const CONFIG_HINT = ' (outside of a Pod, name the cluster with --kubeconfig FILE)';
+/** Said of a cluster that is not found. */
+export const CONFIG_HINT = ' (outside of a Pod, name the cluster with --kubeconfig FILE)';
 
 export async function runDaemon(log: Logger, start: () => Promise<Daemon>): Promise<void> {
   const fatal = (what: string) => (error: unknown) => {

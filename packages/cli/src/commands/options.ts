@@ -43,6 +43,11 @@ export interface CommonOptions {
   logLevel: string;
 }
 
+/** An option that takes a duration, with a default as one would write it. */
+export function durationOption(flags: string, description: string, fallback: string): Option {
+  return new Option(flags, description).argParser(parseDuration).default(parseDuration(fallback), fallback);
+}
+
 /** `3s`, `500ms`, `2m`, or a plain number of seconds → milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
@@ -53,7 +58,7 @@ export function parseDuration(text: string): number {
 }
 
 /** A CIDR, or several with commas between them, added to what was given before. */
-export function parseCidrs(text: string, before: string[]): string[] {
+export function parseCidrs(text: string, before: string[] = []): string[] {
   const cidrs = text.split(',').map((part) => part.trim());
   for (const cidr of cidrs) {
     try {
@@ -74,6 +79,15 @@ export function parseCount(max: number): (text: string) => number {
   };
 }
 
+/** As kubelet names a Node that nobody names: the host's name in lower case. */
 export function defaultNodeName(env: NodeJS.ProcessEnv = process.env): string {
-  return env.NODE_NAME ?? hostname();
+  return env.NODE_NAME ?? hostname().trim().toLowerCase();
+}
+
+/** A name that a Node can have (RFC 1123): it becomes a file's name, too. */
+export function parseNodeName(text: string): string {
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text) && text.length <= 253) return text;
+  throw new InvalidArgumentError(
+    'a name is expected as `kubectl get nodes` shows it: lower case letters, digits, "-" and ".".',
+  );
 }

@@ -13,8 +13,10 @@ import { startMetrics } from './metrics.js';
 import {
   type CommonOptions,
   defaultNodeName,
+  durationOption,
   parseCount,
   parseDuration,
+  parseNodeName,
   parseShare,
   withCommonOptions,
   withMetricsAddress,
@@ -53,6 +55,21 @@ function parseVrrpInterval(text: string): number {
   throw new InvalidArgumentError('hundredths of a second, from 10ms to 40.95s, are expected.');
 }
 
+/**
+ * What @fairlead/lease-lock would refuse when the first virtual router is elected. Nothing is to be begun with that.
+ * @returns what is wrong
+ */
+function wrongTimings({ leaseDuration, renewPeriod, retryPeriod }: Options): string | undefined {
+  if (leaseDuration < 1_000)
+    return `--lease-duration is ${leaseDuration} ms, and a Lease counts in seconds: give it 1s or more`;
+  const termMs = leaseDuration * 0.9;
+  if (renewPeriod + retryPeriod < termMs) return undefined;
+  return (
+    `--renew-period and --retry-period are ${renewPeriod + retryPeriod} ms together, but an owner has ${termMs} ms to renew a Lease of ` +
+    `--lease-duration ${leaseDuration} ms: one failed renewal would lose it, so renew more often or let the Lease last longer`
+  );
+}
+
 /** As in the annotation `fairlead.dev/scheduler`. */
 function checkScheduler(text: string): string {
   const parsed = parseScheduler(text);
@@ -63,10 +80,10 @@ function checkScheduler(text: string): string {
 export function speakerCommand(parent: Command): void {
   withMetricsAddress(withDirectorOption(withCommonOptions(parent.command('speaker'))), ':7480')
     .description('elect an owner for each VIP, announce it, and forward its traffic (on every node)')
-    .option(
-      '--node-name <name>',
-      "this node's name in the cluster (default: $NODE_NAME or the host's name)",
-      defaultNodeName(),
+    .addOption(
+      new Option('--node-name <name>', "this node's name in the cluster")
+        .argParser(parseNodeName)
+        .default(defaultNodeName(), "$NODE_NAME, else the host's name"),
     )
     .addOption(
       new Option('--forwarder <kind>', 'ipvs, nftables, or auto: ipvs where the kernel has it')
@@ -89,28 +106,30 @@ export function speakerCommand(parent: Command): void {
       'keep here what is known of the cluster, to start without an API server ("": nowhere)',
       '/var/lib/fairlead',
     )
-    .option('--lease-duration <time>', 'how long a silent owner is waited for', parseDuration, 3_000)
-    .option('--renew-period <time>', 'how often an owner renews its Lease', parseDuration, 1_000)
-    .option('--retry-period <time>', 'how soon a failed renewal is tried again', parseDuration, 200)
-    .option(
-      '--preempt-delay <time>',
-      'how long a better node has been fit before it takes over from a healthy owner (pools with preempt)',
-      parseDuration,
-      60_000,
+    .addOption(durationOption('--lease-duration <time>', 'how long a silent owner is waited for', '3s'))
+    .addOption(durationOption('--renew-period <time>', 'how often an owner renews its Lease', '1s'))
+    .addOption(durationOption('--retry-period <time>', 'how soon a failed renewal is tried again', '200ms'))
+    .addOption(
+      durationOption(
+        '--preempt-delay <time>',
+        'how long a better node has been fit before it takes over from a healthy owner (pools with preempt)',
+        '1m',
+      ),
     )
-    .option(
-      '--vrrp-interval <time>',
-      'how often an owner advertises (pools with election: vrrp)',
-      parseVrrpInterval,
-      100,
+    .addOption(
+      durationOption(
+        '--vrrp-interval <time>',
+        'how often an owner advertises (pools with election: vrrp)',
+        '100ms',
+      ).argParser(parseVrrpInterval),
     )
     .addOption(
       new Option('--vrrp-mode <mode>', 'advertise to the other nodes one by one, or to the multicast group')
         .choices(['unicast', 'multicast'])
         .default('unicast'),
     )
-    .option('--probe-interval <time>', 'how often each node is asked whether it is healthy', parseDuration, 1_000)
-    .option('--probe-timeout <time>', 'how long an answer may take', parseDuration, 1_000)
+    .addOption(durationOption('--probe-interval <time>', 'how often each node is asked whether it is healthy', '1s'))
+    .addOption(durationOption('--probe-timeout <time>', 'how long an answer may take', '1s'))
     .option('--probe-fall <count>', 'failures in a row that make a node unhealthy', parseCount(MAX_IN_A_ROW), 2)
     .option('--probe-rise <count>', 'answers in a row that make it healthy again', parseCount(MAX_IN_A_ROW), 2)
     .option('--kube-proxy-port <port>', "where every node's kube-proxy answers /healthz", parseCount(65_535), 10_256)
@@ -119,7 +138,9 @@ export function speakerCommand(parent: Command): void {
         .argParser(parseShare)
         .default(1, '100%'),
     )
-    .action((options: Options) => {
+    .action((options: Options, command: Command) => {
+      const wrong = wrongTimings(options);
+      if (wrong !== undefined) command.error(`error: ${wrong}.`);
       const log = createLogger('speaker', options.logLevel).child({ node: options.nodeName });
       return runDaemon(log, async () => {
         const metrics = new SpeakerMetrics();

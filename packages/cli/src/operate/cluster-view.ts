@@ -5,7 +5,12 @@ import { isKubeError, type KubeApi, type KubeObject, leases, nodes } from '@fair
 import { OperatorError } from './operator-error.js';
 
 export interface LeaseView extends KubeObject {
-  spec?: { holderIdentity?: string | null };
+  spec?: {
+    holderIdentity?: string | null;
+    leaseDurationSeconds?: number | null;
+    acquireTime?: string | null;
+    renewTime?: string | null;
+  };
 }
 
 export interface NodeView extends KubeObject {
