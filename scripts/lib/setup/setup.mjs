@@ -2,7 +2,7 @@
  * Makes the working tree ready to run: Debian packages, `npm ci`, the native addon, the TypeScript build. Every step
  * is done only when needed and marked as done only after it succeeded, so that an interrupted run is simply repeated.
  */
-import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../failure.mjs';
@@ -92,6 +92,8 @@ async function build() {
   // tsc trusts its build info and does not look whether a file that it wrote is still there.
   const force = isWhole ? [] : ['--force'];
   await must([await compiler(), '-b', ...force], 'tsc -b');
+  // So that a link to it in the PATH is a command.
+  chmodSync(join(root, 'packages', 'cli', 'dist', 'main.js'), 0o755);
   writeFileSync(buildStamp, fingerprint);
 }
 
