@@ -136,7 +136,11 @@ describe('assignment of VIPs to virtual routers', () => {
 
   for (const [what, address, why] of [
     ['an address of no pool', '10.77.0.100', /in no AddressPool/],
-    ['an address outside of every subnet of the node', '10.99.0.1', /no interface of this node .*AddressPool "far"/],
+    [
+      'an address outside of every subnet of the node',
+      '10.99.0.1',
+      /no interface of this node .*AddressPool "far".*there is eth0 10\.77\.0\.11\/24;/,
+    ],
     ['an IPv6 address where the LAN has none', 'fd00:77::1', /Neighbour Discovery only works within a subnet/],
   ] as const) {
     it(`says what is wrong with ${what}`, () => {
@@ -145,6 +149,26 @@ describe('assignment of VIPs to virtual routers', () => {
       expect(unannounceable[0]!.why).to.match(why);
     });
   }
+
+  it('asks whether the uplink is right where there is no interface at all', () => {
+    const { unannounceable } = assign({ ...common, interfaces: [], services: [service('web', '10.77.0.200')] });
+    expect(unannounceable[0]!.why).to.match(/--uplink/);
+  });
+
+  it('says on one node, for all of them, that a pool chooses none', () => {
+    const nodeSelector = { matchLabels: { edge: 'yes' } };
+    const ground = {
+      ...common,
+      pools: [pool('public', ['10.77.0.200-10.77.0.215'], { nodeSelector })],
+      services: [service('web', '10.77.0.200')],
+    };
+    const saying = nodes.filter((self) => assign({ ...ground, self }).unannounceable.length > 0);
+    expect(saying).to.deep.equal([[...nodes].sort()[0]]);
+    const [told] = assign({ ...ground, self: saying[0] }).unannounceable;
+    expect(told!.why).to.match(/no node has the labels that AddressPool "public" asks for/);
+    const labels = new Map([[nodes.at(-1)!, { edge: 'yes' }]]);
+    expect(assign({ ...ground, self: saying[0], labels }).unannounceable, 'another one is chosen').to.deep.equal([]);
+  });
 
   it('leaves Services of others alone', () => {
     const foreign = service('x', '10.77.0.200');

@@ -21,7 +21,7 @@ import {
   vipsOf,
 } from '@fairlead/api';
 import type { Engine } from '../election/election.js';
-import { type HostInterface, uplinkFor } from './uplinks.js';
+import { type HostInterface, isHostRoute, uplinkFor } from './uplinks.js';
 
 export interface AssignedService extends ServiceLike {
   metadata?: { name?: string; namespace?: string };
@@ -101,6 +101,8 @@ interface Router {
 export class Assignment {
   #ground: Ground = { pools: [], nodes: [], interfaces: [] };
   #rankings: ReadonlyMap<string, string[]> = new Map();
+  /** Of all nodes the one that says what all of them would say alike. */
+  #isSpokesman = false;
   readonly #services = new Map<string, { service: AssignedService; vips: string[] }>();
   readonly #vips = new Map<string, Vip>();
   readonly #routers = new Map<string, Router>();
@@ -133,6 +135,7 @@ export class Assignment {
   /** Looks at every VIP again. */
   setGround(ground: Ground): void {
     this.#ground = ground;
+    this.#isSpokesman = ground.nodes.every((node) => ground.self !== undefined && ground.self <= node);
     this.#rankings = rankVirtualRouters(ground.pools, ground.nodes, (node) => ground.labels?.get(node));
     for (const name of this.#routers.keys()) this.#touched.add(name);
     this.#routers.clear();
@@ -257,9 +260,12 @@ export class Assignment {
     const found = (known?.vips ?? []).flatMap((address): Unannounceable[] => {
       const vip = this.#vips.get(address)!;
       if (vip.origin && vip.uplink !== undefined) return [];
-      // That others are to announce it is what the pool wants.
-      if (vip.origin && !this.#isChosenBy(vip.origin.pool)) return [];
-      return [{ service: known!.service, address, why: reason(vip.ip, address, vip.origin?.pool) }];
+      if (vip.origin && !this.#isChosenBy(vip.origin.pool)) {
+        // That others are to announce it is what the pool wants.
+        if (!this.#isSpokesman || this.#rankings.get(vip.origin.virtualRouter)?.length !== 0) return [];
+        return [{ service: known!.service, address, why: nobodyChosen(address, vip.origin.pool) }];
+      }
+      return [{ service: known!.service, address, why: reason(vip.ip, address, vip.origin?.pool, this.#ground) }];
     });
     if (found.length === 0 && !this.#unannounceable.has(key)) return;
     if (found.length === 0) this.#unannounceable.delete(key);
@@ -268,7 +274,10 @@ export class Assignment {
   }
 }
 
-function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined): string {
+/** Addresses named in one message at most. */
+const MAX_NAMED = 5;
+
+function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined, { interfaces }: Ground): string {
   if (pool === undefined) {
     return `${address} is in no AddressPool; add a pool that has it, or let the Service get another address`;
   }
@@ -276,6 +285,28 @@ function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined): 
   const protocol = vip.family === 'ipv4' ? 'ARP' : 'Neighbour Discovery';
   return (
     `no interface of this node${which} has an address in the subnet of ${address} (AddressPool "${pool.name}"); ` +
+    `${whatThereIs(interfaces, vip.family)}; ` +
     `${protocol} only works within a subnet, so give the pool addresses of the nodes' own LAN`
+  );
+}
+
+/** `there are eth0 192.0.2.1/24, eth1 198.51.100.1/24`: those with a subnet, which Pods' interfaces do not have. */
+function whatThereIs(interfaces: readonly HostInterface[], family: IpAddress['family']): string {
+  if (interfaces.length === 0) return 'there is none to announce on (is the --uplink of its speaker right?)';
+  const named = interfaces.flatMap(({ name, addresses }) =>
+    addresses
+      .filter(({ address, prefixLength }) => !isHostRoute(address, prefixLength))
+      .filter(({ address }) => address.includes(':') === (family === 'ipv6'))
+      .map(({ address, prefixLength }) => `${name} ${address}/${prefixLength}`),
+  );
+  if (named.length === 0) return `none has an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} subnet`;
+  const rest = named.length > MAX_NAMED ? `, and ${named.length - MAX_NAMED} more` : '';
+  return `there ${named.length === 1 ? 'is' : 'are'} ${named.slice(0, MAX_NAMED).join(', ')}${rest}`;
+}
+
+function nobodyChosen(address: string, pool: ParsedPool): string {
+  return (
+    `no node has the labels that AddressPool "${pool.name}" asks for (spec.nodeSelector), so nobody announces ${address}; ` +
+    'label a node, or change the selector'
   );
 }

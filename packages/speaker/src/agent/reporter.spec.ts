@@ -16,9 +16,11 @@ describe('what users are told', () => {
   let told: string[];
   let services: Map<string, WatchedService>;
   let reporter: Reporter;
+  let due: (() => void)[];
 
   beforeEach(() => {
     told = [];
+    due = [];
     services = new Map([
       ['shop/web', service('web', '10.77.0.200')],
       ['shop/db', service('db', '10.77.0.201')],
@@ -29,6 +31,7 @@ describe('what users are told', () => {
       events: { event: (object, _, reason) => void told.push(`${object.metadata?.name} ${reason}`) },
       services: { get: (key) => services.get(key), list: () => [...services.values()] },
       ownNode: () => ({ metadata: { name: 'n1' } }),
+      later: (callback) => void due.push(callback),
     });
   });
 
@@ -55,6 +58,20 @@ describe('what users are told', () => {
     expect(heard()).to.deep.equal([]);
     reporter.problems([], []);
     reporter.problems([], [problem('shop/web', 'bad')]);
+    expect(heard()).to.deep.equal(['web ForwardFailed']);
+  });
+
+  it('is that all checks of a Service fail, if it lasts: not while kube-proxy sets a new one up', () => {
+    const failing = () => [{ ...problem('shop/web', 'all fail'), code: 'FL_ALL_CHECKS_FAILED' as const }];
+    reporter.took('public.0', ['10.77.0.200']);
+    reporter.problems([], failing());
+    reporter.problems([], []);
+    reporter.problems([], failing());
+    expect(due).to.have.length(2);
+    due[0]!();
+    expect(heard(), 'the first time was over').to.deep.equal([]);
+    due[1]!();
+    reporter.problems([], failing());
     expect(heard()).to.deep.equal(['web ForwardFailed']);
   });
 

@@ -17,7 +17,15 @@ export interface ReporterOptions {
   services: { get(key: string): WatchedService | undefined; list(): readonly WatchedService[] };
   /** This speaker's own Node, when it is known. */
   ownNode: () => WatchedNode | undefined;
+  /** Calls back once after so long, if it is still of interest then. Default: a timer. */
+  later?: (callback: () => void, ms: number) => void;
 }
+
+/**
+ * The checks of a new Service fail until kube-proxy has set its NodePort up on every node. That all of them fail is told when it stays
+ * so for this long, ms.
+ */
+const CHECKS_SETTLE_MS = 10_000;
 
 export class Reporter {
   readonly #options: ReporterOptions;
@@ -26,6 +34,8 @@ export class Reporter {
   #unannounceable: readonly Unannounceable[] = [];
   #problems: readonly PlanProblem[] = [];
   #told = new Set<string>();
+  /** What is told only if it lasts, and whether it has. */
+  readonly #lasting = new Map<string, { has: boolean }>();
   /** Services with externalTrafficPolicy Local that were told what it does not do. */
   readonly #toldOfAddresses = new Set<string>();
   #panic = false;
@@ -148,11 +158,29 @@ export class Reporter {
       events.event(service, 'Warning', reason, message);
     };
     for (const { service, why } of this.#unannounceable) tell(service, 'AnnounceFailed', `node ${node}: ${why}`);
-    for (const { service: name, message } of this.#problems) {
-      const service = services.get(name);
-      if (service && this.#isOwner(service)) tell(service, 'ForwardFailed', message);
+    for (const problem of this.#problems) {
+      const service = services.get(problem.service);
+      if (service && this.#isOwner(service) && this.#lasts(problem)) tell(service, 'ForwardFailed', problem.message);
     }
     this.#told = now;
+    const there = new Set(this.#problems.map(({ message }) => message));
+    for (const message of this.#lasting.keys()) if (!there.has(message)) this.#lasting.delete(message);
+  }
+
+  /** False for what may pass within seconds, and has not lasted longer yet. */
+  #lasts({ code, message }: PlanProblem): boolean {
+    if (code !== 'FL_ALL_CHECKS_FAILED') return true;
+    const known = this.#lasting.get(message);
+    if (known) return known.has;
+    const lasting = { has: false };
+    this.#lasting.set(message, lasting);
+    const { later = (callback, ms) => void setTimeout(callback, ms).unref() } = this.#options;
+    later(() => {
+      if (this.#lasting.get(message) !== lasting) return;
+      lasting.has = true;
+      this.#tellProblems();
+    }, CHECKS_SETTLE_MS);
+    return false;
   }
 
   #isOwner(service: WatchedService): boolean {

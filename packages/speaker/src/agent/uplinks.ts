@@ -39,7 +39,8 @@ export function uplinkFor(vip: IpAddress, interfaces: readonly HostInterface[]):
   return best?.of;
 }
 
-function isHostRoute(address: string, prefixLength: number): boolean {
+/** An address that has no subnet. */
+export function isHostRoute(address: string, prefixLength: number): boolean {
   return prefixLength === (address.includes(':') ? 128 : 32);
 }
 
