@@ -133,6 +133,43 @@ describe('controller: pools', () => {
     expect(await world.condition('late', 'False', 'PoolExhausted')).to.include('1 freed a short while ago');
   });
 
+  it('has on record what is to cool down before it takes it away, so that no crash forgets it', async () => {
+    await world.startController();
+    await world.createPool('public', ['192.0.2.0/30'], { coolDownSeconds: 3600 });
+    for (const name of ['web', 'api']) await world.createService(name);
+    for (const name of ['web', 'api']) await world.address(name);
+    await world.used('public', 2);
+    const writes: string[] = [];
+    world.server.on('request', ({ verb, resource, userAgent }) => {
+      if (verb === 'patch' && userAgent === 'c1') writes.push(resource);
+    });
+    await world.kube.delete(services, { namespace, name: 'web' });
+    await world.used('public', 1);
+    expect([...new Set(writes)].slice(0, 2)).to.deep.equal(['addresspools.fairlead.dev/status', 'services']);
+    writes.length = 0;
+    await world.createPool('other', ['198.51.100.0/30']);
+    await world.accepted('other', 'True', 'Accepted');
+    writes.length = 0;
+    const patch = { metadata: { annotations: { 'fairlead.dev/address-pool': 'other' } } };
+    await world.kube.patch(services, { namespace, name: 'api' }, patch, { type: 'merge' });
+    await world.used('public', 0);
+    expect([...new Set(writes)].slice(0, 2)).to.deep.equal(['addresspools.fairlead.dev/status', 'services/status']);
+    const entries = world.pools.get('public')?.status?.coolingDown?.map(({ addresses }) => addresses);
+    expect(entries?.join()).to.match(/^(192\.0\.2\.0\/31|192\.0\.2\.0\/32,192\.0\.2\.1\/32)$/);
+  });
+
+  it('lets a Service go though what it frees cannot be put on record', async () => {
+    await world.startController();
+    await world.createPool('public', ['192.0.2.0/30'], { coolDownSeconds: 3600 });
+    await world.createService('web');
+    await world.address('web');
+    await world.used('public', 1);
+    const count = Number.POSITIVE_INFINITY;
+    world.server.faults.next(500, { match: { verb: 'patch', resource: 'addresspools.fairlead.dev/status' }, count });
+    await world.kube.delete(services, { namespace, name: 'web' });
+    await world.gone(services, 'web', namespace);
+  });
+
   it('gives an address that has cooled down to whoever waits, without any other event', async () => {
     await world.startController();
     await world.createPool('public', ['192.0.2.0/32'], { coolDownSeconds: 1 });

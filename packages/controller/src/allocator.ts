@@ -191,7 +191,8 @@ export class Allocator {
       if (left < 0n || untilMs <= this.#now()) continue;
       const { family } = range.first;
       for (let value = BigInt(range.first.value); value <= BigInt(range.last.value); value++) {
-        if (!this.#isTaken(family, value)) this.#cool(family, value, untilMs, undefined);
+        const isKnown = this.#users[family].has(value) || this.#cooling[family].has(value);
+        if (!isKnown) this.#cool(family, value, untilMs, undefined);
       }
     }
   }

@@ -1,3 +1,5 @@
+import { parseAddress } from '@fairlead/api';
+import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import {
   allocatorPool,
@@ -8,6 +10,7 @@ import {
   mergePatch,
   service,
 } from './model-cluster.spec.helpers.js';
+import { observeService } from './service-observation.js';
 
 const POOL = 'fairlead.dev/address-pool';
 const twoAddresses = [allocatorPool('public', ['192.0.2.0/31'])];
@@ -424,5 +427,31 @@ describe('Services with a sharing key', () => {
     cluster.edit('default/s1', { spec: { ports: [{ port: 81, protocol: 'TCP' }] } });
     controller.settle();
     expect(ips(cluster).s3).to.equal('192.0.2.0');
+  });
+
+  it('gives nobody what a write on its way may still make a Service show', () => {
+    const cluster = new ModelCluster();
+    const inPool = (pool: string) => ({ metadata: { annotations: { 'fairlead.dev/address-pool': pool } } });
+    cluster.create(service('web', inPool('a')));
+    const controller = new ModelController(cluster, [allocatorPool('a', ['192.0.2.0/32'])]);
+    const { ledger } = controller;
+    ledger.sending('default/web');
+    // The only address goes to another pool before there is an answer.
+    ledger.setPools([allocatorPool('a', ['198.51.100.0/32']), allocatorPool('b', ['192.0.2.0/32'])]);
+    expect(ledger.verdict('default/web')).to.deep.include({
+      allocations: [{ address: parseAddress('198.51.100.0'), pool: 'a' }],
+    });
+    const seen = (name: string, version: string) =>
+      observeService(mergePatch(service(name, inPool('b')), { metadata: { resourceVersion: version } }) as V1Service, {
+        defaultClass: false,
+      });
+    ledger.observe(seen('next', '9'));
+    expect(ledger.verdict('default/next')).to.deep.include({ allocations: [] });
+    // The Service has changed since, so that write can come to nothing.
+    const changed = mergePatch(cluster.services.get('default/web'), { metadata: { resourceVersion: '10' } });
+    ledger.observe(observeService(changed as V1Service, { defaultClass: false }));
+    expect(ledger.verdict('default/next')).to.deep.include({
+      allocations: [{ address: parseAddress('192.0.2.0'), pool: 'b' }],
+    });
   });
 });

@@ -7,8 +7,9 @@
  *   verdict(key) ◀── what its status should say ◀──────────────┘
  *
  * Two rules make it safe:
- * 1. An address is held by a Service for as long as its status is *seen* to show it or should show it. So an address that
- *    a Service has to give up is free for the next one only after the API server has shown that it is gone.
+ * 1. An address is held by a Service for as long as its status is *seen* to show it, should show it, or may come to show
+ *    it by a write that is on its way. So an address that a Service has to give up is free for the next one only after the
+ *    API server has shown that it is gone.
  * 2. Nothing but what the API server shows is needed to rebuild the ledger: a restart adopts all shown addresses first
  *    (load) and allocates after that.
  */
@@ -18,12 +19,14 @@ import {
   type Allocation,
   Allocator,
   type AllocatorPool,
+  type CoolingAddress,
   type Holder,
   type SharingFault,
   type Wish,
   type Withheld,
 } from './allocator.js';
 import { explain } from './explain.js';
+import type { PoolUsage } from './pool-status.js';
 import { type Observation, type Problem, timeOf, wishOf } from './service-observation.js';
 import { WaitingList } from './waiting-list.js';
 
@@ -71,6 +74,19 @@ interface Account {
   /** Those of `held` that its status should show, at most one per family. */
   desired: IpAddress[];
   conflict: Conflict | undefined;
+  /**
+   * Of `held`, what a write that is on its way makes the status show. It may be applied for as long as the Service is as
+   * it was when the write was planned, whatever has become of the answer, and of the Service's wishes.
+   */
+  sent: { version: string; addresses: IpAddress[] } | undefined;
+}
+
+/** An address that a Service gives up. */
+export interface Leaving {
+  address: IpAddress;
+  pool: string;
+  /** For how long nobody else is to have it. */
+  coolDownMs: number;
 }
 
 export class Ledger {
@@ -84,6 +100,18 @@ export class Ledger {
   readonly #uninformed = new Set<string>();
   /** Pools that are not for everybody. */
   #dedicated: AllocatorPool[] = [];
+  /** Those who show what they are not to have any longer. */
+  readonly #leavers = new Set<string>();
+  readonly #cooled: Leaving[] = [];
+  /** Use of addresses as pools report it. What is about to cool down is reported before it is free. */
+  readonly usage: PoolUsage = {
+    coolingIn: (pool) => [...this.#allocator.coolingIn(pool), ...this.#leavingFrom(pool)],
+    holdersOf: (address) => this.#allocator.holdersOf(address),
+    homedIn: (pool) => this.#allocator.homedIn(pool),
+    outside: (pool, space) => this.#allocator.outside(pool, space),
+    pool: (pool) => this.#allocator.pool(pool),
+    usage: (pool, family) => this.#allocator.usage(pool, family),
+  };
 
   /** `now`: ms since the epoch. It decides who has waited longer, and ends cool-downs. */
   constructor(now: () => number) {
@@ -128,11 +156,38 @@ export class Ledger {
         for (const address of account.held) this.#tellAskers(address);
       }
       account.seen = seen;
+      if (account.sent?.version !== seen.version) account.sent = undefined;
     }
     this.#adopt(account);
     this.#settle(seen.key);
     this.#serve(changed);
     return changed;
+  }
+
+  /** The present verdict is being written. */
+  sending(key: string): void {
+    const account = this.#accounts.get(key);
+    if (!account) return;
+    const { version } = account.seen;
+    const before = account.sent?.version === version ? account.sent.addresses : [];
+    account.sent = { version, addresses: [...before, ...account.desired.filter((each) => !isAmong(before, each))] };
+  }
+
+  /** What has begun to cool down since this was asked last. */
+  takeCooled(): Leaving[] {
+    return this.#cooled.splice(0);
+  }
+
+  /** What the Service shows, will not show after its next write, and has to cool down then. */
+  leaving(key: string): Leaving[] {
+    const account = this.#leavers.has(key) ? this.#accounts.get(key) : undefined;
+    if (!account) return [];
+    return departing(account).flatMap((address) => {
+      const pool = this.#allocator.poolOf(address);
+      const coolDownMs = (pool !== undefined && this.#allocator.pool(pool)?.coolDownMs) || 0;
+      const isShared = this.#allocator.holdersOf(address).length > 1;
+      return pool === undefined || coolDownMs === 0 || isShared ? [] : [{ address, pool, coolDownMs }];
+    });
   }
 
   /** A Service is gone. Returns the keys of those that got its addresses. */
@@ -215,6 +270,7 @@ export class Ledger {
       faulty: [],
       desired: [],
       conflict: undefined,
+      sent: undefined,
     };
     this.#accounts.set(seen.key, account);
     return account;
@@ -369,11 +425,15 @@ export class Ledger {
       .join('+');
   }
 
-  /** Rule 1: what is neither shown nor desired is free. */
+  /** Rule 1: what is neither shown nor desired, nor on its way to be shown, is free. */
   #freeLeft(account: Account): void {
     const { key, shown } = account.seen;
+    const { desired, sent } = account;
+    const stays = (address: IpAddress) =>
+      isAmong(shown, address) || isAmong(desired, address) || isAmong(sent?.addresses ?? [], address);
+    if (account.held.length > 0 && departing(account).length > 0) this.#leavers.add(key);
+    else this.#leavers.delete(key);
     if (account.held.length === 0) return;
-    const stays = (address: IpAddress) => isAmong(shown, address) || isAmong(account.desired, address);
     const left = account.held.filter((address) => !stays(address));
     if (left.length === 0) return;
     account.held = account.held.filter(stays);
@@ -383,13 +443,25 @@ export class Ledger {
   #close({ seen: { key }, held }: Account): void {
     this.#accounts.delete(key);
     this.#waiting.delete(key);
+    this.#leavers.delete(key);
     for (const address of held) this.#free(key, address);
   }
 
   #free(key: string, address: IpAddress): void {
-    this.#allocator.release(key, address);
+    const pool = this.#allocator.release(key, address);
+    const coolDownMs = (pool !== undefined && this.#allocator.pool(pool)?.coolDownMs) || 0;
+    if (pool !== undefined && coolDownMs > 0 && this.#allocator.holdersOf(address).length === 0) {
+      this.#cooled.push({ address, pool, coolDownMs });
+    }
     this.#stirred = true;
     this.#tellAskers(address);
+  }
+
+  #leavingFrom(pool: string): CoolingAddress[] {
+    const leaving = [...this.#leavers].flatMap((key) => this.leaving(key));
+    return leaving
+      .filter((each) => each.pool === pool)
+      .map(({ address, coolDownMs }) => ({ address, untilMs: this.#now() + coolDownMs }));
   }
 
   /** What has become free goes to those who have waited longest. */
@@ -426,6 +498,10 @@ function ofFamily(addresses: readonly IpAddress[], family: Family): IpAddress | 
 
 function addUnlessFamily(addresses: IpAddress[], address: IpAddress): void {
   if (!ofFamily(addresses, address.family)) addresses.push(address);
+}
+
+function departing({ held, seen, desired }: Account): IpAddress[] {
+  return held.filter((address) => isAmong(seen.shown, address) && !isAmong(desired, address));
 }
 
 /** For messages. */

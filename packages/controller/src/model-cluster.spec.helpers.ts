@@ -1,10 +1,10 @@
 /**
- * A cluster of Services in memory, and a controller around a real ledger, cache and plan whose every step is taken by
- * hand: events arrive late, writes are refused for being stale, the process dies between any two of them.
+ * An API server in memory whose watch events arrive when they are told to, and a small controller around a real ledger,
+ * cache and plan that comes to rest. (The laws have a whole one: model-leader.spec.helpers.ts.)
  */
 
 import { conditions, parseRange } from '@fairlead/api';
-import type { Informer } from '@fairlead/kube';
+import type { Informer, KubeObject } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { AllocatorPool, Holder } from './allocator.js';
 import { FreshCache } from './fresh-cache.js';
@@ -66,29 +66,54 @@ export function conditionOf(object: V1Service | undefined) {
   return object?.status?.conditions?.find((condition) => condition.type === conditions.allocated);
 }
 
-type Change = { type: 'present' | 'gone'; object: V1Service };
+interface ModelObject {
+  metadata?: {
+    name?: string;
+    namespace?: string;
+    uid?: string;
+    resourceVersion?: string;
+    finalizers?: string[];
+    deletionTimestamp?: unknown;
+    generation?: number;
+  };
+  spec?: unknown;
+  status?: unknown;
+}
 
-export class ModelCluster {
-  readonly services = new Map<string, V1Service>();
-  readonly watchers = new Set<(change: Change) => void>();
+type Change<T> = { type: 'present' | 'gone'; object: T };
+
+/** The objects of one kind, as an API server keeps them. */
+export class ModelCollection<T extends ModelObject> {
+  readonly objects = new Map<string, T>();
+  readonly watchers = new Set<(change: Change<T>) => void>();
+  readonly #generations: boolean;
   #version = 1;
   #uid = 1;
 
-  create(object: V1Service): void {
+  /** `generations`: the kind counts changes of its spec. */
+  constructor({ generations = false } = {}) {
+    this.#generations = generations;
+  }
+
+  create(object: T): void {
     const key = keyOf(object);
-    if (this.services.has(key)) return;
+    if (this.objects.has(key)) return;
     const uid = `uid-${this.#uid++}`;
-    this.#store(key, { ...object, metadata: { ...object.metadata, uid } });
+    this.#store(key, { ...object, metadata: { ...object.metadata, uid, ...(this.#generations && { generation: 1 }) } });
   }
 
   /** What a user or another controller does. */
   edit(key: string, patch: object): void {
-    const object = this.services.get(key);
-    if (object) this.#store(key, mergePatch(object, patch) as V1Service);
+    const object = this.objects.get(key);
+    if (!object) return;
+    const next = mergePatch(object, patch) as T;
+    const isNew = this.#generations && JSON.stringify(next.spec) !== JSON.stringify(object.spec);
+    const generation = (object.metadata?.generation ?? 0) + 1;
+    this.#store(key, isNew ? { ...next, metadata: { ...next.metadata, generation } } : next);
   }
 
   delete(key: string): void {
-    const object = this.services.get(key);
+    const object = this.objects.get(key);
     if (!object || object.metadata?.deletionTimestamp) return;
     if (object.metadata?.finalizers?.length) {
       this.edit(key, { metadata: { deletionTimestamp: '2026-01-02T00:00:00Z' } });
@@ -97,13 +122,13 @@ export class ModelCluster {
     }
   }
 
-  /** What the controller does. Undefined: refused with 409. */
-  patch(key: string, body: object, subresource: 'status' | undefined): V1Service | 'conflict' | 'not found' {
-    const object = this.services.get(key);
+  /** What a controller does. */
+  patch(key: string, body: object, subresource: 'status' | undefined): T | 'conflict' | 'not found' {
+    const object = this.objects.get(key);
     if (!object) return 'not found';
     const version = (body as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion;
     if (version !== object.metadata?.resourceVersion) return 'conflict';
-    const patched = mergePatch(object, body) as V1Service;
+    const patched = mergePatch(object, body) as T;
     const next = subresource === 'status' ? { ...patched, spec: object.spec! } : { ...patched, status: object.status! };
     if (next.metadata?.deletionTimestamp && !next.metadata.finalizers?.length) {
       this.#remove(key, next);
@@ -112,77 +137,58 @@ export class ModelCluster {
     return this.#store(key, next);
   }
 
-  #store(key: string, object: V1Service): V1Service {
+  #store(key: string, object: T): T {
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version++) } };
-    this.services.set(key, stored);
+    this.objects.set(key, stored);
     for (const watcher of this.watchers) watcher({ type: 'present', object: stored });
     return stored;
   }
 
-  #remove(key: string, object: V1Service): void {
-    this.services.delete(key);
+  #remove(key: string, object: T): void {
+    this.objects.delete(key);
     this.#version++;
     for (const watcher of this.watchers) watcher({ type: 'gone', object });
   }
 }
 
-export class ModelController {
-  readonly ledger: Ledger;
-  /** Applied writes and the Events that went with them. */
-  writes = 0;
-  readonly events: string[] = [];
-  readonly #cluster: ModelCluster;
-  readonly #defaultClass: boolean;
-  readonly #cache: FreshCache<V1Service>;
-  readonly #copy: Map<string, V1Service>;
-  readonly #late: Change[] = [];
-  readonly #delivered: Change[] = [];
+/** An informer whose events arrive when they are told to. */
+export class ModelInformer<T extends ModelObject> {
+  readonly #collection: ModelCollection<T>;
+  readonly #copy: Map<string, T>;
+  readonly #late: Change<T>[] = [];
+  readonly #delivered: Change<T>[] = [];
   /** Versions that the watch need not tell: they came as answers. */
   readonly #taken = new Set<string | undefined>();
-  readonly #dirty = new Set<string>();
-  readonly #listeners: Record<string, ((object: V1Service, old?: V1Service) => unknown)[]> = {
-    add: [],
-    update: [],
-    delete: [],
-  };
-  readonly #watcher = (change: Change) => this.#late.push(change);
-  #nowMs: number;
+  readonly #listeners: Record<string, ((object: T, old?: T) => unknown)[]> = { add: [], update: [], delete: [] };
+  readonly #watcher = (change: Change<T>) => this.#late.push(change);
 
-  constructor(cluster: ModelCluster, pools: AllocatorPool[], options: { defaultClass?: boolean; nowMs?: number } = {}) {
-    this.#cluster = cluster;
-    this.#defaultClass = options.defaultClass ?? false;
-    this.#nowMs = options.nowMs ?? Date.UTC(2026, 0, 3);
-    this.ledger = new Ledger(() => this.#nowMs++);
-    this.#copy = new Map(cluster.services);
-    const informer = {
-      get: (key: string) => this.#copy.get(key),
-      list: () => [...this.#copy.values()],
-      on: (event: string, listener: (object: V1Service) => unknown) => this.#listeners[event]!.push(listener),
-      take: (object: V1Service) => {
-        this.#copy.set(keyOf(object), object);
-        this.#taken.add(object.metadata?.resourceVersion);
-      },
-    };
-    this.#cache = new FreshCache(informer as unknown as Informer<V1Service>);
-    this.ledger.load(
-      pools,
-      this.#cache.list().map((object) => this.#observe(object)),
-    );
-    this.#cache.listen({
-      onChange: (object) => this.#mark(this.ledger.observe(this.#observe(object))),
-      onDelete: (key) => this.#mark(this.ledger.remove(key)),
-    });
-    this.#mark(this.#copy.keys());
-    cluster.watchers.add(this.#watcher);
+  constructor(collection: ModelCollection<T>) {
+    this.#collection = collection;
+    this.#copy = new Map(collection.objects);
+    collection.watchers.add(this.#watcher);
   }
 
-  /** The process is gone, with all it knew. */
-  crash(): void {
-    this.#cluster.watchers.delete(this.#watcher);
+  stop(): void {
+    this.#collection.watchers.delete(this.#watcher);
   }
 
-  setPools(pools: AllocatorPool[]): void {
-    this.#mark(this.ledger.setPools(pools));
+  get(key: string): T | undefined {
+    return this.#copy.get(key);
+  }
+
+  list(): T[] {
+    return [...this.#copy.values()];
+  }
+
+  /** The answer to a write. */
+  take(object: T): void {
+    this.#copy.set(keyOf(object), object);
+    this.#taken.add(object.metadata?.resourceVersion);
+  }
+
+  on(event: string, listener: (object: T, old?: T) => unknown): this {
+    this.#listeners[event]!.push(listener);
+    return this;
   }
 
   /** The watch delivers the next event, if there is one. */
@@ -204,7 +210,12 @@ export class ModelController {
     this.#arrive(change);
   }
 
-  #arrive(change: Change): void {
+  /** As the stock of a FreshCache. */
+  get asInformer(): Informer<T & KubeObject> {
+    return this as unknown as Informer<T & KubeObject>;
+  }
+
+  #arrive(change: Change<T>): void {
     const key = keyOf(change.object);
     const old = this.#copy.get(key);
     if (change.type === 'gone') {
@@ -217,9 +228,62 @@ export class ModelController {
     }
   }
 
-  /** Makes the next write, if there is one; `pick` chooses among the Services that wait for one. */
-  write(pick = 0): boolean {
-    const key = [...this.#dirty][pick % Math.max(1, this.#dirty.size)];
+  #emit(event: string, object: T, old?: T): void {
+    for (const listener of this.#listeners[event]!) listener(object, old);
+  }
+}
+
+/** A cluster of Services; what becomes of pools is for the specs to say. */
+export class ModelCluster extends ModelCollection<V1Service> {
+  readonly services = this.objects;
+}
+
+export class ModelController {
+  readonly ledger: Ledger;
+  /** Applied writes and the Events that went with them. */
+  writes = 0;
+  readonly events: string[] = [];
+  readonly #cluster: ModelCluster;
+  readonly #defaultClass: boolean;
+  readonly #informer: ModelInformer<V1Service>;
+  readonly #cache: FreshCache<V1Service>;
+  readonly #dirty = new Set<string>();
+  #nowMs: number;
+
+  constructor(cluster: ModelCluster, pools: AllocatorPool[], options: { defaultClass?: boolean; nowMs?: number } = {}) {
+    this.#cluster = cluster;
+    this.#defaultClass = options.defaultClass ?? false;
+    this.#nowMs = options.nowMs ?? Date.UTC(2026, 0, 3);
+    this.ledger = new Ledger(() => this.#nowMs++);
+    this.#informer = new ModelInformer(cluster);
+    this.#cache = new FreshCache<V1Service>(this.#informer.asInformer);
+    this.ledger.load(
+      pools,
+      this.#cache.list().map((object) => this.#observe(object)),
+    );
+    this.#cache.listen({
+      onChange: (object) => this.#mark(this.ledger.observe(this.#observe(object))),
+      onDelete: (key) => this.#mark(this.ledger.remove(key)),
+    });
+    this.#mark(cluster.services.keys());
+  }
+
+  /** The process is gone, with all it knew. */
+  crash(): void {
+    this.#informer.stop();
+  }
+
+  /** The watch delivers the next event, if there is one. */
+  deliver(): boolean {
+    return this.#informer.deliver();
+  }
+
+  setPools(pools: AllocatorPool[]): void {
+    this.#mark(this.ledger.setPools(pools));
+  }
+
+  #write(): boolean {
+    const [key] = this.#dirty;
     if (key === undefined) return false;
     const object = this.#cache.get(key);
     const plan = object && planService(object, this.ledger.verdict(key), this.#nowMs);
@@ -243,7 +307,7 @@ export class ModelController {
 
   /** Until nothing is left to hear or to write. Throws when that never comes. */
   settle(): void {
-    for (let step = 0; this.deliver() || this.write(); step++) {
+    for (let step = 0; this.deliver() || this.#write(); step++) {
       if (step > 20_000) throw new Error(`no rest: ${[...this.#dirty].join(', ')}`);
     }
   }
@@ -255,12 +319,8 @@ export class ModelController {
   #mark(keys: Iterable<string>): void {
     for (const key of keys) this.#dirty.add(key);
   }
-
-  #emit(event: string, object: V1Service, old?: V1Service): void {
-    for (const listener of this.#listeners[event]!) listener(object, old);
-  }
 }
 
-function keyOf(object: V1Service): string {
-  return `${object.metadata?.namespace}/${object.metadata?.name}`;
+export function keyOf({ metadata }: ModelObject): string {
+  return metadata?.namespace === undefined ? metadata!.name! : `${metadata.namespace}/${metadata.name}`;
 }

@@ -21,9 +21,9 @@ import { wireTimeOf } from './conditions.js';
 /** About 4 KB of status. */
 export const MAX_COOLING_ENTRIES = 64;
 /** Addresses whose time ends in the same ten seconds are one entry where they are neighbours. */
-const GRAIN_MS = 10_000;
+export const GRAIN_MS = 10_000;
 
-interface Entry {
+export interface CoolingEntry {
   range: AddressRange;
   untilMs: number;
 }
@@ -45,7 +45,7 @@ export function coolingStatus(addresses: readonly CoolingAddress[]): CoolingDown
 }
 
 /** Read back after a restart; what cannot be read (edited by hand) is left out. */
-export function coolingOf({ status }: AddressPool): Entry[] {
+export function coolingOf({ status }: AddressPool): CoolingEntry[] {
   return (status?.coolingDown ?? []).flatMap(({ addresses, until }) => {
     const untilMs = Date.parse(until);
     return Number.isNaN(untilMs) ? [] : readRanges([addresses]).map((range) => ({ range, untilMs }));
@@ -53,13 +53,13 @@ export function coolingOf({ status }: AddressPool): Entry[] {
 }
 
 /** Joins the entries that are nearest to each other until there are no more than `max` (and one, of each family). */
-function atMost(max: number, entries: Entry[]): Entry[] {
+function atMost(max: number, entries: CoolingEntry[]): CoolingEntry[] {
   const sorted = entries.sort((a, b) => compareAddresses(a.range.first, b.range.first));
   if (sorted.length <= max) return sorted;
   const gaps = sorted.map((entry, index) => (index > 0 ? gapBetween(sorted[index - 1]!, entry) : 0n));
   const widest = [...gaps.keys()].sort((a, b) => (gaps[a]! < gaps[b]! ? 1 : -1)).slice(0, max - 1);
   const starts = new Set(widest);
-  const joined: Entry[] = [];
+  const joined: CoolingEntry[] = [];
   for (const [index, { range, untilMs }] of sorted.entries()) {
     const last = joined.at(-1);
     if (!last || starts.has(index)) {
@@ -73,7 +73,7 @@ function atMost(max: number, entries: Entry[]): Entry[] {
 }
 
 /** Between two families is nothing that could be joined. */
-function gapBetween(a: Entry, b: Entry): bigint {
+function gapBetween(a: CoolingEntry, b: CoolingEntry): bigint {
   if (a.range.last.family !== b.range.first.family) return 1n << 128n;
   return BigInt(b.range.first.value) - BigInt(a.range.last.value);
 }

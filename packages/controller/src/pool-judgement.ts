@@ -11,7 +11,6 @@ import {
   type AddressPool,
   type AddressRange,
   formatRange,
-  intersection,
   type ParsedPool,
   parseAddressPool,
   reasons,
@@ -19,6 +18,7 @@ import {
 } from '@fairlead/api';
 import { networkWithin, type Occupant } from './pool-occupants.js';
 import { byAge, isAccepted, spaceInEffect } from './pool-view.js';
+import { RangeIndex } from './range-index.js';
 import type { Problem } from './service-observation.js';
 
 export type Judgement = { ok: true; pool: ParsedPool } | ({ ok: false } & Problem);
@@ -29,13 +29,49 @@ interface Candidate {
   before: readonly AddressRange[];
 }
 
+/** What each pool has for certain. */
+class Reservations {
+  readonly #ranges = new Map<string, readonly AddressRange[]>();
+  readonly #index = new RangeIndex<{ name: string; ranges: readonly AddressRange[] }>();
+  readonly #age: ReadonlyMap<string, number>;
+
+  /** `age`: by name, the oldest is 0. */
+  constructor(age: ReadonlyMap<string, number>) {
+    this.#age = age;
+  }
+
+  /** In place of what it had. */
+  set(name: string, ranges: readonly AddressRange[]): void {
+    this.#ranges.set(name, ranges);
+    for (const range of ranges) this.#index.add(range, { name, ranges });
+  }
+
+  /** Says which addresses another pool has already: the oldest that does. Undefined when there is none. */
+  overlapWith(pool: ParsedPool): string | undefined {
+    let found: { age: number; name: string; index: number; shared: AddressRange } | undefined;
+    for (const [index, mine] of pool.ranges.entries()) {
+      for (const { owner, shared } of this.#index.overlaps(mine)) {
+        if (owner.name === pool.name || this.#ranges.get(owner.name) !== owner.ranges) continue;
+        const age = this.#age.get(owner.name)!;
+        if (found && (found.age < age || (found.age === age && found.index <= index))) continue;
+        found = { age, name: owner.name, index, shared };
+      }
+    }
+    return (
+      found &&
+      `${pool.addresses[found.index]} overlaps AddressPool "${found.name}", which has ${formatRange(found.shared)} already; ` +
+        'take these addresses out of spec.addresses here or there'
+    );
+  }
+}
+
 /** For each pool whether its spec is accepted. */
 export function judgePools(pools: readonly AddressPool[], occupants: readonly Occupant[] = []): Map<string, Judgement> {
   const judgements = new Map<string, Judgement>();
-  /** What each pool has for certain. */
-  const reserved = new Map<string, readonly AddressRange[]>();
+  const sorted = [...pools].sort(byAge);
+  const reserved = new Reservations(new Map(sorted.map(({ metadata }, age) => [metadata.name, age])));
   const open: Candidate[] = [];
-  for (const object of [...pools].sort(byAge)) {
+  for (const object of sorted) {
     const { name } = object.metadata;
     const parsed = parseAddressPool(object);
     const before = spaceInEffect(object).ranges;
@@ -45,7 +81,7 @@ export function judgePools(pools: readonly AddressPool[], occupants: readonly Oc
     } else if (!parsed.ok) {
       judgements.set(name, parsed);
       reserved.set(name, before);
-    } else if (isAccepted(object) && !overlapWith(parsed.pool, reserved)) {
+    } else if (isAccepted(object) && !reserved.overlapWith(parsed.pool)) {
       judgements.set(name, parsed);
       reserved.set(name, parsed.pool.ranges);
     } else {
@@ -65,16 +101,12 @@ export function judgePools(pools: readonly AddressPool[], occupants: readonly Oc
   return judgements;
 }
 
-function weigh(
-  open: readonly Candidate[],
-  judgements: Map<string, Judgement>,
-  reserved: Map<string, readonly AddressRange[]>,
-): void {
+function weigh(open: readonly Candidate[], judgements: Map<string, Judgement>, reserved: Reservations): void {
   // One that shrinks makes room for another: again until nothing changes.
   for (let changed = true; changed; ) {
     changed = false;
     for (const { pool } of open) {
-      if (judgements.has(pool.name) || overlapWith(pool, reserved)) continue;
+      if (judgements.has(pool.name) || reserved.overlapWith(pool)) continue;
       judgements.set(pool.name, { ok: true, pool });
       reserved.set(pool.name, pool.ranges);
       changed = true;
@@ -82,7 +114,7 @@ function weigh(
   }
   for (const { pool } of open) {
     if (judgements.has(pool.name)) continue;
-    judgements.set(pool.name, { ok: false, reason: reasons.overlap, message: overlapWith(pool, reserved)! });
+    judgements.set(pool.name, { ok: false, reason: reasons.overlap, message: reserved.overlapWith(pool)! });
   }
 }
 
@@ -100,20 +132,4 @@ function networkProblem(
       `${formatRange(mine)} overlaps ${occupant.name}, which has ${formatRange(shared)}; ` +
       'give the pool addresses of the LAN that nobody else uses',
   };
-}
-
-/** Says which addresses another pool has already; undefined when there are none. */
-function overlapWith(pool: ParsedPool, reserved: ReadonlyMap<string, readonly AddressRange[]>): string | undefined {
-  for (const [name, ranges] of reserved) {
-    if (name === pool.name) continue;
-    for (const [index, mine] of pool.ranges.entries()) {
-      const shared = ranges.map((theirs) => intersection(mine, theirs)).find((each) => each !== undefined);
-      if (!shared) continue;
-      return (
-        `${pool.addresses[index]} overlaps AddressPool "${name}", which has ${formatRange(shared)} already; ` +
-        `take these addresses out of spec.addresses here or there`
-      );
-    }
-  }
-  return undefined;
 }

@@ -9,11 +9,11 @@ import {
   formatAddress,
   formatRange,
   type IpAddress,
-  intersection,
   isAddress,
   parseRangeOrAddress,
 } from '@fairlead/api';
 import type { Withheld } from './allocator.js';
+import { RangeIndex } from './range-index.js';
 
 export interface Occupant {
   kind: 'node' | 'pods' | 'services' | 'lan';
@@ -89,31 +89,38 @@ export function occupantsOf(sources: OccupantSources): Occupant[] {
   return occupants;
 }
 
-/** The first network of the cluster that these ranges overlap, and what they share. */
-export function networkWithin(
+/** Who has what, sorted once for each list of occupants; owners are places in the list. */
+const indexes = new WeakMap<readonly Occupant[], RangeIndex<number>>();
+
+/** Which occupants have addresses of these ranges, in their order. */
+function overlapping(
   ranges: readonly AddressRange[],
   occupants: readonly Occupant[],
-): { occupant: Occupant; mine: AddressRange; shared: AddressRange } | undefined {
-  for (const occupant of occupants) {
-    if (occupant.kind !== 'pods' && occupant.kind !== 'services') continue;
-    for (const mine of ranges) {
-      const shared = intersection(mine, occupant.range);
-      if (shared) return { occupant, mine, shared };
-    }
+): { occupant: Occupant; mine: AddressRange; shared: AddressRange }[] {
+  let index = indexes.get(occupants);
+  if (!index) {
+    index = new RangeIndex(occupants.map(({ range }, owner) => ({ range, owner })));
+    indexes.set(occupants, index);
   }
-  return undefined;
+  const found = ranges.flatMap((mine) =>
+    [...index.overlaps(mine)].map(({ owner, shared }) => ({ owner, mine, shared })),
+  );
+  found.sort((a, b) => a.owner - b.owner);
+  return found.map(({ owner, mine, shared }) => ({ occupant: occupants[owner]!, mine, shared }));
+}
+
+/** The first network of the cluster that these ranges overlap, and what they share. */
+export function networkWithin(ranges: readonly AddressRange[], occupants: readonly Occupant[]) {
+  return overlapping(ranges, occupants).find(({ occupant: { kind } }) => kind === 'pods' || kind === 'services');
 }
 
 /** What must not be given out of these pools, with the reason for messages. */
 export function withheldFrom(spaces: readonly AddressSpace[], occupants: readonly Occupant[]): Withheld[] {
-  return occupants.flatMap(({ range, name }) =>
-    spaces.flatMap(({ ranges }) =>
-      ranges.flatMap((own) => {
-        const shared = intersection(own, range);
-        return shared ? [{ range: shared, why: `${name} has ${shortRange(shared)}` }] : [];
-      }),
-    ),
-  );
+  const ranges = spaces.flatMap((space) => space.ranges);
+  return overlapping(ranges, occupants).map(({ occupant: { name }, shared }) => ({
+    range: shared,
+    why: `${name} has ${shortRange(shared)}`,
+  }));
 }
 
 /** A single address without its prefix length. */

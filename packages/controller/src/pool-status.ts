@@ -155,7 +155,8 @@ export function conflictOf(
   }
   const users = found.flatMap(({ range }) => {
     const isSingle = range.first.value === range.last.value;
-    const [user] = isSingle ? usage.holdersOf(range.first) : [];
+    // Of those who share it the first by name: the same after a restart.
+    const [user] = isSingle ? usage.holdersOf(range.first).sort() : [];
     return user ? [`${formatRange(range)} by Service "${user}"`] : [];
   });
   const used = users.length > 0 ? `; in use nevertheless: ${some(users)}, which should get another address` : '';

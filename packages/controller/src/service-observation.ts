@@ -8,8 +8,8 @@ import {
   type Labels,
   LOAD_BALANCER_CLASS,
   parseRequest,
-  readAddress,
   type RequestResult,
+  readAddress,
   type ServiceLike,
   sharingOf,
 } from '@fairlead/api';
@@ -28,6 +28,8 @@ export interface Observation {
   /** As one that has addresses. */
   holder: Holder;
   uid: string;
+  /** resourceVersion */
+  version: string;
   /** undefined: it is not (or no longer) ours, or about to go; else what it asks for, or why that cannot be told. */
   request: RequestResult | undefined;
   /** Whether this controller has left something on it before, as far as can be told from the object alone. */
@@ -77,6 +79,7 @@ export function observeService(service: V1Service, options: ObservationOptions):
       sharing: sharingOf(service),
     },
     uid: metadata?.uid ?? '',
+    version: metadata?.resourceVersion ?? '',
     request: ours ? parseRequest(service) : undefined,
     touched,
     guarded,

@@ -25,21 +25,16 @@ import {
 } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
-import type { AllocatorPool, Withheld } from './allocator.js';
+import { Bookkeeping } from './bookkeeping.js';
 import { brief } from './brief.js';
 import { ClusterFacts } from './cluster-facts.js';
 import { Contention, TRUCE_MS } from './contention.js';
 import { withoutCounts } from './explain.js';
 import { FreshCache } from './fresh-cache.js';
-import { Ledger, type Verdict } from './ledger.js';
+import type { Verdict } from './ledger.js';
 import type { ControllerMetrics, ControllerView } from './metrics.js';
-import { coolingOf } from './pool-cooling.js';
-import { judgePools } from './pool-judgement.js';
-import { withheldFrom } from './pool-occupants.js';
-import { planPool } from './pool-plan.js';
-import { allocatorPoolOf, byAge } from './pool-view.js';
-import { observeService } from './service-observation.js';
-import { planService } from './service-plan.js';
+import type { PoolUsage } from './pool-status.js';
+import { byAge } from './pool-view.js';
 import { reduceService } from './service-reduce.js';
 import { NotLeaderError, Writer } from './writer.js';
 
@@ -72,7 +67,7 @@ export interface TermOptions {
 
 export class Term {
   readonly #options: TermOptions;
-  readonly #ledger: Ledger;
+  readonly #books: Bookkeeping;
   readonly #writer: Writer;
   readonly #serviceInformer: Informer<V1Service>;
   readonly #poolInformer: Informer<AddressPool>;
@@ -84,14 +79,12 @@ export class Term {
   readonly #abort = new AbortController();
   readonly #facts: ClusterFacts;
   readonly #contention = new Contention();
-  #poolsInLedger = '';
   #wakeTimer: NodeJS.Timeout | undefined;
 
   constructor(options: TermOptions) {
     const { kube, recorder, leadershipMs, metrics, now } = options;
     this.#options = options;
     setMaxListeners(0, this.#abort.signal); // one for each write in flight
-    this.#ledger = new Ledger(now);
     this.#writer = new Writer({
       kube,
       onWrite: () => metrics.writes.inc(),
@@ -108,6 +101,18 @@ export class Term {
     this.#poolInformer = this.#informer<AddressPool>(addressPools);
     this.#services = new FreshCache(this.#serviceInformer);
     this.#pools = new FreshCache(this.#poolInformer);
+    this.#books = new Bookkeeping({
+      services: this.#services,
+      pools: this.#pools,
+      facts: this.#facts,
+      defaultClass: options.defaultClass,
+      now,
+      onServices: (keys) => this.#enqueue(keys),
+      onPools: (when) => {
+        if (when === 'now') this.#poolQueue.add(ALL_POOLS);
+        else this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
+      },
+    });
     this.#serviceQueue = new WorkQueue({
       process: (key) => this.#writeService(key),
       concurrency: CONCURRENT_WRITES,
@@ -131,38 +136,22 @@ export class Term {
     this.#facts.setKubernetesIps(this.#services.get('default/kubernetes')?.spec?.clusterIPs ?? []);
     await this.#judgeNewPools();
     this.#abort.signal.throwIfAborted();
-    // From here to listen() nothing is awaited, so no change falls between the lists and the listeners.
-    const pools = this.#allocatorPools();
-    const withheld = this.#withheld(pools);
-    this.#poolsInLedger = fingerprint([pools, withheld]);
-    this.#ledger.load(
-      pools,
-      this.#services.list().map((service) => this.#observation(service)),
-      { withheld, cooling: this.#pools.list().flatMap(coolingOf) },
-    );
-    this.#services.listen({
-      onChange: (service, taken) => {
-        const seen = this.#observation(service);
-        const changed = this.#ledger.observe(seen);
-        // The writer has just taken the answer to its own write, and goes on with it.
-        if (taken) changed.delete(seen.key);
-        this.#enqueue(changed);
-      },
-      onDelete: (key) => {
-        this.#contention.forget(key);
-        this.#enqueue(this.#ledger.remove(key));
-      },
-    });
-    this.#pools.listen({ onChange: () => this.#poolsChanged(), onDelete: () => this.#poolsChanged() });
+    // Nothing is awaited between the lists and the listeners, so no change falls between them.
+    this.#books.load();
+    this.#serviceInformer.on('delete', (service) => this.#contention.forget(keyOf(service)));
     this.#facts.listen({
-      onOccupants: () => this.#poolsChanged(),
-      onNamespace: (name) => this.#namespaceChanged(name),
+      onOccupants: () => this.#books.poolsChanged(),
+      onNamespace: (name) => this.#books.namespaceChanged(name),
     });
     this.#armWake();
     this.#poolQueue.add(ALL_POOLS);
     for (const service of this.#services.list()) this.#serviceQueue.add(keyOf(service));
     this.#options.log.info(
-      { services: this.#serviceInformer.size, pools: this.#poolInformer.size, inUse: this.#ledger.allocator.size },
+      {
+        services: this.#serviceInformer.size,
+        pools: this.#poolInformer.size,
+        inUse: this.#books.ledger.allocator.size,
+      },
       'addresses in use adopted',
     );
   }
@@ -192,7 +181,7 @@ export class Term {
 
   /** What the metrics show of it. */
   view(): Omit<ControllerView, 'leader'> {
-    const { allocator, waiting } = this.#ledger;
+    const { allocator, waiting } = this.#books.ledger;
     return {
       pools: allocator.pools().flatMap(({ name }) =>
         FAMILIES.flatMap((family) => {
@@ -215,35 +204,18 @@ export class Term {
     });
   }
 
-  #observation(service: V1Service) {
-    const namespaceLabels = this.#facts.namespaceLabels(service.metadata?.namespace ?? '');
-    return observeService(service, { defaultClass: this.#options.defaultClass, namespaceLabels });
-  }
-
-  #allocatorPools() {
-    return this.#pools.list().sort(byAge).map(allocatorPoolOf);
-  }
-
   #enqueue(keys: Iterable<string>): void {
     for (const key of keys) this.#serviceQueue.add(key);
-    this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
     this.#armWake();
   }
 
   /** An address whose cool-down ends is free without any event from the cluster. */
   #armWake(): void {
     clearTimeout(this.#wakeTimer);
-    const { wakeAtMs } = this.#ledger;
+    const { wakeAtMs } = this.#books.ledger;
     if (wakeAtMs === undefined || this.#abort.signal.aborted) return;
     const delayMs = Math.min(Math.max(wakeAtMs - this.#options.now(), 0), MAX_TIMER_MS);
-    this.#wakeTimer = setTimeout(() => this.#enqueue(this.#ledger.wake()), delayMs);
-  }
-
-  /** Its labels decide which pools its Services may use. */
-  #namespaceChanged(name: string): void {
-    for (const service of this.#services.list()) {
-      if (service.metadata?.namespace === name) this.#enqueue(this.#ledger.observe(this.#observation(service)));
-    }
+    this.#wakeTimer = setTimeout(() => this.#books.wake(), delayMs);
   }
 
   /**
@@ -251,55 +223,32 @@ export class Term {
    * once in vain. What cannot be written now is left to the queue.
    */
   async #judgeNewPools(): Promise<void> {
-    const pools = this.#allocatorPools();
-    if (!pools.some(({ mode }) => mode === 'undecided')) return;
-    // Their status says how many addresses are in use: a ledger of those that have one, which nobody else sees.
-    const inUse = new Ledger(this.#options.now);
-    const having = this.#services.list().filter(({ status }) => status?.loadBalancer?.ingress?.length);
-    inUse.adopt(
-      pools,
-      having.map((service) => this.#observation(service)),
-      { withheld: this.#withheld(pools), cooling: this.#pools.list().flatMap(coolingOf) },
-    );
+    const usage = this.#books.usageBeforeLoad();
+    if (!usage) return;
     try {
-      await this.#writePools(inUse.allocator);
+      await this.#writePools(usage);
     } catch (error) {
       this.#abort.signal.throwIfAborted();
       this.#failed(error as Error, 'pool', 'AddressPools', 1);
     }
   }
 
-  #withheld(pools: readonly AllocatorPool[]): Withheld[] {
-    return withheldFrom(pools, this.#facts.occupants);
-  }
-
-  #poolsChanged(): void {
-    const pools = this.#allocatorPools();
-    const withheld = this.#withheld(pools);
-    const print = fingerprint([pools, withheld]);
-    // Our own counters come back this way: they are no reason to count again at once.
-    if (print === this.#poolsInLedger) {
-      this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
-      return;
-    }
-    this.#poolsInLedger = print;
-    this.#enqueue(this.#ledger.setPools(pools, withheld));
-    this.#poolQueue.add(ALL_POOLS);
-  }
-
   async #writeService(key: string): Promise<Again | undefined> {
     let wanted: string | undefined;
+    let waits = false;
     let judged: ReturnType<Contention['judge']> | undefined;
     const plan = (service: V1Service) => {
-      const now = this.#options.now();
-      const verdict = this.#ledger.verdict(key);
-      const patch = planService(service, verdict, now);
+      const decision = this.#books.servicePlan(key, service);
+      const { verdict, patch } = decision;
       wanted = summaryOf(verdict);
-      if (!patch || wanted === undefined) return patch;
-      judged ??= this.#contention.judge(key, wanted, now);
-      return judged === 'write' ? patch : undefined;
+      waits = decision.waits;
+      if (patch && wanted !== undefined) judged ??= this.#contention.judge(key, wanted, this.#options.now());
+      if (!patch || judged === 'yield' || judged === 'truce') return undefined;
+      this.#books.sending(key);
+      return patch;
     };
     await this.#writer.settle(services, this.#services, key, plan, this.#abort.signal);
+    if (waits) return { againAfterMs: USAGE_INTERVAL_MS };
     if (judged === 'yield') this.#reportContention(key, wanted!);
     if (judged === 'yield' || judged === 'truce') return { againAfterMs: TRUCE_MS };
     if (wanted !== undefined) this.#contention.settled(key, wanted);
@@ -317,16 +266,14 @@ export class Term {
     this.#options.log.warn({ service: key, wanted }, 'the status of a Service is written by somebody else, too');
   }
 
-  /** One pool after the other, and each judged anew: what was written to one counts for the next. */
-  async #writePools(usage: Ledger['allocator'] = this.#ledger.allocator): Promise<void> {
+  /** One pool after the other: what was written to one counts for the next. */
+  async #writePools(usage?: PoolUsage): Promise<void> {
     const { signal } = this.#abort;
     const errors: unknown[] = [];
     for (const { metadata } of this.#pools.list().sort(byAge)) {
       let counted = false;
       const plan = (pool: AddressPool) => {
-        const { occupants } = this.#facts;
-        const judgement = judgePools(this.#pools.list(), occupants).get(metadata.name);
-        const patch = judgement && planPool(pool, judgement, usage, this.#options.now(), occupants);
+        const patch = this.#books.poolPlan(pool, usage);
         if (patch?.subresource !== 'status') return patch;
         // What has been allocated while the counters were written is for the next time.
         if (counted) this.#poolQueue.addAfter(ALL_POOLS, USAGE_INTERVAL_MS);
@@ -357,9 +304,4 @@ function summaryOf(verdict: Verdict): string | undefined {
   const { allocations, problem } = verdict;
   if (allocations.length > 0) return allocations.map(({ address }) => formatAddress(address)).join(', ');
   return problem && `no address: ${problem.reason} ${withoutCounts(problem.message)}`;
-}
-
-/** Whether pools have changed in anything that matters to allocation; their counters change all the time. */
-function fingerprint(pools: readonly object[]): string {
-  return JSON.stringify(pools, (_, value) => (typeof value === 'bigint' ? value.toString() : value));
 }
