@@ -413,6 +413,17 @@ class Agent implements Speaker {
         }
         this.#upkeep.doubt('gone');
         break;
+      case 'apiServer': {
+        const seconds = (message.silentMs / 1_000).toFixed(1);
+        if (message.error === undefined) this.#log.info(`an API server answers again, after ${seconds} s`);
+        else {
+          this.#log.warn(
+            { error: message.error },
+            `no API server has answered for ${seconds} s: going on with what is known, and as the owner of what this node owns`,
+          );
+        }
+        break;
+      }
       case 'error':
         this.#log.error({ code: message.code }, message.message);
         break;

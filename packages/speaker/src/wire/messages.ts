@@ -101,5 +101,7 @@ export type FromWire =
   | { kind: 'rival'; address: string; mac: string; uplink: string; withheld: boolean }
   /** The way into the director is gone: this thread stood still (packages/ipvs, dead-mans-switch.ts), or somebody removed it. */
   | { kind: 'lapsed' }
+  /** No API server has answered requests for Leases for so long, or (without an error) one does again. */
+  | { kind: 'apiServer'; silentMs: number; error: string | undefined }
   | { kind: 'error'; message: string; code?: string }
   | { kind: 'stopped' };

@@ -16,6 +16,7 @@ import { Engines } from '../election/engines.js';
 import { HeldLeases } from '../election/held-leases.js';
 import { LeaseElection } from '../election/lease-election.js';
 import { notesOf, settledAnnotations } from '../election/lease-notes.js';
+import { Reachability } from '../election/reachability.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
@@ -48,14 +49,21 @@ const listener: ElectionListener = {
   holder: (name, node) => wire.holder(name, node, options.node),
 };
 
+/** No answer at all, or one that says that the server (or its store) cannot serve now. */
+const isUnreachable = (error: unknown) =>
+  error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500);
+const reachability = new Reachability({
+  patienceMs: options.timings.leaseDurationMs,
+  clock,
+  tell: (silentMs, error) => tell({ kind: 'apiServer', silentMs, error: error?.message }),
+});
+
 const leaseElection = new LeaseElection({
   node: options.node,
   clock,
   held: new HeldLeases(options.stateFolder, (error) => tell({ kind: 'error', message: error.message })),
   leaseDurationMs: options.timings.leaseDurationMs,
-  // No answer at all, or one that says that the server (or its store) cannot serve now.
-  isUnreachable: (error) =>
-    error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500),
+  isUnreachable,
   createLock: ({ contested, startDelayMs }) => {
     const lock = new LeaseLock({
       client: kube,
@@ -68,6 +76,7 @@ const leaseElection = new LeaseElection({
       startDelayMs,
       clock,
     });
+    lock.on('attempt', ({ error }) => reachability.attempt(isUnreachable(error) ? error : undefined));
     locks.set(contested.leaseName, lock);
     return lock;
   },
