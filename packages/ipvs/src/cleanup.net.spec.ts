@@ -4,9 +4,11 @@ import { createNetns, deleteNetns, inNetns, listNetns } from '@fairlead/raw-sock
 import { expect } from 'chai';
 import { cleanup, speakerRuns } from './cleanup.js';
 import { Director } from './director/director.js';
+import { NftCommand } from './nft.js';
 import { DeadMansSwitch } from './routes/dead-mans-switch.js';
 import { HostRoutes } from './routes/host-routes.js';
 import { OwnerRules } from './routes/owner-rules.js';
+import { SecondChance } from './second-chance/second-chance.js';
 
 const hostNetns = `fl-clean-h-${process.pid}`;
 const name = `fl-clean-d-${process.pid}`;
@@ -26,11 +28,13 @@ describe('cleanup', function () {
     for (const netns of [hostNetns, name]) if (listNetns().includes(netns)) deleteNetns(netns);
   });
 
+  const nft = new NftCommand(hostNetns);
   const everything = () => ({
     links: host.links().map((link) => link.name),
     addresses: host.addresses().map(({ address }) => address),
     routes: host.routes(),
     rules: [...host.rules('ipv4'), ...host.rules('ipv6')],
+    tables: (['netdev', 'ip', 'ip6'] as const).filter((family) => nft.listTable(family, 'fairlead') !== undefined),
     namespaces: listNetns().filter((netns) => netns === name),
   });
 
@@ -49,6 +53,9 @@ describe('cleanup', function () {
     const rules = new OwnerRules({ hostNetns });
     rules.claim(3);
     rules.close();
+    const chance = new SecondChance({ director: name, hostNetns });
+    chance.offer(['other0']);
+    chance.close();
 
     const installed = everything();
     const planned = cleanup({ ...options, dryRun: true });
@@ -60,6 +67,9 @@ describe('cleanup', function () {
         'ipv6 rule 7703',
         'route 10.77.0.200/32 of table 7703',
         'route fd00:77::200/128 of table 7703',
+        'nftables table netdev fairlead',
+        'nftables table ip fairlead',
+        'nftables table ip6 fairlead',
         'interface fairlead0',
         `network namespace ${name}`,
       ],

@@ -11,6 +11,7 @@ import { editionsIn, TABLE } from './director/rules.js';
 import { ForwardingError } from './errors.js';
 import { NftCommand } from './nft.js';
 import { indexOf, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables.js';
+import { TABLE as CHANCE_TABLE } from './second-chance/rules.js';
 
 export interface CleanupOptions extends Omit<NetworkOptions, 'mtu'> {
   /** See routes/tables.ts. */
@@ -37,8 +38,12 @@ export function cleanup(options: CleanupOptions): Cleanup {
   try {
     // In the order of a packet's way, so that nothing is sent to where nobody is any more.
     const routing = [...removeRules(host, options), ...removeRoutes(host, options)];
+    const chance = removeSecondChance(options);
     const director = removeDirector(host, options);
-    return { removed: [...routing, ...director.removed], left: director.left };
+    return {
+      removed: [...routing, ...chance.removed, ...director.removed],
+      left: [...chance.left, ...director.left],
+    };
   } finally {
     host.close();
   }
@@ -85,6 +90,24 @@ function removeRoutes(host: Rtnetlink, { tableBase = TABLE_BASE, dryRun }: Clean
   const [failure] = host.deleteRoutes(dryRun ? [] : routes).filter(({ error }) => error.code !== 'ESRCH');
   if (failure) throw failure.error;
   return routes.map(({ destination, prefixLength, table }) => `route ${destination}/${prefixLength} of table ${table}`);
+}
+
+function removeSecondChance({ hostNetns, dryRun }: CleanupOptions): Cleanup {
+  const nft = new NftCommand(hostNetns);
+  const removed: string[] = [];
+  const left: string[] = [];
+  for (const family of ['netdev', 'ip', 'ip6'] as const) {
+    const name = `nftables table ${family} ${CHANCE_TABLE}`;
+    const editions = editionsIn(nft.listTable(family, CHANCE_TABLE, { elements: false }));
+    if (!editions) continue;
+    if (editions.length === 0) {
+      left.push(`the ${name} of this host is somebody else's`);
+      continue;
+    }
+    if (!dryRun) nft.run(`delete table ${family} ${CHANCE_TABLE}\n`);
+    removed.push(name);
+  }
+  return { removed, left };
 }
 
 function removeDirector(host: Rtnetlink, options: CleanupOptions): Cleanup {

@@ -27,3 +27,6 @@ export { DeadMansSwitch, type DeadMansSwitchOptions } from './routes/dead-mans-s
 export { HostRoutes, type HostRoutesOptions, type RoutesChange, type VirtualRouterVips } from './routes/host-routes.js';
 export { OwnerRules, type OwnerRulesOptions } from './routes/owner-rules.js';
 export { MAX_VIRTUAL_ROUTERS, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables.js';
+export { type Exit, FormerOwners, type FormerOwnersOptions } from './second-chance/former-owners.js';
+export type { ChanceCounter } from './second-chance/rules.js';
+export { SecondChance, type SecondChanceOptions } from './second-chance/second-chance.js';

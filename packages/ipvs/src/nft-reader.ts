@@ -5,7 +5,7 @@
 import { Attributes, decodeAttributes, Encoder, hasCode, NetlinkSocket } from '@fairlead/netlink';
 
 const NETLINK_NETFILTER = 12;
-const families = { inet: 1, ip: 2, ip6: 10 } as const;
+const families = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
 export type NftFamily = keyof typeof families;
 
 /** NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_* (linux/netfilter/nf_tables.h) */

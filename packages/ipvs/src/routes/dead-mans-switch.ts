@@ -39,21 +39,26 @@ export class DeadMansSwitch {
    * director yet, `Director.ensure` and a `HostRoutes` that reads the kernel anew put things right.
    */
   hold(seconds = this.#options.seconds): boolean {
+    return this.#hold(seconds);
+  }
+
+  /** It shall not go off: for a node that has handed everything over and stops. */
+  holdForGood(): boolean {
+    return this.#hold(undefined);
+  }
+
+  close(): void {
+    this.#rtnetlink.close();
+  }
+
+  #hold(validLifetimeSeconds: number | undefined): boolean {
     const { host } = directorLink(this.#options.hostInterface);
     const index = this.#rtnetlink.link(host.name)?.index;
     if (index === undefined) return false;
     const there = this.#rtnetlink.addresses({ index, family: 'ipv4' }).some(({ address }) => address === host.ipv4);
     if (!there) return false;
-    this.#rtnetlink.replaceAddress({
-      index,
-      address: host.ipv4,
-      prefixLength: IPV4_PREFIX_LENGTH,
-      validLifetimeSeconds: seconds,
-    });
+    const life = validLifetimeSeconds === undefined ? {} : { validLifetimeSeconds };
+    this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
     return true;
-  }
-
-  close(): void {
-    this.#rtnetlink.close();
   }
 }

@@ -8,8 +8,7 @@
  * node's kube-proxy sends a connection on to a pod on a third node, it masquerades it, and the pod's reply comes back
  * through eth0 with its destination rewritten to the VIP before routing. That rule would pull it into the director of
  * the wrong node. Without it the reply goes out to the LAN, to the owner; and so does a straggler. That helps datagrams.
- * It does not help TCP where kube-proxy drops what connection tracking calls invalid: the new owner answers the client
- * directly, so the former one sees half a connection. What moves TCP clients is the gratuitous ARP.
+ * What TCP needs more than that is ../second-chance.
  *
  * One netlink message each way and family, on a socket of its own: made for the thread that elects.
  */

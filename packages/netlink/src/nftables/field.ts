@@ -4,6 +4,7 @@
  * nft declares the type of a set as a number, six bits for each field of a concatenation (the first one on top), and
  * the kernel keeps it without looking. In a concatenation each field begins at a multiple of four bytes.
  */
+import os from 'node:os';
 import { align } from '../attribute.js';
 import { MalformedMessageError } from '../errors.js';
 import { decodeAddress, decodeHardwareAddress, encodeAddress, encodeHardwareAddress, type Family } from '../ip.js';
@@ -77,7 +78,21 @@ const types = new Map<number, FieldType>([
       decode: (bytes) => bytes.readUInt16BE(0),
     },
   ],
+  [
+    19,
+    {
+      name: 'mark',
+      length: 4,
+      encode: (value) => inHostOrder(wholeNumber(value, 0xffff_ffff, 'mark')),
+      decode: (bytes) => (os.endianness() === 'LE' ? bytes.readUInt32LE(0) : bytes.readUInt32BE(0)),
+    },
+  ],
 ]);
+
+/** Marks never leave the host: the kernel compares them as its own numbers. */
+function inHostOrder(number: number): Buffer {
+  return Buffer.from(Uint32Array.of(number).buffer);
+}
 
 function wholeNumber(value: NftValue, max: number, type: string): number {
   const number = typeof value === 'number' ? value : /^\d+$/.test(value) ? Number(value) : Number.NaN;

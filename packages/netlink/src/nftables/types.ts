@@ -15,6 +15,7 @@ export interface NftTable {
  * | inet_service | `80` or `'80'` | `80` |
  * | inet_proto | `'tcp'` or `6` | `'tcp'`, `'udp'`, `'sctp'`, `'icmp'`, `'icmpv6'`; a number for all others |
  * | ether_addr | `'02:00:00:00:00:01'` | the same |
+ * | mark | `7` | `7` |
  *
  * In a set with `flags interval` a field may also be a range: `'10.0.0.0/8'`, `'10.0.0.1-10.0.0.9'`, `'80-90'`. It is
  * read back as one value, as a prefix where it is one (addresses), or as `first-last`.

@@ -11,6 +11,7 @@ import {
   HostRoutes,
   type RefusedServer,
   type RoutesChange,
+  SecondChance,
   type VirtualRouterVips,
   type VirtualServerStats,
 } from '@fairlead/ipvs';
@@ -32,6 +33,7 @@ interface Parts {
   director: Director;
   forwarder: Forwarder;
   routes: HostRoutes;
+  secondChance: SecondChance;
 }
 
 export class Kernel {
@@ -71,7 +73,8 @@ export class Kernel {
     try {
       // What was chosen once stays: both engines at once would fight.
       forwarder = createForwarder({ kind: this.#forwarderKind ?? kind, director: name, log });
-      this.#parts = { director, forwarder, routes: new HostRoutes({ log }) };
+      const secondChance = new SecondChance({ director: name, log });
+      this.#parts = { director, forwarder, routes: new HostRoutes({ log }), secondChance };
       this.#forwarderKind = forwarder.kind;
     } catch (error) {
       forwarder?.close();
@@ -96,12 +99,27 @@ export class Kernel {
     };
   }
 
+  /** Names of the interfaces to the LAN; to be called before `route` and whenever they, or the host's, may be others. */
+  uplinks(
+    names: readonly string[],
+    unchanged: boolean,
+    virtualRouters: () => readonly VirtualRouterVips[],
+  ): Operations {
+    const { secondChance } = this.#must();
+    const made = secondChance.offer(names, { unchanged });
+    return made === 0 ? {} : { routes: made + secondChance.sync(virtualRouters()).operations };
+  }
+
   route(virtualRouters: readonly VirtualRouterVips[]): Operations {
-    return { routes: this.#must().routes.sync(virtualRouters).operations };
+    const { routes, secondChance } = this.#must();
+    secondChance.sync(virtualRouters);
+    return { routes: routes.sync(virtualRouters).operations };
   }
 
   reroute(change: RoutesChange): Operations {
-    return { routes: this.#must().routes.update(change).operations };
+    const { routes, secondChance } = this.#must();
+    secondChance.update(change);
+    return { routes: routes.update(change).operations };
   }
 
   /** To be called when this host's interfaces have changed. */
@@ -111,10 +129,11 @@ export class Kernel {
 
   /** Repairs what others changed; says how much that was. */
   audit(virtualRouters: readonly VirtualRouterVips[]): Operations {
-    const { director, forwarder, routes } = this.#must();
+    const { director, forwarder, routes, secondChance } = this.#must();
     const repaired = { director: director.audit().repaired, forwarder: forwarder.audit().repaired };
     routes.read(); // the next sync compares with that
-    return { ...repaired, routes: routes.sync(virtualRouters).operations };
+    const { operations } = secondChance.audit(virtualRouters);
+    return { ...repaired, routes: operations + routes.sync(virtualRouters).operations };
   }
 
   /** What every virtual server has done: as much work as there are virtual servers. */
@@ -127,7 +146,12 @@ export class Kernel {
     const counters = this.#parts?.director.counters();
     if (!counters) return undefined;
     const { entries, insertFailed, dropped } = counters.connections;
-    return { firewall: counters.rules, conntrack: { entries, insertFailed, drop: dropped } };
+    const secondChance = this.#parts?.secondChance.counters();
+    return {
+      ...(secondChance && { secondChance }),
+      firewall: counters.rules,
+      conntrack: { entries, insertFailed, drop: dropped },
+    };
   }
 
   /** Ends the drains that are over; to be called about every second while there are any. `nowMs`: monotonic. */
@@ -142,6 +166,7 @@ export class Kernel {
     parts?.forwarder.close();
     parts?.director.close();
     parts?.routes.close();
+    parts?.secondChance.close();
   }
 
   #must(): Parts {

@@ -92,6 +92,11 @@ export class Routers {
     return { changed, removed, ...(!sameUplinks && { uplinks: this.#uplinks }) };
   }
 
+  /** Names of the interfaces that VIPs are announced on. */
+  get uplinks(): readonly string[] {
+    return this.#uplinks.map(({ name }) => name);
+  }
+
   /** What has to be able to pass this host, on its way to nodes with these addresses. */
   passage(nodes: readonly string[]): ObstacleInput {
     const examples = new Map<Family, string>();
@@ -105,7 +110,7 @@ export class Routers {
     };
     return {
       examples: Object.fromEntries(families.map((family) => [family, example(family)])),
-      uplinks: this.#uplinks.map(({ name }) => name),
+      uplinks: this.uplinks,
       families,
       virtualRouters: this.#all().map(({ router: { name } }) => this.#slots.current.get(name)!),
     };

@@ -334,6 +334,7 @@ class Agent implements Speaker {
       interfacesChanged: this.#interfacesChanged,
       desired: () => this.#planner.desired(),
       tables: () => this.#routers.tables,
+      uplinks: this.#routers.uplinks,
     };
   }
 

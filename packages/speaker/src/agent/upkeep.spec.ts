@@ -30,6 +30,7 @@ describe('the upkeep of the kernel', () => {
         setUp: () => void step('set up'),
         sync: () => step('sync', { forwarder: 3 }),
         route: () => step('route'),
+        uplinks: () => ({}),
         update: () => step('update'),
         reroute: () => step('reroute'),
         follow: () => step('follow'),
@@ -47,6 +48,7 @@ describe('the upkeep of the kernel', () => {
       interfacesChanged: false,
       desired: () => ({ vips: [], virtualServers: [] }),
       tables: () => [],
+      uplinks: [],
       ...wanted,
     }));
     return { outcome, done };

@@ -29,13 +29,18 @@ export interface Wanted {
   /** Everything. */
   desired: () => DesiredState;
   tables: () => readonly VirtualRouterVips[];
+  /** Names of the interfaces to the LAN. */
+  uplinks: readonly string[];
 }
 
 /** `anew`: it was more than a change. `failure`: why the kernel is not in line; `gone`: nor is there a way into the director. */
 export type Outcome = { anew: boolean } | { failure: string; gone: boolean; retryMs: number };
 
 export interface UpkeepOptions {
-  kernel: Pick<Kernel, 'setUp' | 'sync' | 'update' | 'route' | 'reroute' | 'follow' | 'audit' | 'tend' | 'unfinished'>;
+  kernel: Pick<
+    Kernel,
+    'setUp' | 'sync' | 'update' | 'route' | 'reroute' | 'uplinks' | 'follow' | 'audit' | 'tend' | 'unfinished'
+  >;
   metrics: Pick<SpeakerMetrics, 'kernelOperations' | 'repairs' | 'kernelErrors' | 'programming'>;
   log: Logger;
   /** To be called when there is something to repair. */
@@ -109,20 +114,21 @@ export class Upkeep {
     clearTimeout(this.#tending);
   }
 
-  #change({ change, reroute, interfacesChanged }: Wanted): Operations[] {
+  #change({ change, reroute, interfacesChanged, uplinks, tables }: Wanted): Operations[] {
     const { kernel } = this.#options;
     return [
       interfacesChanged ? kernel.follow() : {},
       kernel.update(change),
+      kernel.uplinks(uplinks, !interfacesChanged, tables),
       reroute === undefined ? {} : kernel.reroute(reroute),
     ];
   }
 
-  #tell({ desired, tables }: Wanted, state: State): Operations[] {
+  #tell({ desired, tables, uplinks }: Wanted, state: State): Operations[] {
     const { kernel } = this.#options;
     if (state !== 'untold') kernel.setUp();
     this.#state = 'unknown';
-    return [kernel.sync(desired()), kernel.route(tables())];
+    return [kernel.sync(desired()), kernel.uplinks(uplinks, false, tables), kernel.route(tables())];
   }
 
   #failed(error: Error, before: State): Outcome {

@@ -98,6 +98,13 @@ export class SpeakerMetrics {
     'Packets dropped in the director because their connection could not be tracked.',
   );
 
+  readonly #chances = this.#counter(
+    'second_chance_segments_total',
+    'TCP segments of connections that a director did not know, by what became of them: passed_on to the former owner of their VIP, ' +
+      'passed_to_lan for the next owner, returned for want of either; and taken_in: passed on by another node to this one.',
+    ['outcome'],
+  );
+
   #view: (() => SpeakerView) | undefined;
   #onError: (error: Error) => void = () => {};
 
@@ -147,6 +154,9 @@ export class SpeakerMetrics {
     for (const [rule, { packets, bytes }] of Object.entries(view.kernel.firewall)) {
       total(this.#firewallPackets, Number(packets), { rule });
       total(this.#firewallBytes, Number(bytes), { rule });
+    }
+    for (const [outcome, { packets }] of Object.entries(view.kernel.secondChance ?? {})) {
+      total(this.#chances, Number(packets), { outcome });
     }
     this.#conntrack.set(view.kernel.conntrack.entries);
     total(this.#insertFailed, view.kernel.conntrack.insertFailed);

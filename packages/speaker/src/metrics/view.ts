@@ -36,4 +36,6 @@ export interface KernelView {
   /** By the name of the rule. */
   firewall: Readonly<Record<string, { packets: bigint; bytes: bigint }>>;
   conntrack: { entries: number; insertFailed: number; drop: number };
+  /** Segments that this node's director did not know, and others' that it took in; absent where the kernel cannot. */
+  secondChance?: Readonly<Record<string, { packets: bigint; bytes: bigint }>>;
 }

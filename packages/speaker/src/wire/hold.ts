@@ -4,6 +4,8 @@ import type { LeaseTimings } from './messages.js';
 
 export const HOLD_EVERY_MS = 500;
 
+const KERNEL_LATE_MS = 1_000;
+
 /** How long a speaker that stops waits for others to take over, ms. */
 export const HAND_OVER_MS = 2_500;
 
@@ -18,8 +20,12 @@ export function switchSeconds({ leaseDurationMs }: Pick<LeaseTimings, 'leaseDura
   return Math.ceil(leaseDurationMs / 1000) + 1;
 }
 
+/** From the last sign of life of an owner to the moment when nothing gets into its director for certain, ms. */
+export function closedMs(timings: Pick<LeaseTimings, 'leaseDurationMs'>): number {
+  return switchSeconds(timings) * 1000 + KERNEL_LATE_MS;
+}
+
 /** From the end of a node's Lease to the moment when its kernel has let go for certain, ms. */
 export function lingeringMs(timings: Pick<LeaseTimings, 'leaseDurationMs'>): number {
-  const kernelLateMs = 1_000;
-  return switchSeconds(timings) * 1000 + kernelLateMs - timings.leaseDurationMs + HOLD_EVERY_MS;
+  return closedMs(timings) - timings.leaseDurationMs + HOLD_EVERY_MS;
 }

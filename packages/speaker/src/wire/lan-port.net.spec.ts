@@ -39,6 +39,8 @@ describe('the sockets on a LAN interface', function () {
     wire = new Wire({
       election: { configure: () => {}, mayAnswer: () => isOwner, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
+      exits: { set: () => {}, forget: () => {} },
+      silentMs: 0,
       clock: () => performance.now(),
       tell: (message) => message.kind === 'error' && errors.push(message.message),
       wakeAt: () => {},

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { labels, leaseAnnotations } from '@fairlead/api';
-import { DeadMansSwitch, OwnerRules } from '@fairlead/ipvs';
+import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
 import { Claimant } from '../election/claimant.js';
@@ -20,7 +20,7 @@ import { Reachability } from '../election/reachability.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
-import { ALONE_SECONDS, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
+import { ALONE_SECONDS, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import { LanPort } from './lan-port.js';
 import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
 import { Throttle } from './throttle.js';
@@ -40,6 +40,7 @@ const tell = (message: FromWire) => port.postMessage(message);
 const kube = new KubeClient(await resolveConfig(options.kube));
 const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
+const exits = new FormerOwners();
 const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
 
 const listener: ElectionListener = {
@@ -139,6 +140,8 @@ let immediate: NodeJS.Immediate | undefined;
 const wire: Wire = new Wire({
   election,
   rules,
+  exits,
+  silentMs: closedMs(options.timings),
   clock,
   tell,
   openPort: (uplink) =>
@@ -163,6 +166,7 @@ let holding: NodeJS.Timeout | undefined;
 function hold(): void {
   try {
     wire.keepRules();
+    exits.keep();
     wire.askForOwners();
     if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
   } catch (error) {
@@ -247,7 +251,8 @@ function configure(change: ConfigurationChange): void {
 
 /**
  * Forwards what still comes here until others have taken over. Where nobody does (there is no other, none is fit, or none reaches the API
- * server), the kernel goes on alone.
+ * server), the kernel goes on alone. Where all is handed over there is nothing to switch off: no rule leads into the director, but the
+ * connections that it has live on through it.
  */
 async function handOver(): Promise<void> {
   const shareable = () => wire.lingering.some(({ ranking }) => ranking.length > 1);
@@ -258,6 +263,7 @@ async function handOver(): Promise<void> {
   tellHolders();
   if (shareable()) await Promise.race([wire.settled(), sleep(HAND_OVER_MS)]);
   if (wire.lingering.length > 0) deadMansSwitch.hold(ALONE_SECONDS);
+  else deadMansSwitch.holdForGood();
 }
 
 async function stop(release: boolean): Promise<void> {
@@ -269,6 +275,7 @@ async function stop(release: boolean): Promise<void> {
   await Promise.all([observed.stop(), record.stop()]);
   wire.close();
   rules.close();
+  exits.close();
   deadMansSwitch.close();
   await kube.close();
   tell({ kind: 'stopped' });

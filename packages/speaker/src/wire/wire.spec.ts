@@ -78,6 +78,7 @@ function setUp() {
     uncertain: false,
     log: [] as string[],
     claimed: new Set<number>(),
+    exits: new Map<number, string>(),
     rivals: [] as string[],
     onRival: () => {},
     wakeAt: undefined as number | undefined,
@@ -105,6 +106,11 @@ function setUp() {
       },
       list: () => [...state.claimed],
     },
+    exits: {
+      set: (table, { uplink, mac }) => state.exits.set(table, mac === undefined ? uplink : `${uplink} ${mac}`),
+      forget: (table) => state.exits.delete(table),
+    },
+    silentMs: 5_000,
     openPort: (uplink) => {
       const port = new RecordingPort(uplink);
       ports.push(port);
@@ -664,5 +670,78 @@ describe('the wire', () => {
     });
     expect(told).to.deep.include({ kind: 'own', virtualRouter: 'public.0', lapsed: undefined });
     expect(state.wakeAt).to.equal(50);
+  });
+
+  describe('what the director of a new owner does not know', () => {
+    const FORMER_MAC = parseMac('02:00:00:00:00:0b');
+    const heard = ({ wire, port }: ReturnType<typeof setUp>) => {
+      for (const frame of gratuitousArp(VIP, FORMER_MAC)) wire.frame(port, frame);
+    };
+
+    it('goes to the station that announced the virtual router before, from before the first announcement on', () => {
+      const set = setUp();
+      heard(set);
+      const frames = set.port.frames.length;
+      let first: string | undefined;
+      set.port.send = (frames) => {
+        first ??= set.state.exits.get(7700);
+        return frames.length;
+      };
+      set.wire.own('public.0', undefined);
+      expect(set.port.frames.length).to.equal(frames);
+      expect(first).to.equal('eth0 02:00:00:00:00:0b');
+      set.state.now = 1_000_000;
+      set.wire.announceDue();
+      expect(set.state.exits.get(7700), 'for as long as this node owns').to.equal('eth0 02:00:00:00:00:0b');
+      set.wire.yield('public.0', 'taken', false);
+      expect(set.state.exits.size).to.equal(0);
+    });
+
+    it('goes there for a while only when that station has fallen silent', () => {
+      const set = setUp();
+      heard(set);
+      set.wire.own('public.0', 'n2');
+      set.state.now = 4_999;
+      set.wire.announceDue();
+      expect(set.state.exits.size).to.equal(1);
+      set.state.now = set.state.wakeAt!;
+      set.state.now = 5_000;
+      set.wire.announceDue();
+      expect(set.state.exits.size).to.equal(0);
+    });
+
+    it('stays where nobody was heard before', () => {
+      const { wire, state } = setUp();
+      wire.own('public.0', undefined);
+      expect(state.exits.size).to.equal(0);
+    });
+
+    it('goes to whoever answers while this node hands over, and nowhere once that one was heard', () => {
+      const set = setUp();
+      set.wire.own('public.0', undefined);
+      set.wire.yield('public.0', 'drained', true);
+      expect(set.state.exits.get(7700)).to.equal('eth0');
+      heard(set);
+      expect(set.state.exits.size).to.equal(0);
+    });
+
+    it('does not go to the LAN when this node owns again after all', () => {
+      const set = setUp();
+      set.wire.own('public.0', undefined);
+      set.wire.yield('public.0', 'drained', true);
+      set.wire.own('public.0', undefined);
+      expect(set.state.exits.size).to.equal(0);
+    });
+
+    it('is asked for by a node that came after the announcements', () => {
+      const set = setUp();
+      set.wire.holder('public.0', 'n2', 'n1');
+      expect(set.port.frames.map(({ operation, senderIp, targetIp }) => [operation, senderIp, targetIp])).to.deep.equal(
+        [[ARP_REQUEST, 0, VIP]],
+      );
+      heard(set);
+      set.wire.holder('public.0', 'n2', 'n1');
+      expect(set.port.frames).to.have.length(1);
+    });
   });
 });

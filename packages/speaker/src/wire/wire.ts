@@ -12,6 +12,7 @@ import { type AnnouncePlan, Announcer, announcePlan } from './announcer.js';
 import { arpProbe, decodeArpFrame, gratuitousReplies, gratuitousRequests } from './arp.js';
 import { Defence } from './defence.js';
 import { Detection } from './detection.js';
+import { FormerOwner } from './former-owner.js';
 import { Lingering } from './lingering.js';
 import { formatMac } from './mac.js';
 import type { ConfigurationChange, FromWire, WireUplink, WireVirtualRouter } from './messages.js';
@@ -40,9 +41,18 @@ export interface Rules {
   list(): number[];
 }
 
+/** Where what this node's director does not know goes (packages/ipvs, second-chance). */
+export interface Exits {
+  set(table: number, exit: { uplink: string; mac?: string }): void;
+  forget(table: number): void;
+}
+
 export interface WireComponents {
   election: Pick<Election, 'configure' | 'mayAnswer' | 'isUncertain' | 'rivalHeard'>;
   rules: Rules;
+  exits: Exits;
+  /** For how long the kernel of an owner that fell silent may still forward what is passed on to it, ms. */
+  silentMs: number;
   openPort(uplink: WireUplink): Port;
   tell(message: FromWire): void;
   /** Monotonic milliseconds. */
@@ -76,6 +86,7 @@ export class Wire {
   readonly #outbox = new Outbox(({ to }, error) => this.#failed(`announce on ${to.name}`, error));
   /** What was not announced yet since a takeover, or since it is there. */
   readonly #unannounced = new Set<Batch>();
+  readonly #former = new FormerOwner();
   readonly #ports = new Map<string, Port>();
   #uplinks: readonly WireUplink[] = [];
   readonly #routers = new VirtualRouters();
@@ -99,6 +110,7 @@ export class Wire {
     for (const name of removed) {
       // Its table may be another one's soon.
       if (this.#lingering.has(name)) this.#endLingering(name);
+      this.#former.gone(name);
     }
     this.#routers.forget(removed);
     for (const { name } of changed) {
@@ -130,7 +142,9 @@ export class Wire {
     const batch: Batch = { virtualRouter: name };
     this.#silence(name);
     this.#owned.set(name, batch);
+    if (this.#lingering.has(name)) this.#passNoneOn(name);
     this.#lingering.end(name);
+    this.#passOn(name, lapsed);
     // Where another node may be the owner, the rule would do harm.
     if (claim === 'resumed') this.#unrouted.add(name);
     else this.#claimRule(router);
@@ -149,7 +163,7 @@ export class Wire {
     this.#unrouted.delete(name);
     this.#prober.end(name);
     for (const { ip } of this.#routers.vipsOf(name)) this.#detection.end(ip);
-    if (handsOver) this.#lingering.begin(name);
+    if (handsOver) this.#linger(name);
     else this.#releaseRule(name);
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
   }
@@ -159,6 +173,7 @@ export class Wire {
     if (node !== undefined && node !== self && !this.#owned.has(name)) {
       if (this.#lingering.has(name)) this.#lingering.takenOver(name, this.#parts.clock());
       else this.#releaseRule(name);
+      this.#ask(name);
       this.#wakeForNext();
     }
     this.#parts.tell({ kind: 'holder', virtualRouter: name, node });
@@ -204,6 +219,7 @@ export class Wire {
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
     for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
+    for (const name of this.#former.silent(this.#parts.clock())) this.#passNoneOn(name);
     this.#outbox.send(this.#parts.clock());
     this.#wakeForNext();
     this.#settle();
@@ -292,6 +308,7 @@ export class Wire {
     // What was announced on one interface comes in by another that is on the same LAN.
     if ([...this.#ports.values()].some((other) => other.mac.equals(mac))) return;
     if (!this.#owned.has(vip.virtualRouter)) {
+      this.#former.heard(vip.virtualRouter, { uplink: port.name, mac: formatMac(mac) });
       // A new owner announcing: business as usual.
       if (this.#lingering.has(vip.virtualRouter)) {
         this.#lingering.announced(vip.virtualRouter, this.#parts.clock());
@@ -340,7 +357,7 @@ export class Wire {
   }
 
   #wakeForNext(): void {
-    const timed = [this.#announcer, this.#prober, this.#defence, this.#detection, this.#lingering];
+    const timed = [this.#announcer, this.#prober, this.#defence, this.#detection, this.#lingering, this.#former];
     const times = [...timed.map(({ nextAt }) => nextAt), this.#outbox.nextAt(this.#parts.clock())].filter(
       (at) => at !== undefined,
     );
@@ -447,6 +464,40 @@ export class Wire {
     this.#guarded(`route the VIPs of ${name} into the director`, () => this.#parts.rules.claim(table));
   }
 
+  /** What the director does not know is the former owner's: its kernel has the connections that are open. */
+  #passOn(name: string, lapsed: string | undefined): void {
+    const until = lapsed === undefined ? undefined : this.#parts.clock() + this.#parts.silentMs;
+    const station = this.#former.owns(name, until);
+    const table = this.#routers.get(name)?.table;
+    if (station === undefined || table === undefined) return;
+    this.#guarded(`pass segments of ${name} on to its former owner`, () => this.#parts.exits.set(table, station));
+  }
+
+  #passNoneOn(name: string): void {
+    const table = this.#routers.get(name)?.table;
+    if (table === undefined) return;
+    this.#guarded(`stop passing segments of ${name} on`, () => this.#parts.exits.forget(table));
+  }
+
+  /** The rule stays; what comes in by it and is the next owner's goes to whoever answers for the VIP. */
+  #linger(name: string): void {
+    this.#lingering.begin(name);
+    this.#former.yields(name);
+    const router = this.#routers.get(name);
+    const uplink = this.#routers.vipsOf(name)[0]?.uplink;
+    if (router === undefined || uplink === undefined) return;
+    this.#guarded(`pass segments of ${name} on to its next owner`, () =>
+      this.#parts.exits.set(router.table, { uplink }),
+    );
+  }
+
+  /** A node that has come after the owner's announcements asks who that is: it may be its successor. */
+  #ask(name: string): void {
+    if (this.#former.isKnown(name)) return;
+    this.#put(this.#routers.vipsOf(name).slice(0, 1), PROBES, AGAIN, () => true);
+    this.#outbox.send(this.#parts.clock());
+  }
+
   #endLingering(name: string): void {
     this.#lingering.end(name);
     this.#releaseRule(name);
@@ -455,6 +506,8 @@ export class Wire {
   #releaseRule(name: string): void {
     const router = this.#routers.get(name);
     if (router === undefined) return;
+    this.#former.yields(name);
+    this.#passNoneOn(name);
     this.#guarded(`stop routing the VIPs of ${name} into the director`, () => this.#parts.rules.release(router.table));
   }
 

@@ -1,0 +1,231 @@
+/**
+ * What becomes of single TCP segments that a director does not know. One host with its director, and a station on a cable to it that
+ * sends segments and sees every frame which comes back: it is the client, and the former owner.
+ */
+import { writeFileSync } from 'node:fs';
+import { Rtnetlink } from '@fairlead/netlink';
+import { constants, createNetns, deleteNetns, inNetns, listNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import { expect } from 'chai';
+import { createForwarder } from '../create-forwarder.js';
+import { Director } from '../director/director.js';
+import { NftCommand } from '../nft.js';
+import { HostRoutes } from '../routes/host-routes.js';
+import { OwnerRules } from '../routes/owner-rules.js';
+import { FormerOwners } from './former-owners.js';
+import { SecondChance } from './second-chance.js';
+import { decodeSegment, encodeSegment, type Segment } from './segment.spec.helpers.js';
+
+const hostNetns = `fl-chance-h-${process.pid}`;
+const lanNetns = `fl-chance-l-${process.pid}`;
+const name = `fl-chance-d-${process.pid}`;
+const FORMER = '02:00:00:00:00:0f';
+const INDEX = 7;
+const PORT = 80;
+const NODE_PORT = 30_080;
+const VIPS = { ipv4: '10.77.0.200', ipv6: 'fd00:77::200' } as const;
+const CLIENTS = { ipv4: '10.77.0.100', ipv6: 'fd00:77::100' } as const;
+const HOSTS = { ipv4: '10.77.0.11', ipv6: 'fd00:77::11' } as const;
+const REAL_SERVERS = { ipv4: '10.77.0.99', ipv6: 'fd00:77::99' } as const;
+/** Longer than a segment takes through three namespaces on a busy machine, and waited for only where none may come. */
+const QUIET_MS = 300;
+
+describe('a TCP segment that the director of its VIP’s owner does not know', function () {
+  this.timeout(60_000);
+  const closing: { close(): void }[] = [];
+  const opened = <T extends { close(): void }>(thing: T): T => {
+    closing.push(thing);
+    return thing;
+  };
+  let uplink: { name: string; index: number; mac: string };
+  let station: string;
+  let socket: RawSocket;
+  let chance: SecondChance;
+  let former: FormerOwners;
+
+  before(() => {
+    for (const netns of [hostNetns, lanNetns]) createNetns(netns);
+    inNetns(hostNetns, () => {
+      writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+      writeFileSync('/proc/sys/net/ipv4/conf/all/rp_filter', '1');
+      writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
+    });
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const lan = opened(new Rtnetlink({ netns: lanNetns }));
+    const end = host.addVeth({ name: 'eth0', peer: { name: 'eth0', netns: lanNetns } });
+    const other = lan.link('eth0')!;
+    host.setLink(end.index, { up: true });
+    lan.setLink(other.index, { up: true });
+    host.addAddress({ index: end.index, address: HOSTS.ipv4, prefixLength: 24 });
+    host.addAddress({ index: end.index, address: HOSTS.ipv6, prefixLength: 64, noDad: true });
+    for (const address of [CLIENTS, REAL_SERVERS].flatMap((both) => Object.values(both))) {
+      host.replaceNeighbour({ index: end.index, address, hardwareAddress: other.address, state: 'permanent' });
+    }
+    uplink = { name: 'eth0', index: end.index, mac: end.address };
+    station = other.address;
+
+    const virtualServers = (['ipv4', 'ipv6'] as const).map((family) => ({
+      address: VIPS[family],
+      port: PORT,
+      protocol: 'tcp' as const,
+      scheduler: 'rr',
+      realServers: [{ address: REAL_SERVERS[family], port: NODE_PORT, weight: 1 }],
+    }));
+    const desired = { vips: Object.values(VIPS), virtualServers };
+    opened(Director.ensure({ name, hostNetns })).sync(desired);
+    opened(createForwarder({ kind: 'auto', director: name })).sync(desired);
+    const routers = [{ index: INDEX, vips: desired.vips }];
+    opened(new HostRoutes({ hostNetns })).sync(routers);
+    opened(new OwnerRules({ hostNetns })).claim(INDEX);
+    chance = opened(new SecondChance({ director: name, hostNetns }));
+    expect(chance.offer(['eth0'])).to.be.greaterThan(0);
+    expect(chance.sync(routers).operations).to.equal(2);
+    former = opened(new FormerOwners({ hostNetns }));
+
+    const { AF_PACKET: domain, SOCK_RAW: type } = constants;
+    socket = opened(new RawSocket({ domain, type, protocol: 0, netns: lanNetns }));
+    socket.bind(sockaddrLl({ ifindex: other.index, protocol: 3 /* ETH_P_ALL */ }));
+  });
+  after(() => {
+    for (const thing of closing) thing.close();
+    for (const netns of [hostNetns, lanNetns, name]) if (listNetns().includes(netns)) deleteNetns(netns);
+  });
+  afterEach(() => former.forget(INDEX));
+
+  let port = 40_000;
+  /** From a new port each time: a connection that nobody knows. */
+  const unknown = (family: 'ipv4' | 'ipv6', more: Partial<Segment> = {}): Segment => ({
+    sourceMac: station,
+    destinationMac: uplink.mac,
+    source: CLIENTS[family],
+    destination: VIPS[family],
+    sourcePort: port++,
+    destinationPort: PORT,
+    flags: 'ack',
+    ttl: 64,
+    ...more,
+  });
+
+  /** Sends it, and returns what comes back of its connection: the first `frames`, or all within the quiet time. */
+  function send(segment: Segment, frames = Number.POSITIVE_INFINITY): Segment[] {
+    socket.receive();
+    socket.send(encodeSegment(segment));
+    const seen: Segment[] = [];
+    const ports = [segment.sourcePort, segment.destinationPort];
+    for (const end = performance.now() + (Number.isFinite(frames) ? 10_000 : QUIET_MS); performance.now() < end; ) {
+      socket.poll(50);
+      for (const { data } of socket.receive()) {
+        const decoded = decodeSegment(data);
+        const ours = decoded && (ports.includes(decoded.sourcePort) || ports.includes(decoded.destinationPort));
+        if (ours && decoded.sourceMac !== station) seen.push(decoded);
+      }
+      if (seen.length >= frames) break;
+    }
+    return seen;
+  }
+
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    describe(family, () => {
+      it('goes to the former owner as it is, marked by its TTL', () => {
+        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        for (const flags of ['ack', 'fin ack', 'psh ack', 'syn ack', 'rst'] as const) {
+          const segment = unknown(family, { flags });
+          const [passed] = send(segment, 1);
+          expect(passed, flags).to.deep.equal({
+            ...segment,
+            sourceMac: uplink.mac,
+            destinationMac: FORMER,
+            ttl: 255,
+          });
+        }
+      });
+
+      it('goes there from a real server, too, whose answer found the new owner', () => {
+        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        const answer = { source: REAL_SERVERS[family], sourcePort: NODE_PORT, destinationPort: port++ };
+        const [passed] = send(unknown(family, { ...answer, flags: 'syn ack' }), 1);
+        expect(passed).to.include({ destinationMac: FORMER, ttl: 255, destination: VIPS[family] });
+      });
+
+      it('has one chance: what was passed on is taken in, and never passed on again', () => {
+        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        const before = chance.counters()!;
+        for (const ttl of [254, 255]) {
+          const back = send(unknown(family, { ttl }));
+          expect(back.filter(({ destination }) => destination === VIPS[family])).to.deep.equal([]);
+        }
+        const now = chance.counters()!;
+        expect(now.taken_in.packets - before.taken_in.packets).to.equal(2n);
+        expect(now.passed_on.packets - before.passed_on.packets).to.equal(0n);
+      });
+
+      it('is the director’s own affair where there is no former owner', () => {
+        const before = chance.counters()!;
+        const back = send(unknown(family), 1);
+        expect(back[0]!.destination).to.not.equal(VIPS[family]);
+        expect(chance.counters()!.returned.packets - before.returned.packets).to.equal(1n);
+      });
+
+      it('does not open a connection: one that does is forwarded at once, and is known from then on', () => {
+        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        const opening = unknown(family, { flags: 'syn' });
+        const [request] = send(opening, 1);
+        expect(request).to.include({ source: VIPS[family], destination: REAL_SERVERS[family], flags: 'syn' });
+        const answer = {
+          source: REAL_SERVERS[family],
+          sourcePort: NODE_PORT,
+          destinationPort: request!.sourcePort,
+          flags: 'syn ack' as const,
+        };
+        const [answered] = send(unknown(family, answer), 1);
+        expect(answered).to.include({ source: VIPS[family], destination: CLIENTS[family], flags: 'syn ack' });
+        const [more] = send({ ...opening, flags: 'ack' }, 1);
+        expect(more).to.include({ source: VIPS[family], destination: REAL_SERVERS[family], flags: 'ack' });
+      });
+    });
+  }
+
+  it('goes to whoever the LAN knows as the owner while this node hands over', () => {
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const { index } = uplink;
+    host.replaceNeighbour({ index, address: VIPS.ipv4, hardwareAddress: FORMER, state: 'permanent' });
+    former.set(INDEX, { uplink: 'eth0' });
+    const [passed] = send(unknown('ipv4'), 1);
+    expect(passed).to.include({ destinationMac: FORMER, ttl: 254, destination: VIPS.ipv4 });
+  });
+
+  it('lets requests of the other director in, though their source is routed to its own', () => {
+    const request = { source: VIPS.ipv4, destination: HOSTS.ipv4, destinationPort: NODE_PORT, flags: 'syn' as const };
+    // Nobody listens: refused by the host, which sends that to the VIP, into its own director.
+    const refused = () => chance.counters()!.passed_to_lan.packets;
+    const before = refused();
+    former.set(INDEX, { uplink: 'eth0' });
+    send(unknown('ipv4', request));
+    expect(refused() - before).to.equal(1n);
+  });
+
+  it('finds the rules in place when the next process comes, and who the former owner is', () => {
+    former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+    const next = opened(new SecondChance({ director: name, hostNetns }));
+    expect(next.offer(['eth0'])).to.equal(0);
+    expect(next.sync([{ index: INDEX, vips: Object.values(VIPS) }]).operations).to.equal(0);
+    const nextFormer = opened(new FormerOwners({ hostNetns }));
+    expect(nextFormer.list()).to.deep.equal([INDEX]);
+    expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
+  });
+
+  it('follows VIPs that move, and is repaired', () => {
+    former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+    const vips = Object.values(VIPS);
+    const routed = [{ index: INDEX, vips }];
+    expect(
+      chance.update({ added: [{ index: 9, vips: [VIPS.ipv4] }], removed: [{ index: INDEX, vips: [VIPS.ipv4] }] }),
+    ).to.deep.equal({ operations: 2 });
+    const back = send(unknown('ipv4'), 1);
+    expect(back[0]!.destinationMac).to.equal(station);
+    expect(chance.audit(routed).operations).to.equal(2);
+    new NftCommand(hostNetns).run('delete table netdev fairlead\n');
+    expect(chance.audit(routed).operations).to.be.greaterThan(2);
+    former.keep();
+    expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
+  });
+});

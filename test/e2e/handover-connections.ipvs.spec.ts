@@ -1,0 +1,3 @@
+import { describeOpenConnections } from './handover-connections.js';
+
+describeOpenConnections('ipvs', 'lease');

@@ -1,0 +1,4 @@
+import { describeOpenConnections } from './handover-connections.js';
+
+describeOpenConnections('nftables', 'lease');
+describeOpenConnections('nftables', 'vrrp');

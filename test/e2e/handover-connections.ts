@@ -1,0 +1,92 @@
+/**
+ * Connections that are open while their VIP changes hands on purpose: run by handover-connections.net.spec.ts (nftables) and
+ * handover-connections.ipvs.spec.ts (IPVS).
+ */
+
+import { fileURLToPath } from 'node:url';
+import { until } from '@fairlead/cli';
+import { addressPools, type KubeObject } from '@fairlead/kube';
+import type { LabNode } from '@fairlead/lab';
+import { expect } from 'chai';
+import { Cluster, PORT } from './cluster.js';
+import { Talk } from './talk.js';
+
+/** Longer than any step takes on a slow machine; nothing waits for it when all is well. */
+const PATIENCE_MS = 300_000;
+const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+/** Of three real servers, and from each of them to Pods on all nodes: more than one connection takes every way there is. */
+const CONNECTIONS = 9;
+
+export function describeOpenConnections(forwarder: 'ipvs' | 'nftables', election: 'lease' | 'vrrp'): void {
+  describe(`connections through ${forwarder} that are open when a VIP changes hands by ${election}`, function () {
+    this.timeout(PATIENCE_MS);
+    let cluster: Cluster;
+    let vip: string;
+    let talks: Talk[];
+
+    before(async () => {
+      // Slow: that a busy machine takes an owner for dead is not what is looked at here.
+      cluster = await Cluster.start(forwarder, {}, ['--vrrp-interval', '1s']);
+      await cluster.lab.kube.create(addressPools, {
+        apiVersion: 'fairlead.dev/v1alpha1',
+        kind: 'AddressPool',
+        metadata: { name: 'public' },
+        spec: { addresses: ['10.77.0.200-10.77.0.215'], election },
+      } as KubeObject);
+      await cluster.createService('web', 'public');
+      vip = await cluster.vipOf('web');
+      await cluster.owner();
+      await cluster.served(vip);
+    });
+    beforeEach(async () => {
+      talks = Array.from({ length: CONNECTIONS }, () => new Talk(cluster.lab.client, vip, PORT));
+      await Promise.all(talks.map((talk) => talk.goesOn()));
+    });
+    afterEach(() => {
+      for (const talk of talks) talk.end();
+    });
+    after(() => cluster?.stop());
+
+    async function fairlead(...args: string[]): Promise<void> {
+      const argv = [process.execPath, CLI, ...args, '--server', cluster.lab.server];
+      const { code, stdout, stderr } = await cluster.lab.management.exec(argv);
+      expect(code, stdout + stderr).to.equal(0);
+    }
+
+    /** The dead man's switch of a speaker that is gone would have gone off by then. */
+    const longTimes = 400;
+    async function allGoOn(times?: number): Promise<void> {
+      await Promise.all(talks.map((talk) => talk.goesOn(times)));
+      expect(talks.map(({ lost }) => lost)).to.deep.equal(talks.map(() => undefined));
+    }
+    const another = (owner: LabNode) => cluster.lab.nodes.find((node) => node !== owner)!;
+
+    it('live on when the owner’s node is drained, and when it is given back', async () => {
+      const owner = await cluster.owner();
+      await fairlead('drain', owner.name);
+      await cluster.owner(owner);
+      await allGoOn();
+      await fairlead('undrain', owner.name);
+      await fairlead('move', vip, owner.name);
+      await until(cluster.leases, 'it owning again', ({ spec }) => spec?.holderIdentity === owner.name || undefined);
+      await allGoOn();
+    });
+
+    it('live on when the VIP is moved', async () => {
+      const owner = await cluster.owner();
+      await fairlead('move', vip, another(owner).name);
+      await cluster.owner(owner);
+      await allGoOn();
+    });
+
+    it('live on when the owner’s speaker is told to stop, also long after', async () => {
+      const owner = await cluster.owner();
+      await cluster.stopSpeaker(owner);
+      await cluster.owner(owner);
+      await allGoOn(longTimes);
+      const started = cluster.startSpeaker(owner);
+      await started.waitFor('ready', (line) => (line.includes('"ready"') ? true : undefined), PATIENCE_MS);
+      await allGoOn();
+    });
+  });
+}
