@@ -134,7 +134,11 @@ describe('deploy/', () => {
       ['no addresses', '{}', /spec\.addresses: Required value/],
       ['an empty list', '{addresses: []}', /spec\.addresses: .*should have at least 1 items/],
       ['a name for an address', "{addresses: ['example.org/24']}", /spec\.addresses\[0\]: .*should match/],
-      ['a single address', "{addresses: ['192.0.2.1']}", /spec\.addresses\[0\]: .*should match/],
+      [
+        'a single address',
+        "{addresses: ['192.0.2.1']}",
+        /spec\.addresses\[0\]: .*a single address is written as 192\.0\.2\.9\/32/,
+      ],
       [
         'the same entry twice',
         "{addresses: ['192.0.2.0/28', '192.0.2.0/28']}",
