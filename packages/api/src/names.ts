@@ -26,6 +26,12 @@ export const annotations = {
   forwarding: 'fairlead.dev/forwarding',
 } as const;
 
+/** Annotations on a Service under Fairlead's name that mean nothing to it: misspelt, most likely. */
+export function unknownAnnotations(present: Readonly<Record<string, string>> = {}): string[] {
+  const known: readonly string[] = Object.values(annotations);
+  return Object.keys(present).filter((name) => name.startsWith(`${GROUP}/`) && !known.includes(name));
+}
+
 /** Annotations on a Node; `fairlead drain` writes it. */
 export const nodeAnnotations = {
   /** The node hands over the VIPs that it owns, and takes none, for as long as there is another one to have them. It still forwards. */

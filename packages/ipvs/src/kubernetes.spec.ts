@@ -39,7 +39,7 @@ describe('planner input from Kubernetes objects', () => {
         metadata: {
           namespace: 'shop',
           name: 'web',
-          annotations: { 'fairlead.dev/scheduler': 'mh', 'fairlead.dev/forwarding': 'pod' },
+          annotations: { 'fairlead.dev/scheduler': 'mh', 'fairlead.dev/forwarding': 'pod', 'fairlead.dev/pool': 'x' },
         },
         spec: {
           ...spec,
@@ -58,6 +58,7 @@ describe('planner input from Kubernetes objects', () => {
       ports: [{ name: 'http', port: 80, protocol: 'tcp' }],
       local: true,
       withoutNodePorts: true,
+      unknownAnnotations: ['fairlead.dev/pool'],
       forwarding: 'pod',
       scheduler: 'mh',
       persistenceSeconds: 60,

@@ -1,5 +1,13 @@
 /** From Kubernetes objects to the planner's input. Pure; reads only what it names, so that any client's types fit. */
-import { annotations, formatAddress, isAddress, nodeAnnotations, type ServiceLike, vipsOf } from '@fairlead/api';
+import {
+  annotations,
+  formatAddress,
+  isAddress,
+  nodeAnnotations,
+  type ServiceLike,
+  unknownAnnotations,
+  vipsOf,
+} from '@fairlead/api';
 import { familyOf, type Protocol } from './forwarder.js';
 import { canonicalAddress } from './order.js';
 import type { EndpointInput, EndpointsInput, NodeInput, ServiceInput } from './plan/input.js';
@@ -67,6 +75,7 @@ export function serviceInput(
   const forwarding = metadata.annotations?.[annotations.forwarding];
   const scheduler = metadata.annotations?.[annotations.scheduler];
   const sourceRanges = sourceRangesOf(service);
+  const unknown = unknownAnnotations(metadata.annotations);
   return {
     name: `${metadata.namespace ?? ''}/${metadata.name ?? ''}`,
     vips,
@@ -84,6 +93,7 @@ export function serviceInput(
       ? { persistenceSeconds: spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS }
       : {}),
     ...(sourceRanges.length > 0 ? { sourceRanges } : {}),
+    ...(unknown.length > 0 ? { unknownAnnotations: unknown } : {}),
   };
 }
 

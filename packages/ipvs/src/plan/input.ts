@@ -31,6 +31,8 @@ export interface ServiceInput {
   persistenceSeconds?: number;
   /** As written by the user; absent or empty: everyone may connect. */
   sourceRanges?: string[];
+  /** Annotations that look like Fairlead's, and are not. */
+  unknownAnnotations?: string[];
 }
 
 /** One EndpointSlice. */
@@ -105,6 +107,8 @@ export type PlanProblemCode =
   | 'FL_BAD_SCHEDULER'
   /** An annotation that is neither `node` nor `pod`: it does not count. */
   | 'FL_BAD_FORWARDING'
+  /** An annotation under our name that is none of ours. */
+  | 'FL_UNKNOWN_ANNOTATION'
   /** A source range that is none: it lets nobody in. */
   | 'FL_BAD_SOURCE_RANGE'
   /** Source ranges that let nobody reach VIPs of a family. */

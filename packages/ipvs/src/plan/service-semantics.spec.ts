@@ -39,6 +39,15 @@ function problems(input: Partial<PlanInput>): string[] {
   return plan({ services: [web()], nodes, ...input }).problems.map(({ code }) => code);
 }
 
+describe('an annotation that looks like one of ours and is none', () => {
+  it('is told, with those that there are', () => {
+    const services = [web({ unknownAnnotations: ['fairlead.dev/sheduler'] })];
+    const [told] = plan({ services, nodes }).problems;
+    expect(told!.code).to.equal('FL_UNKNOWN_ANNOTATION');
+    expect(told!.message).to.match(/fairlead\.dev\/sheduler, .*fairlead\.dev\/scheduler/);
+  });
+});
+
 describe('externalTrafficPolicy Local', () => {
   const services = [web({ local: true })];
 

@@ -1,4 +1,5 @@
 /** What a Service wishes beyond ports: read once when the Service changes, not for every change of its endpoints. Pure. */
+import { annotations } from '@fairlead/api';
 import type { PlanProblem, PlanProblemCode, ServiceInput } from './input.js';
 import { parseScheduler, type Scheduler } from './scheduler.js';
 import { parseSourceRanges, type SourceRanges } from './source-ranges.js';
@@ -18,6 +19,13 @@ export interface Settings {
 export function settingsOf(service: ServiceInput, defaultScheduler: Scheduler): Settings {
   const problems: PlanProblem[] = [];
   const tell = (code: PlanProblemCode, message: string) => problems.push({ service: service.name, code, message });
+  for (const name of service.unknownAnnotations ?? []) {
+    tell(
+      'FL_UNKNOWN_ANNOTATION',
+      `Service ${service.name} has the annotation ${name}, which means nothing to Fairlead: correct or remove it (there are ` +
+        `${Object.values(annotations).join(', ')})`,
+    );
+  }
   return {
     mode: mode(service, tell),
     scheduler: scheduler(service, defaultScheduler, tell),

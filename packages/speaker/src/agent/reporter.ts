@@ -160,7 +160,8 @@ export class Reporter {
     for (const { service, why } of this.#unannounceable) tell(service, 'AnnounceFailed', `node ${node}: ${why}`);
     for (const problem of this.#problems) {
       const service = services.get(problem.service);
-      if (service && this.#isOwner(service) && this.#lasts(problem)) tell(service, 'ForwardFailed', problem.message);
+      if (!service || !this.#isOwner(service) || !this.#lasts(problem)) continue;
+      tell(service, problem.code === 'FL_UNKNOWN_ANNOTATION' ? 'UnknownAnnotation' : 'ForwardFailed', problem.message);
     }
     this.#told = now;
     const there = new Set(this.#problems.map(({ message }) => message));
