@@ -20,6 +20,10 @@ const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_FD = 28;
 const IFLA_EXT_MASK = 29;
 const IFLA_LINK_NETNSID = 37;
+const IFLA_EVENT = 44;
+const IFLA_CARRIER_UP_COUNT = 47;
+const IFLA_EVENT_BONDING_FAILOVER = 3;
+const IFLA_EVENT_NOTIFY_PEERS = 4;
 const VETH_INFO_PEER = 1;
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 
@@ -39,6 +43,8 @@ export interface Link {
   up: boolean;
   /** There is a carrier (IFF_LOWER_UP). */
   carrier: boolean;
+  /** How often the carrier has come since the link exists; absent where the kernel does not count that. */
+  carrierUps?: number;
   /** RFC 2863 state; 'unknown' for loopback. */
   operationalState: OperationalState;
   loopback: boolean;
@@ -182,10 +188,21 @@ export function decodeLink(payload: Buffer): Link {
   const peerIndex = attributes.u32(IFLA_LINK);
   const peerNetnsId = attributes.s32(IFLA_LINK_NETNSID);
   const alias = attributes.string(IFLA_IFALIAS);
+  const carrierUps = attributes.u32(IFLA_CARRIER_UP_COUNT);
+  if (carrierUps !== undefined) link.carrierUps = carrierUps;
   if (kind !== undefined) link.kind = kind;
   if (master !== undefined) link.master = master;
   if (peerIndex !== undefined) link.peerIndex = peerIndex;
   if (peerNetnsId !== undefined) link.peerNetnsId = peerNetnsId;
   if (alias !== undefined) link.alias = alias;
   return link;
+}
+
+/**
+ * Whether a notification asks to tell the neighbours again where the link's addresses are (NETDEV_NOTIFY_PEERS, NETDEV_BONDING_FAILOVER):
+ * the other port of a bond is in use now, a virtual machine has moved to another host.
+ */
+export function asksToNotifyPeers(payload: Buffer): boolean {
+  const event = new Attributes(payload.subarray(HEADER_LENGTH)).u32(IFLA_EVENT);
+  return event === IFLA_EVENT_NOTIFY_PEERS || event === IFLA_EVENT_BONDING_FAILOVER;
 }

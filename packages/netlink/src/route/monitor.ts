@@ -13,11 +13,11 @@ import {
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_LINK,
 } from './constants.js';
-import { decodeLink, type Link } from './link.js';
+import { asksToNotifyPeers, decodeLink, type Link } from './link.js';
 
 export type LinkEvent =
-  /** New, or changed in any way. */
-  | { type: 'link'; link: Link }
+  /** New, or changed in any way. `notifyPeers`: the neighbours should be told again where the link's addresses are. */
+  | { type: 'link'; link: Link; notifyPeers?: boolean }
   | { type: 'link-removed'; link: Link }
   | { type: 'address'; address: Address }
   | { type: 'address-removed'; address: Address }
@@ -81,7 +81,7 @@ function toEvent(message: NetlinkMessage): LinkEvent | undefined {
 function decodeEvent({ type, payload }: NetlinkMessage): LinkEvent | undefined {
   switch (type) {
     case RTM_NEWLINK:
-      return { type: 'link', link: decodeLink(payload) };
+      return { type: 'link', link: decodeLink(payload), ...(asksToNotifyPeers(payload) && { notifyPeers: true }) };
     case RTM_DELLINK:
       return { type: 'link-removed', link: decodeLink(payload) };
     case RTM_NEWADDR:

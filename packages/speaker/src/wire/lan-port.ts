@@ -81,7 +81,7 @@ export class LanPort {
     // Nobody listens for IPv6 any more: nothing is left to say.
     if (socket === undefined) return frames.length;
     try {
-      return socket.sendBatch(frames);
+      return sendBatch(socket, frames);
     } catch (error) {
       if (FULL.has((error as SystemError).code)) return 0;
       throw error;
@@ -116,5 +116,15 @@ export class LanPort {
       socket.close();
       throw error;
     }
+  }
+}
+
+/** A socket notes that its interface went down, and says so the next time that it is used, though the interface may be up again by then. */
+function sendBatch(socket: RawSocket, frames: readonly Buffer[]): number {
+  try {
+    return socket.sendBatch(frames);
+  } catch (error) {
+    if ((error as SystemError).code !== 'ENETDOWN') throw error;
+    return socket.sendBatch(frames);
   }
 }

@@ -21,6 +21,7 @@ import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
 import { ALONE_SECONDS, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
+import { HostLinks } from './host-links.js';
 import { LanPort } from './lan-port.js';
 import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
 import { Throttle } from './throttle.js';
@@ -161,6 +162,8 @@ const wire: Wire = new Wire({
   },
 });
 
+const links = new HostLinks((index) => wire.linkReturned(index));
+
 /** From the first configuration on, when there is a director for certain. */
 let holding: NodeJS.Timeout | undefined;
 function hold(): void {
@@ -274,6 +277,7 @@ async function stop(release: boolean): Promise<void> {
   clearInterval(holding);
   await Promise.all([observed.stop(), record.stop()]);
   wire.close();
+  links.close();
   rules.close();
   exits.close();
   deadMansSwitch.close();
