@@ -18,6 +18,7 @@ export const PACKAGES = {
   tcpdump: 'tcpdump',
   ipvsadm: 'ipvsadm',
   keepalived: 'keepalived',
+  tshark: 'tshark',
   modprobe: 'kmod',
   depmod: 'kmod',
   'qemu-system-x86_64': 'qemu-system-x86',

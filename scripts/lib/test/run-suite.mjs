@@ -15,6 +15,8 @@ import { API_SUITE, specFiles } from './suites.mjs';
 
 /** What others put on nodes, kube-proxy above all, and what speaks SCTP; the guest has the files of this machine. */
 const SURROUNDINGS = ['iptables-nft-restore', 'ipset', 'perl'];
+/** Wireshark's decoder, which is large: what it is to judge is skipped where it cannot be had. */
+const JUDGES = ['tshark'];
 
 /**
  * @param {import('./suites.mjs').Suite} suite @param {readonly string[]} mochaOptions e.g. `--grep`
@@ -27,6 +29,7 @@ export async function runSuite(suite, mochaOptions) {
   if (obstacle) return cannotRun(suite, obstacle);
   if (suite.kind !== 'plain' && process.getuid?.() === 0)
     await ensureCommands(SURROUNDINGS, 'to test Fairlead beside others');
+  if (suite.kind === 'net') await ensureCommands(JUDGES, 'to have packets judged').catch(sayWhy);
   return withTemporaryFolder('test', (outDir) => runMocha(suite, [...mochaOptions, ...specs], outDir));
 }
 
@@ -62,6 +65,12 @@ async function runMocha(suite, args, outDir) {
     ending = { reason: `${error.code}: ${error.message}` };
   }
   return sumUp(await readFile(records, 'utf8').catch(() => ''), ending);
+}
+
+/** @param {unknown} error */
+function sayWhy(error) {
+  if (!(error instanceof Failure)) throw error;
+  say(error.message);
 }
 
 /** @returns {Promise<string | undefined>} why this process cannot make network namespaces */
