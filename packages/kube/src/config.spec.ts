@@ -138,10 +138,12 @@ describe('configuration', () => {
 
     it('says what is wrong with it', async () => {
       await writeFile(file('broken'), '{');
+      await writeFile(file('nothing'), '');
       await writeFile(file('empty'), 'apiVersion: v1\nkind: Config\ncurrent-context: nowhere\n');
       for (const [name, text] of [
         ['missing', /cannot load the kubeconfig .*missing/],
         ['broken', /cannot load the kubeconfig .*broken/],
+        ['nothing', /cannot load the kubeconfig .*nothing: it is no kubeconfig/],
         ['empty', /no cluster for its current context "nowhere"/],
       ] as const) {
         const error = await failure(loadKubeconfig(file(name)));

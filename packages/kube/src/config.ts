@@ -94,7 +94,9 @@ export async function loadKubeconfig(path: string): Promise<ClientConfig> {
   try {
     kubeConfig.loadFromFile(path);
   } catch (cause) {
-    throw configError(`cannot load the kubeconfig ${path}: ${errorText(cause)}`, cause);
+    // What client-node stumbles over in a file that is empty, or is about something else.
+    const why = cause instanceof TypeError ? 'it is no kubeconfig (no clusters, users and contexts)' : errorText(cause);
+    throw configError(`cannot load the kubeconfig ${path}: ${why}`, cause);
   }
   const cluster = kubeConfig.getCurrentCluster();
   if (!cluster) {

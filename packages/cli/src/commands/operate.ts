@@ -110,11 +110,18 @@ async function run<T>(
     const { code, message } = error as Error & { code?: string };
     if (!code?.startsWith('FL_')) throw error;
     if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
-    process.stderr.write(
-      `error: ${message}${code === 'FL_KUBE_CONFIG' && !kubeconfig && !server ? CONFIG_HINT : ''}\n`,
-    );
+    process.stderr.write(`error: ${message}${hintAt(code, Boolean(kubeconfig || server))}\n`);
     process.exitCode = 1;
   } finally {
     await kube?.close();
   }
+}
+
+/** What to do, where the error itself cannot know. */
+function hintAt(code: string, named: boolean): string {
+  if (code === 'FL_KUBE_CONFIG' && !named) return CONFIG_HINT;
+  // A Node that is not there is told by another code, so this is a kind of object.
+  return code === 'FL_KUBE_NOT_FOUND'
+    ? ' (is Fairlead installed in this cluster? kubectl get crd addresspools.fairlead.dev)'
+    : '';
 }
