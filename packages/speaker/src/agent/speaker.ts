@@ -35,6 +35,7 @@ import { Standing } from './standing.js';
 import { Stations } from './stations.js';
 import { Upkeep, type Wanted } from './upkeep.js';
 import type { HostInterface } from './uplinks.js';
+import { WatchTrouble } from './watch-trouble.js';
 import { Watches } from './watches.js';
 import { WireThread } from './wire-thread.js';
 
@@ -202,9 +203,10 @@ class Agent implements Speaker {
   }
 
   async start(): Promise<void> {
+    const trouble = new WatchTrouble(this.#log);
     const watching = this.#watches.start((error, resource) => {
       this.#metrics.apiErrors.inc({ resource });
-      this.#log.warn({ err: error, resource }, error.message);
+      trouble.heard(error, resource);
     });
     this.#upkeep.setUp();
     await this.#knowledge(watching);

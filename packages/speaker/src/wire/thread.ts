@@ -217,7 +217,11 @@ observed.on('delete', (lease) => {
   lockOf(lease)?.observe(undefined);
   claimant.leaseGone(routerOf(lease));
 });
-observed.on('error', (error) => tell({ kind: 'error', message: `watch of the Leases: ${error.message}` }));
+observed.on('error', (error) => {
+  const text = 'watching Leases failed, trying again';
+  if (complaints.allows(`${text} ${(error as KubeError).code}`, clock()))
+    tell({ kind: 'error', message: `${text}: ${error.message}` });
+});
 observed.start();
 
 port.on('message', (message: ToWire) => {
