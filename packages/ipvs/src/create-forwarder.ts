@@ -38,7 +38,9 @@ export function createForwarder({ kind, director, ipvs, ...options }: ForwarderO
       log.info({ director }, 'this kernel has no ip_vs: forwarding by nftables');
     }
   }
-  return new SoleForwarder({ engine: new NftablesEngine(nft, flows), flows }, options, () => retireIpvs(director));
+  return new SoleForwarder({ engine: new NftablesEngine(nft, flows, director), flows }, options, () =>
+    retireIpvs(director),
+  );
 }
 
 /** A forwarder that has the director to itself: the other engine's remains go once its own virtual servers stand. */

@@ -31,6 +31,8 @@ export interface Engine {
   canDrain(server: VirtualServer): boolean;
   /** Settings on which forwarding depends; returns how many had to be set. */
   prepare(): number;
+  /** A number that changes with whatever `read` reads, where the kernel has one. */
+  generation?(): number;
   /** `thorough`: whatever it costs; else what is needed to compare with what is desired. */
   read(options: { thorough: boolean }): Reading;
   /**

@@ -69,6 +69,8 @@ export class KernelForwarder implements Forwarder {
   readonly #disordered = new Set<string>();
   readonly #refused = new Map<string, RefusedServer>();
   #tending = false;
+  /** The engine's generation when everything was found as it should be. */
+  #audited: number | undefined;
   #known: Known | undefined;
   #prepared = false;
 
@@ -127,8 +129,12 @@ export class KernelForwarder implements Forwarder {
 
   audit(): { repaired: number } {
     this.#mustBeSynced('audit');
+    const generation = this.#engine.generation?.();
+    if (generation !== undefined && generation === this.#audited) return { repaired: 0 };
     this.#prepared = false;
     const repaired = this.#prepare() + this.#write(this.#readKernel({ thorough: true }));
+    // What this process writes from now on counts, too: then the next audit reads again.
+    this.#audited = repaired === 0 ? generation : undefined;
     return { repaired };
   }
 

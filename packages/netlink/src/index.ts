@@ -46,5 +46,6 @@ export type { Neighbour, NeighbourKey, NeighbourOptions, NeighbourState } from '
 export type { NextHop, Route, RouteDeletion, RouteKey, RouteOptions, RouteType } from './route/route.js';
 export { Rtnetlink, type RtnetlinkOptions } from './route/rtnetlink.js';
 export type { Prefix, Rule, RuleAction, RuleOptions } from './route/rule.js';
+export { RuleMonitor, type RuleMonitorOptions } from './route/rule-monitor.js';
 export { NetlinkSocket, type NetlinkSocketOptions } from './socket.js';
 export { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';

@@ -116,12 +116,13 @@ export class Stand {
       });
       try {
         transport.configure({ uplinks: [], self: [OBSERVER_IPV4, OBSERVER_IPV6], peers: [STATION_IPV4, STATION_IPV6] });
-        for (const { name, added } of virtualRouters) {
+        const outgoing = virtualRouters.map(({ name, added }) => {
           const addresses = added.slice(0, MAX_ADDRESSES).map(({ address }) => encodeAddress(address));
           const advertisement = { virtualRouterId: virtualRouterId(name), priority: 100, intervalMs: 100, addresses };
-          const family = familyOf(added[0]!.address);
-          transport.send(advertisement, { family, uplink: this.uplink.name }, 'rfc9568');
-        }
+          return { advertisement, checksum: 'rfc9568' } as const;
+        });
+        const family = familyOf(virtualRouters[0]!.added[0]!.address);
+        transport.send(outgoing, { family, uplink: this.uplink.name });
       } finally {
         transport.close();
       }

@@ -34,7 +34,7 @@ export function controllerCommand(parent: Command): void {
     .action((options: ControllerOptions) => {
       const log = createLogger('controller', options.logLevel);
       return runDaemon(log, async () => {
-        const kube = new KubeClient(await resolveConfig(options));
+        const kube = new KubeClient({ ...(await resolveConfig(options)), userAgent: 'fairlead-controller' });
         const metrics = new ControllerMetrics();
         let controller: Controller | undefined;
         const server = startMetrics(options.metricsAddress, {

@@ -4,6 +4,7 @@
  * What it has not got, compared with IPVS: schedulers that look at connections (they become chance),
  * and persistence with a timeout (it becomes a hash of the client's address).
  */
+import { Nftables } from '@fairlead/netlink';
 import type { Operation } from '../diff.js';
 import type { Engine, Reading, Refusal } from '../engine.js';
 import type { Flow, FlowCounts, Flows } from '../flows.js';
@@ -21,11 +22,19 @@ export class NftablesEngine implements Engine {
   readonly ordered = false;
   readonly #nft: Nft;
   readonly #flows: Flows;
+  readonly #director: string;
+  #rulesets: Nftables | undefined;
   #table: TableState = 'absent';
 
-  constructor(nft: Nft, flows: Flows) {
+  constructor(nft: Nft, flows: Flows, director: string) {
     this.#nft = nft;
     this.#flows = flows;
+    this.#director = director;
+  }
+
+  generation(): number {
+    this.#rulesets ??= new Nftables({ netns: this.#director });
+    return this.#rulesets.generation();
   }
 
   normalize(server: VirtualServer): VirtualServer {
@@ -77,7 +86,9 @@ export class NftablesEngine implements Engine {
     return this.#list().servers.map(({ flags: _, persistenceSeconds: __, ...server }) => server);
   }
 
-  close(): void {}
+  close(): void {
+    this.#rulesets?.close();
+  }
 
   #list(): { table: TableState; servers: ParsedServer[] } {
     const objects = this.#nft.listTable('inet', TABLE);

@@ -24,7 +24,7 @@ describe('nftables forwarder and the kernel', function () {
 
   const open = () => {
     const flows = new TrackedFlows(netns);
-    return new KernelForwarder({ engine: new NftablesEngine(nft, flows), flows });
+    return new KernelForwarder({ engine: new NftablesEngine(nft, flows, netns), flows });
   };
 
   const web: VirtualServer = {
@@ -118,6 +118,31 @@ describe('nftables forwarder and the kernel', function () {
     const changed = { ...web, scheduler: 'wrr' };
     expect(forwarder.sync({ vips, virtualServers: [changed] }).operations).to.be.greaterThan(0);
     expect(forwarder.read()).to.deep.equal([changed]);
+  });
+
+  it('reads the table again in an audit only when somebody has changed a ruleset since the one before', () => {
+    let listings = 0;
+    const listTable: NftCommand['listTable'] = (...table) => {
+      listings++;
+      return nft.listTable(...table);
+    };
+    const flows = new TrackedFlows(netns);
+    const watched = { run: (script: string) => nft.run(script), listTable } as NftCommand;
+    const forwarder = new KernelForwarder({ engine: new NftablesEngine(watched, flows, netns), flows });
+    forwarder.sync({ vips, virtualServers: [web] });
+    const audit = () => {
+      listings = 0;
+      return [forwarder.audit().repaired, listings];
+    };
+    audit();
+    expect(audit()).to.deep.equal([0, 0]);
+    nft.run('flush table inet fairlead-forward');
+    const [repaired] = audit();
+    expect(repaired).to.be.greaterThan(0);
+    expect(forwarder.read()).to.deep.equal([web]);
+    expect(audit()).to.deep.equal([0, 1]);
+    expect(audit()).to.deep.equal([0, 0]);
+    forwarder.close();
   });
 });
 

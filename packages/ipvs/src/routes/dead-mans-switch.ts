@@ -13,7 +13,7 @@
  * The kernel looks every few hundred milliseconds, so the end comes up to half a second late. It has no such hold on
  * IPv6 routes.
  */
-import { Rtnetlink } from '@fairlead/netlink';
+import { hasCode, Rtnetlink } from '@fairlead/netlink';
 import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
 
 export interface DeadMansSwitchOptions {
@@ -28,6 +28,8 @@ export interface DeadMansSwitchOptions {
 export class DeadMansSwitch {
   readonly #rtnetlink: Rtnetlink;
   readonly #options: DeadMansSwitchOptions;
+  /** Of the interface, as long as it is known to be there. */
+  #index: number | undefined;
 
   constructor(options: DeadMansSwitchOptions) {
     this.#options = options;
@@ -47,16 +49,28 @@ export class DeadMansSwitch {
     return this.#hold(undefined);
   }
 
+  /** Whether the interface that is known has the address. Another one of its name has another index. */
+  #isUp(ipv4: string): boolean {
+    if (this.#index === undefined) return false;
+    try {
+      return this.#rtnetlink.addresses({ index: this.#index, family: 'ipv4' }).some(({ address }) => address === ipv4);
+    } catch (error) {
+      if (hasCode(error, 'ENODEV')) return false;
+      throw error;
+    }
+  }
+
   close(): void {
     this.#rtnetlink.close();
   }
 
   #hold(validLifetimeSeconds: number | undefined): boolean {
     const { host } = directorLink(this.#options.hostInterface);
-    const index = this.#rtnetlink.link(host.name)?.index;
-    if (index === undefined) return false;
-    const there = this.#rtnetlink.addresses({ index, family: 'ipv4' }).some(({ address }) => address === host.ipv4);
-    if (!there) return false;
+    if (!this.#isUp(host.ipv4)) {
+      this.#index = this.#rtnetlink.link(host.name)?.index;
+      if (!this.#isUp(host.ipv4)) return false;
+    }
+    const index = this.#index!;
     const life = validLifetimeSeconds === undefined ? {} : { validLifetimeSeconds };
     this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
     return true;

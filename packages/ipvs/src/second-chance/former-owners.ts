@@ -22,6 +22,8 @@ export class FormerOwners {
   readonly #nftables: Nftables;
   /** What was last written, by index of the virtual router; undefined: to be read first. */
   #known: Map<number, Exit> | undefined;
+  /** Generation of the host's rulesets when `keep` looked last. */
+  #kept: number | undefined;
   /** What should be: at first, what an earlier process left. */
   readonly #wanted: Map<number, Exit>;
 
@@ -50,8 +52,11 @@ export class FormerOwners {
   /** Puts back what was lost, as when the rules were made anew. To be called now and then. */
   keep(): void {
     if (this.#wanted.size === 0) return;
+    const generation = this.#nftables.generation();
+    if (this.#known !== undefined && generation === this.#kept) return;
     this.#known = undefined;
     this.#write();
+    this.#kept = generation;
   }
 
   close(): void {

@@ -90,6 +90,16 @@ describe('the server', () => {
     await api.stop();
   });
 
+  it('tells as a metric who asked for what, and how often', async () => {
+    const api = await TestApi.start();
+    for (let n = 0; n < 2; n++) await api.get(CONFIG_MAPS, { 'user-agent': 'fairlead-speaker/1.0 "x"' });
+    const { body } = await api.get('/metrics');
+    expect((body.text as string).split('\n')).to.include(
+      'apiserver_request_total{client="fairlead-speaker",resource="configmaps",verb="list"} 2',
+    );
+    await api.stop();
+  });
+
   it('is healthy, and tells its version', async () => {
     const api = await TestApi.start();
     for (const path of ['/healthz', '/livez', '/readyz']) expect((await api.get(path)).body.text).to.equal('ok');

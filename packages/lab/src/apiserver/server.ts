@@ -18,6 +18,7 @@ import { type Answer, describeRequest, ResourceHandler } from './handler.js';
 import { Pager } from './lists.js';
 import { OpenApi } from './openapi.js';
 import { parseTarget } from './request.js';
+import { RequestCounts } from './request-counts.js';
 import { Registry } from './resources.js';
 import { Rest } from './rest.js';
 import { seedCluster } from './seed.js';
@@ -62,8 +63,7 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
   readonly registry = new Registry();
   readonly rest: Rest;
   readonly faults = new Faults();
-  /** Requests so far, by `verb resource`, such as `list services`. */
-  readonly counts = new Map<string, number>();
+  readonly #counts = new RequestCounts();
 
   readonly #handler: ResourceHandler;
   readonly #openApi = new OpenApi(this.registry);
@@ -179,6 +179,11 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
     });
   }
 
+  /** Requests so far, by `verb resource`, such as `list services`. */
+  get counts(): Map<string, number> {
+    return this.#counts.byVerb;
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const answer = await this.#answer(request, response);
@@ -204,8 +209,7 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
     const info: RequestInfo = target
       ? describeRequest(request.method!, target, query, userAgent)
       : { verb: request.method!.toLowerCase(), resource: path, ...(userAgent === undefined ? {} : { userAgent }) };
-    const counter = `${info.verb} ${info.resource}`;
-    this.counts.set(counter, (this.counts.get(counter) ?? 0) + 1);
+    this.#counts.add(info);
     this.emit('request', info);
 
     const fault = await this.faults.befall(info, request.socket);
@@ -213,7 +217,7 @@ export class ApiServer extends EventEmitter<ApiServerEvents> {
     if (failure) throw failure;
     const answer = target
       ? this.#handler.handle(request, response, target, query, body)
-      : staticAnswer(request, path, this.registry, this.#openApi);
+      : staticAnswer(request, path, this.registry, this.#openApi, this.#counts);
     if (fault === 'loseAnswer') {
       request.socket.destroy();
       return undefined;

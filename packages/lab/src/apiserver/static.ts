@@ -1,16 +1,23 @@
-/** Everything that is no resource: health, version, discovery, OpenAPI. */
+/** Everything that is no resource: health, version, metrics, discovery, OpenAPI. */
 import type { IncomingMessage } from 'node:http';
 import { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions, VERSION } from './discovery.js';
 import { noSuchResource } from './errors.js';
 import type { Answer } from './handler.js';
 import type { OpenApi } from './openapi.js';
+import type { RequestCounts } from './request-counts.js';
 import type { Registry } from './resources.js';
 
 const AGGREGATED = /application\/json[^,]*;\s*as=APIGroupDiscoveryList|application\/json[^,]*g=apidiscovery\.k8s\.io/i;
 const AGGREGATED_TYPE = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
 /** @throws ApiError 404 */
-export function staticAnswer(request: IncomingMessage, path: string, registry: Registry, openApi: OpenApi): Answer {
+export function staticAnswer(
+  request: IncomingMessage,
+  path: string,
+  registry: Registry,
+  openApi: OpenApi,
+  counts: RequestCounts,
+): Answer {
   if (request.method !== 'GET' && request.method !== 'HEAD') throw noSuchResource();
   const wantsAggregated = AGGREGATED.test(request.headers.accept ?? '');
   const [root, first, second, ...more] = path.split('/').filter((part) => part !== '');
@@ -22,7 +29,9 @@ export function staticAnswer(request: IncomingMessage, path: string, registry: R
     case 'healthz':
     case 'livez':
     case 'readyz':
-      return { status: 200, body: Buffer.from('ok'), headers: { 'content-type': 'text/plain; charset=utf-8' } };
+      return text('ok');
+    case 'metrics':
+      return text(counts.metrics());
     case 'version':
       return found(VERSION);
     case 'api':
@@ -41,6 +50,10 @@ export function staticAnswer(request: IncomingMessage, path: string, registry: R
     default:
       throw noSuchResource();
   }
+}
+
+function text(body: string): Answer {
+  return { status: 200, body: Buffer.from(body), headers: { 'content-type': 'text/plain; charset=utf-8' } };
 }
 
 function notServed(): never {

@@ -6,6 +6,7 @@ export const commands = {
   newSetElement: 12,
   getSetElement: 13,
   deleteSetElement: 14,
+  getGeneration: 16,
 } as const;
 
 /** NFPROTO_*: which packets a table sees. */
@@ -31,6 +32,8 @@ export const setFlags = {
   /** A concatenation in which each field is a range. */
   concatenation: 0x80,
 } as const;
+
+export const generationAttributes = { id: 1 } as const;
 
 export const elementListAttributes = { table: 1, set: 2, elements: 3 } as const;
 /** NFTA_LIST_ELEM */

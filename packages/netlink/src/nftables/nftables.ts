@@ -16,7 +16,7 @@ import {
   NFNL_SUBSYS_NFTABLES,
   Nfnetlink,
 } from '../netfilter/nfnetlink.js';
-import { commands, elementListAttributes, families, setAttributes } from './constants.js';
+import { commands, elementListAttributes, families, generationAttributes, setAttributes } from './constants.js';
 import { decodeElements, putElement } from './element.js';
 import { NftError, type NftFailure, reasonOf } from './errors.js';
 import { decodeSet, describeSet, layoutOf, type SetDeclaration, type SetLayout } from './set.js';
@@ -64,6 +64,16 @@ export class Nftables {
 
   constructor(options: NetfilterOptions = {}) {
     this.#netlink = new Nfnetlink(NFNL_SUBSYS_NFTABLES, options);
+  }
+
+  /** A number that every change to any ruleset of this network namespace changes, whoever makes it. */
+  generation(): number {
+    const [answer] = this.#netlink.request({
+      command: commands.getGeneration,
+      family: 0,
+      operation: 'ask for the generation of the ruleset',
+    });
+    return answer!.attributes.u32be(generationAttributes.id)!;
   }
 
   /** undefined if there is no such table or set. */

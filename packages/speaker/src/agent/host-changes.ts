@@ -26,3 +26,9 @@ export function hostChange(event: LinkEvent, own: { name: string; index: number 
       return 'inspect';
   }
 }
+
+/** Whether the link of this name may be another one than before. */
+export function concernsLink(event: LinkEvent, name: string): boolean {
+  if (event.type === 'resync') return true;
+  return (event.type === 'link' || event.type === 'link-removed') && event.link.name === name;
+}

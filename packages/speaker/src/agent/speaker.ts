@@ -24,7 +24,7 @@ import { Assignment } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { Feed } from './feed.js';
 import { Health, type HealthOptions } from './health.js';
-import { hostChange } from './host-changes.js';
+import { concernsLink, hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
 import { Kernel } from './kernel.js';
 import { LOOK_AGAIN_MS, ObstacleWatch } from './obstacle-watch.js';
@@ -99,7 +99,11 @@ const PREEMPT_DELAY_MS = 60_000;
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
   const { stateFolder, log } = options;
   const found = stateFolder === undefined ? undefined : await readSnapshot(stateFolder, (why) => log.warn(why));
-  const agent = new Agent(options, new KubeClient(await resolveConfig(options.kube)), found);
+  const agent = new Agent(
+    options,
+    new KubeClient({ ...(await resolveConfig(options.kube)), userAgent: 'fairlead-speaker' }),
+    found,
+  );
   await agent.start();
   return agent;
 }
@@ -130,6 +134,8 @@ class Agent implements Speaker {
   readonly #work = new Coalesced(() => this.#reconcile());
   #fail!: (error: Error) => void;
   #links: LinkMonitor | undefined;
+  /** Of the host's interface to the director. */
+  #ownIndex: number | undefined;
   #retry: NodeJS.Timeout | undefined;
   #audits: NodeJS.Timeout | undefined;
   /** This host's interfaces changed, so VIPs may belong to other ones. */
@@ -220,6 +226,7 @@ class Agent implements Speaker {
     // Nothing is written before all of the cluster is known and was probed: the kernel may hold what a predecessor knew.
     await this.#health.start();
     this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });
+    this.#ownIndex = this.#rtnetlink.link(DEFAULT_HOST_INTERFACE)?.index;
     this.#audits = setInterval(() => {
       this.#interfacesChanged = true;
       this.#upkeep.doubt('doubted');
@@ -277,7 +284,8 @@ class Agent implements Speaker {
 
   #hostChanged(event: LinkEvent): void {
     const name = DEFAULT_HOST_INTERFACE;
-    const change = hostChange(event, { name, index: this.#rtnetlink.link(name)?.index });
+    if (concernsLink(event, name)) this.#ownIndex = this.#rtnetlink.link(name)?.index;
+    const change = hostChange(event, { name, index: this.#ownIndex });
     if (change === 'nothing') return;
     this.#interfacesChanged = true;
     if (change === 'inspect') this.#upkeep.doubt('doubted');

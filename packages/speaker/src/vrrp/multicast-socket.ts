@@ -4,6 +4,7 @@ import { encodeAddress, type Family } from '@fairlead/netlink';
 import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
 import { ipv6Membership } from '../wire/ipv6-membership.js';
 import { ipv4Packet } from './ipv4-packet.js';
+import { sendAll } from './send-all.js';
 import { type AdvertisementSocket, HOP_LIMIT, type Packet, type TransportUplink } from './transport.js';
 
 const GROUPS: Record<Family, string> = { ipv4: '224.0.0.18', ipv6: 'ff02::12' };
@@ -54,8 +55,8 @@ export class MulticastSocket implements AdvertisementSocket {
     }, onError);
   }
 
-  send(build: (destination: Uint8Array) => Buffer): void {
-    this.#socket.send(build(this.#group), this.#sockaddr);
+  send(build: (destination: Uint8Array) => Buffer[]): void {
+    sendAll(this.#socket, build(this.#group), this.#sockaddr);
   }
 
   close(): void {

@@ -39,6 +39,11 @@ export interface TransportConfig {
   peers: readonly string[];
 }
 
+export interface Outgoing {
+  advertisement: Advertisement;
+  checksum: ChecksumForm;
+}
+
 export interface Received {
   advertisement: Advertisement;
   family: Family;
@@ -71,8 +76,8 @@ export interface TransportOptions {
 export interface AdvertisementSocket {
   /** The own address that others see, as text. */
   readonly source: string;
-  /** Throws a SystemError. */
-  send(build: (destination: Uint8Array) => Buffer): void;
+  /** Packets together, so that whoever hears one hears all: that costs both sides a fraction. Throws a SystemError. */
+  send(build: (destination: Uint8Array) => Buffer[]): void;
   close(): void;
 }
 
@@ -113,10 +118,14 @@ export class VrrpTransport {
   }
 
   /** To everybody on the segment. Throws a SystemError. */
-  send(advertisement: Advertisement, segment: Segment, checksum: ChecksumForm): void {
+  send(outgoing: readonly Outgoing[], segment: Segment): void {
     const socket = this.#socketFor(segment);
     const source = encodeAddress(socket.source);
-    socket.send((destination) => encodeAdvertisement(advertisement, { source, destination }, checksum));
+    socket.send((destination) =>
+      outgoing.map(({ advertisement, checksum }) =>
+        encodeAdvertisement(advertisement, { source, destination }, checksum),
+      ),
+    );
   }
 
   close(): void {

@@ -3,6 +3,7 @@
 import { encodeAddress, type Family } from '@fairlead/netlink';
 import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
 import { ipv4Packet } from './ipv4-packet.js';
+import { sendAll } from './send-all.js';
 import { type AdvertisementSocket, HOP_LIMIT, type Packet } from './transport.js';
 
 export interface UnicastOptions {
@@ -52,11 +53,11 @@ export class UnicastSocket implements AdvertisementSocket {
   }
 
   /** To all peers, however many of them cannot be reached; throws what the last of those gave. */
-  send(build: (destination: Uint8Array) => Buffer): void {
+  send(build: (destination: Uint8Array) => Buffer[]): void {
     let failure: unknown;
     for (const { bytes, sockaddr } of this.#peers) {
       try {
-        this.#socket.send(build(bytes), sockaddr);
+        sendAll(this.#socket, build(bytes), sockaddr);
       } catch (error) {
         failure = error;
       }

@@ -28,6 +28,8 @@ function setUp(node = 'n2') {
     sent: [] as (Advertisement & { segment: Segment; checksum: ChecksumForm })[],
     errors: [] as string[],
     wakeAt: undefined as number | undefined,
+    /** Calls of `send`. */
+    packets: 0,
     failure: undefined as Error | undefined,
   };
   const election = new VrrpElection({
@@ -38,9 +40,10 @@ function setUp(node = 'n2') {
         if (world.failure) throw world.failure;
         return { source: comparable(Object.keys(ADDRESSES).find((address) => ADDRESSES[address] === node)!) };
       },
-      send: (advertisement, segment, checksum) => {
+      send: (outgoing, segment) => {
         if (world.failure) throw world.failure;
-        world.sent.push({ ...advertisement, segment, checksum });
+        world.packets++;
+        world.sent.push(...outgoing.map(({ advertisement, checksum }) => ({ ...advertisement, segment, checksum })));
       },
     },
     listener: {
@@ -97,6 +100,29 @@ describe('election by VRRP', () => {
       '0a4d00d0',
     ]);
     expect(election.mayAnswer('public.0')).to.equal(true);
+  });
+
+  it('advertises everything that is due by one call, once it owns', () => {
+    const { world, election, wait } = setUp();
+    election.configure([0, 1, 2].map((n) => contested(`public.${n}`, `10.77.0.20${n}`)));
+    election.setFit(true);
+    wait(400);
+    const before = { calls: world.packets, sent: world.sent.length };
+    wait(A);
+    expect([world.packets - before.calls, world.sent.length - before.sent]).to.deep.equal([1, 3]);
+  });
+
+  it('takes over when advertisements stay away, however often they have put it off', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0', '10.77.0.200')]);
+    election.setFit(true);
+    for (let n = 0; n < 50; n++) {
+      hear('public.0', '10.77.0.13', 254);
+      wait(A);
+    }
+    expect(world.log.join()).not.to.include('own');
+    wait(300);
+    expect(world.log.join()).to.include('own public.0 lapsed=n3');
   });
 
   it('does not stand while the node is unfit, and hands over when it becomes so', () => {

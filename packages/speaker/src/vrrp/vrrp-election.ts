@@ -92,6 +92,10 @@ export class VrrpElection implements Election {
   readonly #contests = new Map<string, Contest>();
   #wanted: readonly Contested[] = [];
   #reopenAt: number | undefined;
+  /** Advertisements that are due, and go together. */
+  readonly #outgoing: { contest: Contest; priority: number }[] = [];
+  /** When `tick` will be called. */
+  #alarmAt: number | undefined;
   #fit = false;
 
   constructor(options: VrrpElectionOptions) {
@@ -142,7 +146,8 @@ export class VrrpElection implements Election {
 
   async stop({ release }: { release: boolean }): Promise<void> {
     for (const contest of [...this.#contests.values()]) this.#drop(contest, 'the speaker stops', release);
-    this.#options.wakeAt(undefined);
+    this.#send();
+    this.#setAlarm(undefined);
   }
 
   /** An advertisement came in. */
@@ -167,7 +172,7 @@ export class VrrpElection implements Election {
     // Who has a better claim sends an advertisement first, and announces itself next.
     const inTime = contest.machine.mayAnswer(now);
     this.#obey(contest, contest.machine.receive(heard, now), inTime);
-    this.#wake();
+    this.#wakeFor(contest);
   }
 
   /** The owner has handed over to the claimant. */
@@ -258,8 +263,12 @@ export class VrrpElection implements Election {
     const { name } = contest.spec;
     for (const action of actions) {
       if (action.kind === 'send') {
-        this.#send(contest, action.priority);
-      } else if (action.kind === 'own') {
+        this.#outgoing.push({ contest, priority: action.priority });
+        continue;
+      }
+      // Who takes over says so first, and who gives up goes on with what comes next.
+      this.#send();
+      if (action.kind === 'own') {
         const lapsed = contest.active === undefined ? undefined : this.#options.nodeOf(contest.active);
         contest.active = undefined;
         contest.suspectAt = undefined;
@@ -290,23 +299,51 @@ export class VrrpElection implements Election {
     this.#options.listener.holder(contest.spec.name, this.#options.nodeOf(from) ?? from);
   }
 
-  #send({ spec, id, segment, addresses, checksum }: Contest, priority: number): void {
-    const advertisement = { virtualRouterId: id, priority, intervalMs: this.#options.intervalMs, addresses };
+  /** What is to be sent, by one call for each segment. */
+  #send(): void {
+    const bySegment = new Map<string, { contest: Contest; priority: number }[]>();
+    for (const outgoing of this.#outgoing.splice(0)) {
+      const { family, uplink } = outgoing.contest.segment;
+      const others = bySegment.get(`${family} ${uplink}`);
+      if (others) others.push(outgoing);
+      else bySegment.set(`${family} ${uplink}`, [outgoing]);
+    }
+    for (const together of bySegment.values()) this.#sendTogether(together);
+  }
+
+  #sendTogether(together: readonly { contest: Contest; priority: number }[]): void {
+    const { intervalMs, transport, onError } = this.#options;
+    const outgoing = together.map(({ contest: { id, addresses, checksum }, priority }) => ({
+      advertisement: { virtualRouterId: id, priority, intervalMs, addresses },
+      checksum,
+    }));
     try {
-      this.#options.transport.send(advertisement, segment, checksum);
+      transport.send(outgoing, together[0]!.contest.segment);
     } catch (error) {
-      this.#options.onError(`advertise ${spec.name}`, error as Error);
+      onError(`advertise ${together.map(({ contest }) => contest.spec.name).join(', ')}`, error as Error);
     }
   }
 
+  /** After anything may have changed. */
   #wake(): void {
-    const times = [...this.#contests.values()].flatMap(({ machine, suspectAt, handOverAt }) => [
-      machine.nextAt,
-      suspectAt,
-      handOverAt,
-    ]);
-    const known = [...times, this.#reopenAt].filter((at) => at !== undefined);
-    this.#options.wakeAt(known.length > 0 ? Math.min(...known) : undefined);
+    this.#send();
+    const times = [...this.#contests.values()].map(nextAt);
+    this.#setAlarm(earliest([...times, this.#reopenAt]));
+  }
+
+  /**
+   * After an advertisement, of which there may be hundreds a second: most put off what would happen without them. An alarm that is too early
+   * costs one look around.
+   */
+  #wakeFor(contest: Contest): void {
+    this.#send();
+    const at = nextAt(contest);
+    if (at !== undefined && (this.#alarmAt === undefined || at < this.#alarmAt)) this.#setAlarm(at);
+  }
+
+  #setAlarm(at: number | undefined): void {
+    this.#alarmAt = at;
+    this.#options.wakeAt(at);
   }
 }
 
@@ -331,4 +368,13 @@ function partsOf(
 function octetsOf(address: string): Octets {
   const bytes = encodeAddress(address);
   return { bytes, digits: bytes.toString('hex') };
+}
+
+function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {
+  return earliest([machine.nextAt, suspectAt, handOverAt]);
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((at) => at !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
 }

@@ -186,13 +186,8 @@ describe('on the LAN there is', function () {
     });
     const addresses = VIPS.filter((vip) => familyOf(vip) === family).map((vip) => encodeAddress(vip));
     try {
-      inNetns(cable.here, () =>
-        transport.send(
-          { virtualRouterId: 7, priority: 254, intervalMs: 100, addresses },
-          { family, uplink: 'eth0' },
-          'rfc9568',
-        ),
-      );
+      const advertisement = { virtualRouterId: 7, priority: 254, intervalMs: 100, addresses };
+      inNetns(cable.here, () => transport.send([{ advertisement, checksum: 'rfc9568' }], { family, uplink: 'eth0' }));
       return await sent;
     } finally {
       transport.close();

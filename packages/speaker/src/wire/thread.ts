@@ -10,6 +10,7 @@ import { labels, leaseAnnotations } from '@fairlead/api';
 import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
+import { RuleMonitor } from '@fairlead/netlink';
 import { Claimant } from '../election/claimant.js';
 import type { ElectionListener } from '../election/election.js';
 import { Engines } from '../election/engines.js';
@@ -30,6 +31,7 @@ import { Wire } from './wire.js';
 /** The same complaint is told once in so long: what fails for VRRP fails ten times a second. */
 const COMPLAIN_EVERY_MS = 60_000;
 const CLAIM_TICK_MS = 1_000;
+const KEEP_RULES_MS = 10_000;
 /** About what it takes to announce some thousand VIPs. */
 const RECORD_DELAY_MS = 100;
 
@@ -38,7 +40,7 @@ const options = workerData as WireOptions;
 const clock = () => performance.now();
 const tell = (message: FromWire) => port.postMessage(message);
 
-const kube = new KubeClient(await resolveConfig(options.kube));
+const kube = new KubeClient({ ...(await resolveConfig(options.kube)), userAgent: 'fairlead-speaker-wire' });
 const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
 const exits = new FormerOwners();
@@ -164,11 +166,18 @@ const wire: Wire = new Wire({
 
 const links = new HostLinks((index) => wire.linkReturned(index));
 
+/** Rules that are taken away are put back at once, and looked for now and then, in case that nobody was told. */
+let rulesWatched: RuleMonitor | undefined;
+let rulesKept: NodeJS.Timeout | undefined;
+function watchRules(): void {
+  rulesWatched ??= new RuleMonitor({ onRemoved: () => wire.keepRules() });
+  rulesKept ??= setInterval(() => wire.keepRules(), KEEP_RULES_MS);
+}
+
 /** From the first configuration on, when there is a director for certain. */
 let holding: NodeJS.Timeout | undefined;
 function hold(): void {
   try {
-    wire.keepRules();
     exits.keep();
     wire.askForOwners();
     if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
@@ -229,6 +238,7 @@ port.on('message', (message: ToWire) => {
     case 'configure':
       configure(message);
       holding ??= setInterval(hold, HOLD_EVERY_MS);
+      watchRules();
       break;
     case 'fit':
       election.setFit(message.fit);
@@ -279,6 +289,8 @@ async function stop(release: boolean): Promise<void> {
   transport.close();
   if (release) await handOver();
   clearInterval(holding);
+  clearInterval(rulesKept);
+  rulesWatched?.close();
   await Promise.all([observed.stop(), record.stop()]);
   wire.close();
   links.close();
