@@ -18,5 +18,5 @@ export type {
   WireOptions,
   WireUplink,
 } from './wire/messages.js';
-export { decodeNdpFrame, unsolicitedAdvertisement } from './wire/ndp.js';
+export { decodeNdpFrame, ndpProbe, unsolicitedAdvertisement } from './wire/ndp.js';
 export { vipKey } from './wire/vip-key.js';
