@@ -8,6 +8,7 @@ import { type Flow, type FlowCounts, flowName } from './flows.js';
 import { type DesiredChange, endpoint, type VirtualServer, virtualServerName } from './forwarder.js';
 import { IpvsEngine } from './ipvs/engine.js';
 import { KernelForwarder } from './kernel-forwarder.js';
+import { silent } from './log.js';
 import { sortRealServers, sortVirtualServers } from './order.js';
 
 const real = (n: number, weight = 1) => ({ address: `10.77.0.${n}`, port: 30080, weight });
@@ -37,6 +38,8 @@ class World {
   /** By flowName(). */
   readonly connected = new Map<string, number>();
   readonly forgotten: string[] = [];
+  /** What was worth a line of the log, without that of every change. */
+  readonly logged: string[] = [];
   transport = this.kernel.transport();
 
   open(): KernelForwarder {
@@ -58,7 +61,11 @@ class World {
       forget: (gone: readonly Flow[]) => forgotten.push(...gone.map(flowName)),
       close() {},
     };
-    return new KernelForwarder({ engine, flows }, { drainTimeoutMs: 60_000 });
+    const log = {
+      ...silent,
+      info: (fields: object, text: string) => void this.logged.push(`${text} ${JSON.stringify(fields)}`),
+    };
+    return new KernelForwarder({ engine, flows }, { drainTimeoutMs: 60_000, log });
   }
 
   /** How many netlink messages an action sends. */
@@ -264,6 +271,13 @@ describe('forwarder', function () {
       expect(forwarder.tend(7_000)).to.deep.equal({ draining: 0 });
       expect(world.list()).to.deep.equal(['10.77.0.12:30080 1', '10.77.0.13:30080 1']);
       expect(world.forgotten).to.deep.equal([]);
+    });
+
+    it('in one line of the log, however many they are', () => {
+      forwarder.update(changeTo(without(without(web, 11), 12)));
+      for (const nowMs of [0, 3_000]) forwarder.tend(nowMs);
+      const first = flowName({ service: key, realServer: real(11) });
+      expect(world.logged).to.deep.equal([`real servers drained ${JSON.stringify({ realServers: 2, first })}`]);
     });
 
     it('until its time is up, and ends the connections that are left', () => {

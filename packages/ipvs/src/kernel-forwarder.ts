@@ -6,14 +6,13 @@
  * write fails, and read again then; `audit` reads it in any case.
  */
 import { type DiffOptions, diffServer, isInLine, type Operation, type Step } from './diff.js';
-import { Drains } from './drain.js';
+import { type Drained, Drains } from './drain.js';
 import { type Engine, keyOf, type Refusal } from './engine.js';
 import { ForwardingError } from './errors.js';
 import { type Flow, type Flows, flowName } from './flows.js';
 import {
   type DesiredChange,
   type DesiredState,
-  endpoint,
   type Forwarder,
   type RealServer,
   type RefusedServer,
@@ -141,14 +140,7 @@ export class KernelForwarder implements Forwarder {
   tend(nowMs: number): { draining: number } {
     const due = this.#drains.due(nowMs);
     const finished = this.#drains.finish(nowMs, due.length > 0 ? this.#engine.connections(due) : new Map());
-    for (const { service, realServer, connections } of finished) {
-      const fields = {
-        virtualServer: virtualServerName(service),
-        realServer: endpoint(realServer.address, realServer.port),
-      };
-      if (connections === 0) this.#log.info(fields, 'real server drained');
-      else this.#log.warn({ ...fields, connections }, 'time to drain is up: the connections that are left end now');
-    }
+    this.#tellDrained(finished);
     this.#drained = new Map(finished.map((drained) => [flowName(drained), drained.connections]));
     this.#tending = true;
     try {
@@ -160,6 +152,18 @@ export class KernelForwarder implements Forwarder {
       this.#drained = new Map();
     }
     return { draining: this.draining };
+  }
+
+  /** In one line, as a node that goes away drains from every virtual server; at `debug` each has a line of its own. */
+  #tellDrained(finished: readonly Drained[]): void {
+    if (finished.length === 0) return;
+    for (const drained of finished) {
+      this.#log.debug({ realServer: flowName(drained), connections: drained.connections }, 'real server drained');
+    }
+    const connections = finished.reduce((sum, drained) => sum + drained.connections, 0);
+    const fields = { realServers: finished.length, first: flowName(finished[0]!) };
+    if (connections === 0) this.#log.info(fields, 'real servers drained');
+    else this.#log.warn({ ...fields, connections }, 'time to drain is up: the connections that are left end now');
   }
 
   read(): VirtualServer[] {
