@@ -94,6 +94,15 @@ describe('the suites against a cluster', function () {
     expect(await inventory()).to.deep.equal(before);
   });
 
+  it('work there with kubectl', async () => {
+    const before = await inventory();
+    const outcome = await run('test/dist/kubectl/pools.spec.js', '--grep', 'refuse');
+    expect(outcome.failures, outcome.output).to.equal(0);
+    expect(outcome.passes).to.be.at.least(9);
+    expect(server.counts.get('create addresspools.fairlead.dev')).to.be.at.least(9);
+    expect(await inventory()).to.deep.equal(before);
+  });
+
   it('leave nothing behind when they fail', async () => {
     const before = await inventory();
     const count = Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@ import { type AddressPool, labels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { until } from '@fairlead/cli';
 import { addressPools, configMaps, type KubeObject, namespaces, nodes, services } from '@fairlead/kube';
 import { expect } from 'chai';
+import { pino } from 'pino';
 import { labOnly, namespace } from './api-server.js';
 import { World } from './world.js';
 
@@ -210,6 +211,31 @@ describe('controller: pools', () => {
     await world.gone(addressPools, 'old');
     expect(world.addresses()).to.deep.equal({ web: '198.51.100.0' });
   });
+
+  labOnly('needs a Node of its own')(
+    'begins at once where it may not see nodes, and takes them in when it may',
+    async () => {
+      const count = Number.POSITIVE_INFINITY;
+      for (const resource of ['nodes', 'servicecidrs.networking.k8s.io']) {
+        world.server.faults.next(403, { match: { verb: 'list', resource, userAgent: 'c1' }, count });
+      }
+      await world.kube.create(nodes, nodeObject('n1', '192.0.2.1'));
+      await world.createPool('public', ['192.0.2.0/30']);
+      const lines: { msg: string; missing?: string[] }[] = [];
+      const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+      const controller = await world.startController('c1', { log });
+      await world.createService('first');
+      expect(await world.address('first')).to.equal('192.0.2.0');
+      await controller.ready;
+      const [said] = lines.filter(({ missing }) => missing);
+      expect(said?.missing).to.deep.equal(['nodes', 'servicecidrs']);
+      expect(said?.msg).to.include('deploy/rbac.yaml');
+      world.server.faults.clear();
+      expect(await condition('public', 'Conflict', 'True', /node "n1"/)).to.include('192.0.2.1');
+      await world.createService('second');
+      expect(await world.address('second')).to.equal('192.0.2.2');
+    },
+  );
 
   it('asks pools in the order of their priority', async () => {
     await world.startController();

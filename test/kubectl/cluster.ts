@@ -1,15 +1,14 @@
-/** An API server in this process and the real kubectl beside it: what every suite of this folder starts with. */
+/** An API server, the lab's in this process or another, and the real kubectl beside it: what every suite of this folder starts with. */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { ApiServer, type ApiServerOptions } from '@fairlead/lab';
+import type { TestServer } from '../api/front.js';
 
-type ApiServerModule = typeof import('../../packages/lab/dist/apiserver/index.js');
-
-// Both are outside of what the import specifiers of this project can name: from test/dist/kubectl/ it is three up to the root.
+// Outside of what the import specifiers of this project can name: from test/dist/kubectl/ it is three up to the root.
 const root = new URL('../../../', import.meta.url);
-const { ApiServer } = (await import(new URL('packages/lab/dist/apiserver/index.js', root).href)) as ApiServerModule;
 const { ensureKubectl } = (await import(new URL('scripts/kubectl.mjs', root).href)) as {
   ensureKubectl(): Promise<string>;
 };
@@ -27,18 +26,21 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-export class Cluster {
+export class Cluster<S extends TestServer = ApiServer> {
   private constructor(
-    readonly server: InstanceType<typeof ApiServer>,
+    readonly server: S,
     private readonly url: string,
     private readonly kubectlPath: string,
     private readonly home: string,
   ) {}
 
-  static async start(options: ConstructorParameters<typeof ApiServer>[0] = {}): Promise<Cluster> {
+  static start(options: ApiServerOptions = {}): Promise<Cluster> {
+    return Cluster.around(new ApiServer(options));
+  }
+
+  static async around<S extends TestServer>(server: S): Promise<Cluster<S>> {
     const kubectlPath = await ensureKubectl();
     const home = await mkdtemp(join(tmpdir(), 'fairlead-kubectl-'));
-    const server = new ApiServer(options);
     const { url } = await server.listen({ host: '127.0.0.1', port: 0 });
     return new Cluster(server, url, kubectlPath, home);
   }

@@ -1,6 +1,7 @@
 /** AddressPools by kubectl, with the CRD that is installed on clusters: what is refused at once, and in which words. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
+import { newApiServer, type TestServer } from '../controller/api-server.js';
 import { Cluster } from './cluster.js';
 
 const crd = new URL('../../../deploy/crd.yaml', import.meta.url); // from test/dist/kubectl/
@@ -10,9 +11,9 @@ const pool = (spec: object, name = 'public'): string =>
 
 describe('kubectl and AddressPools', function () {
   this.timeout(120_000); // kubectl is a process for each command, and this machine may be busy
-  let cluster: Cluster;
+  let cluster: Cluster<TestServer>;
   before(async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.around(await newApiServer());
     await cluster.run(['apply', '-f', '-'], await readFile(crd, 'utf8'));
   });
   after(() => cluster.stop());

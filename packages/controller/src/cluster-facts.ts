@@ -60,6 +60,7 @@ export class ClusterFacts {
   #print = '';
   #listener: ClusterFactsListener | undefined;
   #stopped = false;
+  #asksForServiceCidrs = false;
 
   constructor(options: ClusterFactsOptions) {
     this.#options = options;
@@ -79,13 +80,21 @@ export class ClusterFacts {
     });
   }
 
-  /** Resolves when everything that can be read has been. */
+  /** Resolves when everything has been read, or refused for now. */
   async start(): Promise<void> {
-    this.#nodes.start();
-    this.#namespaces.start();
-    this.#stations.start();
-    await Promise.all([this.#nodes.synced, this.#namespaces.synced, this.#stations.synced, this.#startServiceCidrs()]);
-    this.#refresh();
+    const lists = [this.#nodes, this.#namespaces, this.#stations] as Informer<KubeObject>[];
+    await Promise.all([...lists.map((informer) => this.#begin(informer)), this.#startServiceCidrs()]);
+  }
+
+  /** What has not been read yet. */
+  get missing(): string[] {
+    const { plural } = configMaps;
+    return [
+      ...(this.#nodes.hasSynced ? [] : [nodes.plural]),
+      ...(this.#namespaces.hasSynced ? [] : [namespaces.plural]),
+      ...(this.#stations.hasSynced ? [] : [`${plural} of ${SYSTEM_NAMESPACE}`]),
+      ...(this.#serviceCidrs?.hasSynced === false || this.#asksForServiceCidrs ? [serviceCidrs.plural] : []),
+    ];
   }
 
   async stop(): Promise<void> {
@@ -115,16 +124,31 @@ export class ClusterFacts {
 
   /** Kubernetes before 1.33 has no such objects. */
   async #startServiceCidrs(): Promise<void> {
+    this.#asksForServiceCidrs = true;
     try {
       await this.#options.kube.list(serviceCidrs, { limit: 1 });
     } catch (error) {
       if (isKubeError(error, 'FL_KUBE_NOT_FOUND')) return;
       this.#options.onError(error as Error, serviceCidrs.plural);
+    } finally {
+      this.#asksForServiceCidrs = false;
     }
     if (this.#stopped) return;
     this.#serviceCidrs = this.#watching(this.#informer<ServiceCidrFact>(serviceCidrs));
-    this.#serviceCidrs.start();
-    await this.#serviceCidrs.synced;
+    await this.#begin(this.#serviceCidrs as Informer<KubeObject>);
+  }
+
+  /** Resolves when there is an answer: the list, or a refusal. Who was refused asks again, and is heard when it is not. */
+  #begin(informer: Informer<KubeObject>): Promise<void> {
+    const begun = new Promise<void>((resolve, reject) => {
+      informer.on('error', (error) => isRefusal(error) && resolve());
+      informer.synced.then(() => {
+        this.#refresh();
+        resolve();
+      }, reject);
+    });
+    informer.start();
+    return begun;
   }
 
   #informer<T extends KubeObject>(resource: Resource, options: Partial<InformerOptions<T>> = {}): Informer<T> {
@@ -157,6 +181,11 @@ export class ClusterFacts {
     this.#occupants = occupants;
     this.#listener?.onOccupants();
   }
+}
+
+/** An answer that waiting will not change. */
+function isRefusal(error: Error): boolean {
+  return isKubeError(error, 'FL_KUBE_FORBIDDEN') || isKubeError(error, 'FL_KUBE_NOT_FOUND');
 }
 
 /** What is not readable is nobody's. */

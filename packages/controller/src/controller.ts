@@ -94,12 +94,7 @@ class RunningController implements Controller {
       instance: identity,
       maxEvents: MAX_EVENTS,
       // Thousands of Services may get their addresses at once, and an Event costs as much as a status.
-      yieldTo: async () => {
-        const late = new AbortController();
-        const patience = sleep(EVENT_PATIENCE_MS, undefined, { signal: late.signal }).catch(() => {});
-        await Promise.race([this.#term?.idle(), patience]);
-        late.abort();
-      },
+      yieldTo: async () => this.#term?.idle(AbortSignal.timeout(EVENT_PATIENCE_MS)),
       onError: (error) => this.#eventLost(error),
     });
     this.#lock = new LeaseLock({

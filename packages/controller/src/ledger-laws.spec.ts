@@ -107,7 +107,7 @@ const pick = fc.nat(5);
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: as('create'), key, shape }) },
   { weight: 2, arbitrary: fc.record({ do: as('edit'), key, shape }) },
-  { weight: 2, arbitrary: fc.record({ do: as('delete'), key }) },
+  { weight: 3, arbitrary: fc.record({ do: as('delete'), key }) },
   fc.record({ do: as('retype'), key, type: fc.constantFrom('LoadBalancer', 'ClusterIP') }),
   fc.record({ do: as('clear'), key }),
   { weight: 2, arbitrary: fc.record({ do: as('pool'), poolName, spec }) },
@@ -129,20 +129,21 @@ const step = fc.oneof(
     }),
   },
   { weight: 6, arbitrary: fc.record({ do: as('hear') }) },
-  fc.record({ do: as('rest') }),
+  { weight: 2, arbitrary: fc.record({ do: as('rest') }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-const numRuns = Number(process.env.FAIRLEAD_LAW_RUNS ?? 600);
+const numRuns = Number(process.env.FAIRLEAD_LAW_RUNS ?? 300);
 
 describe('allocation, whatever happens in whatever order', function () {
   this.timeout(600_000);
 
   it('gives no address twice, renumbers nobody, loses nothing, lets freed addresses cool, and rests without a write', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 150, size: 'max' }), (steps) => {
+      fc.property(spec, fc.array(step, { maxLength: 150, size: 'max' }), (first, steps) => {
         const run = new Run();
-        for (const each of [{ do: 'pool', poolName: 'a', spec: 1 } as Step, ...steps]) run.take(each);
+        run.take({ do: 'pool', poolName: 'a', spec: first });
+        for (const each of steps) run.take(each);
         run.rest();
       }),
       { numRuns },
@@ -248,6 +249,9 @@ class Run {
     this.#haunted.clear();
     for (const [each, object] of this.#world.services.objects) if (this.#longsForOthers(object)) this.#edited.add(each);
     this.#expectNoAddressTwice();
+    this.#expectPendingOnlyWhenImpossible();
+    this.#world.pass(2 * COOL_DOWN * 1_000);
+    this.#settle();
     this.#expectPendingOnlyWhenImpossible();
     const shown = new Set([...this.#world.services.objects.values()].flatMap(ipsOf));
     expect(this.#world.leader.books.ledger.allocator.size, 'no address is lost').to.equal(shown.size);

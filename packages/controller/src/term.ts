@@ -42,7 +42,7 @@ import { NotLeaderError, Writer } from './writer.js';
 const CONCURRENT_WRITES = 16;
 /** The counters of a pool follow its use at most this often; acceptance is written at once. */
 const USAGE_INTERVAL_MS = 500;
-/** How long a term waits for what else there is in the cluster before it begins without. */
+/** How long a term waits for an answer about what else there is in the cluster before it begins without. */
 const FACTS_WAIT_MS = 5_000;
 /** Timers take 31 bits; whoever wakes early sleeps again. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -132,6 +132,14 @@ export class Term {
     await Promise.all([this.#serviceInformer.synced, this.#poolInformer.synced]);
     // Facts that cannot be had (an older rbac.yaml) keep nobody from getting an address; they are taken in when they come.
     await Promise.race([known, sleep(FACTS_WAIT_MS, undefined, { signal: this.#abort.signal }).catch(() => {})]);
+    const { missing } = this.#facts;
+    if (missing.length > 0) {
+      this.#options.log.warn(
+        { missing },
+        'beginning without having read these: until they can be read, pools may give out addresses that they have, and ' +
+          'selectors of namespaces match none; compare the rights of the controller with deploy/rbac.yaml',
+      );
+    }
     this.#abort.signal.throwIfAborted();
     this.#facts.setKubernetesIps(this.#services.get('default/kubernetes')?.spec?.clusterIPs ?? []);
     await this.#judgeNewPools();
@@ -174,9 +182,9 @@ export class Term {
     return this.#writer.writes;
   }
 
-  /** Resolves when no Service waits to be written. */
-  idle(): Promise<void> {
-    return this.#serviceQueue.idle();
+  /** Resolves when no Service waits to be written, or the signal aborts. */
+  idle(signal: AbortSignal): Promise<void> {
+    return this.#serviceQueue.idle(signal);
   }
 
   /** What the metrics show of it. */

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,24 @@ describe('KubeClient', () => {
         request.reply(200, {});
         await got;
       }
+    });
+
+    it('leaves nothing on a signal that outlives many requests, however they ended', async () => {
+      const long = new AbortController();
+      const { signal } = long;
+      for (let n = 0; n < 30; n++) {
+        const got = client.get(nodes, { name: 'n1' }, { signal, timeoutMs: n % 3 === 2 ? 5 : 10_000 }).catch(() => {});
+        const request = await server.next();
+        if (n % 3 < 2) request.reply(n % 3 === 0 ? 200 : 404, {});
+        await got;
+      }
+      const events = client.watch(nodes, { signal })[Symbol.asyncIterator]();
+      const first = events.next();
+      const watch = await server.next();
+      expect(getEventListeners(signal, 'abort').length).to.equal(1);
+      watch.reply(500, {});
+      await first.catch(() => {});
+      expect(getEventListeners(signal, 'abort').length).to.equal(0);
     });
 
     it('puts the path of the server URL before every request', async () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { KubeError } from './error.js';
@@ -171,6 +172,30 @@ describe('WorkQueue', () => {
     });
     await queue.idle();
     expect(turnedBefore).to.be.below(50);
+  });
+
+  it('keeps nothing of those who give up waiting for it to be idle, however busy it is', async () => {
+    let end = () => {};
+    const queue = new WorkQueue({
+      process: () =>
+        new Promise<void>((resolve) => {
+          end = resolve;
+        }),
+    });
+    queue.add('a');
+    await null;
+    const forLong = new AbortController();
+    for (let n = 0; n < 100; n++) {
+      const patience = new AbortController();
+      const idle = queue.idle(patience.signal);
+      patience.abort();
+      await idle;
+    }
+    expect(queue.idlers).to.equal(0);
+    const idle = queue.idle(forLong.signal);
+    end();
+    await idle;
+    expect([queue.idlers, getEventListeners(forLong.signal, 'abort').length]).to.deep.equal([0, 0]);
   });
 
   it('stop() aborts what runs, waits for it and starts nothing more', async () => {

@@ -47,7 +47,7 @@ export class WorkQueue {
   readonly #failures = new Map<string, number>();
   readonly #stop = new AbortController();
   #workers = 0;
-  #idle: (() => void)[] = [];
+  readonly #idle = new Set<() => void>();
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
@@ -88,10 +88,26 @@ export class WorkQueue {
     this.#waiting.set(key, { at, timer });
   }
 
-  /** Resolves when nothing is queued or running; retries that wait for their time do not count. */
-  idle(): Promise<void> {
-    if (this.#workers === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+  /**
+   * Resolves when nothing is queued or running, or the signal aborts; retries that wait for their time do not count.
+   * Nothing is left behind by those who give up waiting.
+   */
+  idle(signal?: AbortSignal): Promise<void> {
+    if (this.#workers === 0 || signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#idle.delete(done);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#idle.add(done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** How many wait for it to be idle. */
+  get idlers(): number {
+    return this.#idle.size;
   }
 
   /** Forgets all keys; resolves when what runs (and has seen its signal abort) has ended. */
@@ -121,7 +137,7 @@ export class WorkQueue {
     }
     this.#workers--;
     if (this.#workers === 0) {
-      for (const resolve of this.#idle.splice(0)) resolve();
+      for (const done of this.#idle) done();
     }
   }
 

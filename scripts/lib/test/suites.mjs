@@ -60,12 +60,15 @@ export function kindOf(path) {
   return /\.ipvs\.spec\.\w+$/.test(path) ? 'ipvs' : 'plain';
 }
 
-/** Specs of `system` that can run against a cluster instead of the lab's API server; never by itself. @type {Suite} */
+/**
+ * Specs of `system` that can run against a cluster instead of the lab's API server; never by itself. Of the specs with kubectl
+ * those about Fairlead's own resources: the others try the lab's API server itself. @type {Suite}
+ */
 export const API_SUITE = {
   name: 'api',
   title: 'the API server of FAIRLEAD_TEST_KUBECONFIG',
   kind: 'plain',
-  has: (path) => /^test\/(controller|kube)\//.test(path),
+  has: (path) => /^test\/(controller\/|kube\/|kubectl\/pools\.)/.test(path),
   testTimeoutMs: 60_000,
   timeoutMs: 20 * 60_000,
 };

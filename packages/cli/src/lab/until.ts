@@ -28,6 +28,8 @@ export async function until<T extends KubeObject, R>(
           new Error(`${what} did not happen within ${timeoutMs / 1000} s; there is ${seen.join(', ') || 'nothing'}`),
         );
       }, timeoutMs);
+      // Whoever has given up since, such as a test that failed, is not kept from ending.
+      timer.unref();
       for (const object of informer.list()) listener(object);
     });
   } finally {
