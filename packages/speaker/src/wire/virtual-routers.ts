@@ -33,18 +33,20 @@ export class VirtualRouters {
   /** Takes a change over. A virtual router that is gone has no VIPs any more, and is known until `forget`. */
   apply(changed: readonly VirtualRouterChange[], gone: readonly string[]): VipChange {
     const change: VipChange = { added: [], removed: [] };
+    const added = changed.map(({ name, added }) =>
+      added.map((vip): Vip => ({ ...vip, ip: vipKey(vip.address), virtualRouter: name })).sort(byAddress),
+    );
     // Who leaves goes first: a VIP may have moved from one virtual router to another.
     for (const name of gone) this.#replace(name, [], this.#entries.get(name)?.vips ?? [], change);
-    for (const { name, added, removed } of changed) {
-      const ips = new Set([...removed, ...added.map(({ address }) => address)].map(vipKey));
-      const leaving = [...ips].flatMap((ip) => this.#vipOf(name, ip) ?? []);
-      this.#replace(name, [], leaving, change);
+    for (const [index, { name, removed }] of changed.entries()) {
+      const before = added[index]!.flatMap(({ ip }) => this.#vipOf(name, ip) ?? []);
+      const leaving = removed.flatMap((address) => this.#vipOf(name, vipKey(address)) ?? []);
+      this.#replace(name, [], [...new Set([...before, ...leaving])], change);
     }
-    for (const { added, removed: _, ...spec } of changed) {
-      const vips = added.map((vip): Vip => ({ ...vip, ip: vipKey(vip.address), virtualRouter: spec.name }));
-      const before = this.#entries.get(spec.name)?.vips ?? [];
-      this.#entries.set(spec.name, { spec, vips: before, contested: { ...spec, vips: before } });
-      this.#replace(spec.name, vips.sort(byAddress), [], change);
+    for (const [index, { added: _, removed: __, ...spec }] of changed.entries()) {
+      const vips = this.#entries.get(spec.name)?.vips ?? [];
+      this.#entries.set(spec.name, { spec, vips, contested: { ...spec, vips } });
+      this.#replace(spec.name, added[index]!, [], change);
     }
     return change;
   }
@@ -92,8 +94,8 @@ export class VirtualRouters {
     const leaving = new Set(removed);
     entry.vips = merge(leaving.size > 0 ? entry.vips.filter((vip) => !leaving.has(vip)) : entry.vips, added);
     entry.contested = { ...entry.spec, vips: entry.vips };
-    change.added.push(...added);
-    change.removed.push(...removed);
+    for (const vip of added) change.added.push(vip);
+    for (const vip of removed) change.removed.push(vip);
   }
 }
 
