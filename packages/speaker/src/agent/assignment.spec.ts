@@ -121,6 +121,10 @@ describe('assignment of VIPs to virtual routers', () => {
 
   it('counts an address that two Services share once', () => {
     const services = [service('a', '10.77.0.208'), service('b', '10.77.0.208', '10.77.0.200')];
+    const assignment = new Assignment();
+    for (const each of services) assignment.setService(`default/${each.metadata!.name}`, each);
+    expect([...assignment.servicesWith('10.77.0.208')]).to.deep.equal(['default/a', 'default/b']);
+    expect([...assignment.servicesWith('10.77.0.1')]).to.deep.equal([]);
     const { routers } = assign({ ...common, services });
     expect(routers.map((router) => [router.name, router.vips.map((vip) => vip.address)])).to.deep.equal([
       ['public.0', ['10.77.0.200', '10.77.0.208']],

@@ -149,6 +149,11 @@ export class Assignment {
     return this.#unannounceableList;
   }
 
+  /** Keys of the Services that have a VIP. */
+  servicesWith(address: string): Iterable<string> {
+    return this.#vips.get(address)?.services ?? [];
+  }
+
   /** What changed since the last call; the first one gives everything. undefined: nothing. */
   take(): Reassignment | undefined {
     if (this.#touched.size + this.#touchedVips.size === 0) return undefined;

@@ -29,7 +29,9 @@ describe('what users are told', () => {
       node: 'n1',
       log: pino({ level: 'silent' }),
       events: { event: (object, _, reason) => void told.push(`${object.metadata?.name} ${reason}`) },
-      services: { get: (key) => services.get(key), list: () => [...services.values()] },
+      services: { get: (key) => services.get(key) },
+      servicesWith: (vip) =>
+        [...services].flatMap(([key, each]) => (each.status?.loadBalancer?.ingress?.[0]?.ip === vip ? [key] : [])),
       ownNode: () => ({ metadata: { name: 'n1' } }),
       later: (callback) => void due.push(callback),
     });

@@ -14,7 +14,9 @@ export interface ReporterOptions {
   node: string;
   log: Logger;
   events: Pick<EventRecorder, 'event'>;
-  services: { get(key: string): WatchedService | undefined; list(): readonly WatchedService[] };
+  services: { get(key: string): WatchedService | undefined };
+  /** Keys (`namespace/name`) of the Services that have a VIP. */
+  servicesWith: (vip: string) => Iterable<string>;
   /** This speaker's own Node, when it is known. */
   ownNode: () => WatchedNode | undefined;
   /** Calls back once after so long, if it is still of interest then. Default: a timer. */
@@ -61,17 +63,13 @@ export class Reporter {
 
   /** These VIPs are announced from now on. */
   announced(virtualRouter: string, addresses: readonly string[]): void {
-    const { node, events, services } = this.#options;
-    const vips = new Set(addresses);
-    for (const service of services.list()) {
-      const announced = vipsOf(service)
-        .map(formatAddress)
-        .filter((vip) => vips.has(vip));
-      for (const vip of announced) {
-        const message = `${vip} is announced by node ${node} (virtual router ${virtualRouter})`;
+    const { node, events } = this.#options;
+    for (const vip of addresses) {
+      const message = `${vip} is announced by node ${node} (virtual router ${virtualRouter})`;
+      for (const service of this.#servicesWith(vip)) {
         events.event(service, 'Normal', 'Announced', message);
+        this.service(service);
       }
-      if (announced.length > 0) this.service(service);
     }
   }
 
@@ -81,12 +79,11 @@ export class Reporter {
 
   /** Another station answers for a VIP that this node owns. `withheld`: this node leaves it to that one, as it was there first. */
   conflict(address: string, mac: string, uplink: string, withheld: boolean): void {
-    const { events, services } = this.#options;
+    const { events } = this.#options;
     const consequence = withheld
       ? 'so it is not announced until that station is gone'
       : 'too, so clients may reach either';
-    for (const service of services.list()) {
-      if (!vipsOf(service).some((vip) => formatAddress(vip) === address)) continue;
+    for (const service of this.#servicesWith(address)) {
       events.event(
         service,
         'Warning',
@@ -145,6 +142,11 @@ export class Reporter {
       if (own) events.event(own, 'Normal', 'NodesHealthy', message);
     }
     return panic;
+  }
+
+  #servicesWith(vip: string): WatchedService[] {
+    const { services, servicesWith } = this.#options;
+    return [...servicesWith(vip)].flatMap((key) => services.get(key) ?? []);
   }
 
   #tellProblems(): void {

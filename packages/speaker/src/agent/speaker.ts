@@ -176,7 +176,14 @@ class Agent implements Speaker {
     });
     const events = new EventRecorder({ client: kube, component: 'fairlead-speaker', instance: node });
     const ownNode = () => this.#watches.nodes.get(node);
-    this.#reporter = new Reporter({ node, log, events, services: this.#watches.services, ownNode });
+    this.#reporter = new Reporter({
+      node,
+      log,
+      events,
+      services: this.#watches.services,
+      servicesWith: (vip) => this.#assignment.servicesWith(vip),
+      ownNode,
+    });
     this.#obstacles = new ObstacleWatch({
       find: hostObstacles,
       log,
