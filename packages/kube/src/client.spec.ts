@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { KubeClient } from './client.js';
 import { isKubeError, type KubeError, type KubeErrorCode } from './error.js';
 import { FakeServer, service } from './fake-server.spec.helpers.js';
+import type { KubeObject } from './objects.js';
 import { addressPools, leases, nodes, services } from './resources.js';
 
 describe('KubeClient', () => {
@@ -189,6 +190,25 @@ describe('KubeClient', () => {
       expect(resourceVersion).to.equal('100');
       expect(items.map((item) => item.metadata?.name)).to.deep.equal(['a', 'b', 'c']);
       expect(items[0]).to.include({ apiVersion: 'v1', kind: 'Service' });
+    });
+
+    it('transforms the objects of every page, those of one while the next is under way', async () => {
+      const seen: string[] = [];
+      const transform = (object: KubeObject): KubeObject => {
+        seen.push(object.metadata!.name!);
+        return { ...object, kind: 'Transformed' };
+      };
+      const done = client.list<KubeObject>(services, { limit: 1, transform });
+      (await server.next()).list([service('a', '1')], '100', 'more');
+      const second = await server.next();
+      while (seen.length === 0) await new Promise(setImmediate);
+      second.list([service('b', '2')], '100');
+      const { items } = await done;
+      expect(items.map(({ kind, metadata }) => `${kind} ${metadata?.name}`)).to.deep.equal([
+        'Transformed a',
+        'Transformed b',
+      ]);
+      expect(seen).to.deep.equal(['a', 'b']);
     });
 
     it('starts over without pages when the next page has expired', async () => {

@@ -5,9 +5,9 @@
  * with Retry-After (429, or 5xx: it was not executed) is sent again after that time, as long as its deadline allows.
  * Nothing else is retried here: after a lost connection only the caller knows what sending twice would do.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { ClientConfig } from './config.js';
-import { errorFromReply, KubeError } from './error.js';
+import { errorFromReply, isKubeError, KubeError } from './error.js';
 import type { KubeList, KubeListPage, KubeObject, ObjectKey, WatchEvent } from './objects.js';
 import { apiVersionOf, collectionPath, objectPath, type Resource } from './resources.js';
 import { type HttpReply, type HttpRequest, Transport } from './transport.js';
@@ -29,6 +29,11 @@ export interface Scope {
 export interface ListOptions extends Scope, CallOptions {
   /** Objects fetched per request; `list` returns all pages nevertheless. The deadline is per page. */
   limit?: number;
+}
+
+export interface ListAllOptions<T> extends ListOptions {
+  /** What is kept of an object; may change and return the same one. Default: all of it. */
+  transform?: (object: T) => T;
 }
 
 export interface ListPageOptions extends ListOptions {
@@ -73,7 +78,7 @@ export interface DeleteOptions extends CallOptions {
 /** What consumers depend on: a fake for tests implements as much of it as they use (`Pick<KubeApi, 'get'>`). */
 export interface KubeApi {
   get<T extends KubeObject>(resource: Resource, key: ObjectKey, options?: CallOptions): Promise<T>;
-  list<T extends KubeObject>(resource: Resource, options?: ListOptions): Promise<KubeList<T>>;
+  list<T extends KubeObject>(resource: Resource, options?: ListAllOptions<T>): Promise<KubeList<T>>;
   create<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
   update<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
   updateStatus<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
@@ -124,21 +129,30 @@ export class KubeClient implements KubeApi {
     return this.#call<T>('GET', objectPath(resource, key), {}, undefined, options);
   }
 
-  /** All objects, fetched in pages. @see listPage for one page at a time */
-  async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<KubeList<T>> {
+  /**
+   * All objects, fetched in pages. The server makes the next page while this one is transformed.
+   * @see listPage for one page at a time
+   */
+  async list<T extends KubeObject>(resource: Resource, options: ListAllOptions<T> = {}): Promise<KubeList<T>> {
+    const { transform = (object) => object, ...pageOptions } = options;
     const items: T[] = [];
-    let page: KubeListPage<T> | undefined;
-    do {
+    let page = await this.listPage<T>(resource, pageOptions);
+    for (;;) {
+      const { resourceVersion, continue: token } = page;
+      const next = token === undefined ? undefined : this.listPage<T>(resource, { ...pageOptions, continue: token });
+      next?.catch(() => {}); // it is waited for below, unless `transform` throws
+      await turn(); // the request is on its way
+      for (const item of page.items) items.push(transform(item));
+      if (!next) return { resourceVersion, items };
       try {
-        page = await this.listPage<T>(resource, { ...options, continue: page?.continue });
+        page = await next;
       } catch (error) {
         // The token of the next page has expired (etcd compaction): the only consistent way on is all at once.
-        if (!page || !(error instanceof KubeError) || error.code !== 'FL_KUBE_GONE') throw error;
-        return this.listPage<T>(resource, { ...options, limit: 0 });
+        if (!isKubeError(error, 'FL_KUBE_GONE')) throw error;
+        const all = await this.listPage<T>(resource, { ...pageOptions, limit: 0 });
+        return { ...all, items: all.items.map(transform) };
       }
-      for (const item of page.items) items.push(item);
-    } while (page.continue);
-    return { resourceVersion: page.resourceVersion, items };
+    }
   }
 
   async listPage<T extends KubeObject>(resource: Resource, options: ListPageOptions = {}): Promise<KubeListPage<T>> {

@@ -187,14 +187,10 @@ export class Informer<T extends KubeObject> {
     const { client, resource, namespace, labelSelector, fieldSelector, pageSize } = this.#options;
     this.counters.lists++;
     const scope = { namespace, labelSelector, fieldSelector };
-    const list = await client.list<T>(resource, { ...scope, limit: pageSize, signal });
+    const list = await client.list<T>(resource, { ...scope, limit: pageSize, transform: this.#transform, signal });
     if (signal.aborted) return list.resourceVersion;
     const before = this.#objects;
-    const after = new Map<string, T>();
-    for (const item of list.items) {
-      const object = this.#transform(item);
-      after.set(keyOf(object), object);
-    }
+    const after = new Map(list.items.map((object) => [keyOf(object), object]));
     // The copy is complete before anybody hears of it.
     this.#objects = after;
     this.#taken.clear();
