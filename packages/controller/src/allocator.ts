@@ -298,16 +298,27 @@ export class Allocator {
   #allocateAll(holder: Holder, wish: Wish, families: readonly Family[]): Allocation[] | undefined {
     for (const state of wish.pool === undefined ? this.#pools.values() : [this.#pools.get(wish.pool)]) {
       if (!state || this.poolObstacle(state.pool, holder, wish)) continue;
-      const values = families.map((family) => this.#pick(state, holder, family, wish));
-      if (values.includes(undefined)) continue;
+      const picked = this.#pickAll(state, holder, wish, families);
+      if (!picked) continue;
       const { name } = state.pool;
-      return families.map((family, index) => {
-        const value = values[index]!;
+      return picked.map((value, index) => {
+        const family = families[index]!;
         this.#take(holder, family, value, name);
         return { address: addressOf(family, value), pool: name };
       });
     }
     return undefined;
+  }
+
+  /** One address of each family, or undefined; nothing changes. */
+  #pickAll(state: PoolState, holder: Holder, wish: Wish, families: readonly Family[]): bigint[] | undefined {
+    const picked: bigint[] = [];
+    for (const family of families) {
+      const value = this.#pick(state, holder, family, wish);
+      if (value === undefined) return undefined;
+      picked.push(value);
+    }
+    return picked;
   }
 
   /** The address of this pool that the holder should have; nothing changes. */

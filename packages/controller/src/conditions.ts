@@ -27,7 +27,11 @@ export function withCondition<C extends { type: string }>(
   return known ? (list ?? []).map((each) => (each.type === now.type ? condition : each)) : [...(list ?? []), condition];
 }
 
-/** metav1.Time: RFC 3339 in whole seconds. */
+/** metav1.Time: RFC 3339 in whole seconds. In a burst it is the same one thousands of times. */
 export function wireTimeOf(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)}Z`;
+  const second = Math.floor(ms / 1000);
+  if (second !== last.second) last = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  return last.text;
 }
+
+let last = { second: Number.NaN, text: '' };

@@ -73,6 +73,9 @@ interface Account {
   faulty: IpAddress[];
   /** Those of `held` that its status should show, at most one per family. */
   desired: IpAddress[];
+  /** Those of `desired` that are as it wishes, and the families for which it has none. */
+  kept: IpAddress[];
+  missing: Family[];
   conflict: Conflict | undefined;
   /**
    * Of `held`, what a write that is on its way makes the status show. It may be applied for as long as the Service is as
@@ -231,7 +234,7 @@ export class Ledger {
   verdict(key: string): Verdict {
     const account = this.#accounts.get(key);
     if (!account || this.#isForeign(account)) return { kind: 'ignore' };
-    const { seen, held, desired, conflict } = account;
+    const { seen, held, desired, kept, missing, conflict } = account;
     const { request } = seen;
     if (!request) return account.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
     const allocations = desired.map((address) => ({ address, pool: this.#allocator.poolOf(address) }));
@@ -239,7 +242,6 @@ export class Ledger {
     if (!request.ok) {
       return { ...decided, problem: { reason: request.reason, message: request.message } };
     }
-    const { missing, kept } = this.#compare(account, request.request);
     if (missing.length === 0) return decided;
     const why = explain(this.#allocator, seen.holder, { ...request.request, families: missing }, this.#waiting);
     if (request.request.need === 'any' && kept.length > 0) return { ...decided, note: why?.message };
@@ -269,6 +271,8 @@ export class Ledger {
       held: [],
       faulty: [],
       desired: [],
+      kept: [],
+      missing: [],
       conflict: undefined,
       sent: undefined,
     };
@@ -331,25 +335,29 @@ export class Ledger {
   }
 
   #satisfy(account: Account, wish: Wish): boolean {
-    const { kept, present, missing } = this.#compare(account, wish);
+    const { key } = account.seen;
+    const present = this.#present(account);
+    this.#compare(account, present, wish);
+    const { kept, missing } = account;
     if (missing.length === 0) {
       account.desired = kept;
-      this.#waiting.delete(account.seen.key);
+      this.#waiting.delete(key);
       return false;
     }
-    const got = this.#allocate(account, { ...wish, families: missing }, kept);
-    const given = (got ?? []).map(({ address }) => address);
-    account.held.push(...given);
-    for (const address of given) this.#tellAskers(address);
-    const having = [...kept, ...given];
+    const got = this.#allocate(account, { ...wish, families: missing }, kept) ?? [];
+    for (const { address } of got) {
+      account.held.push(address);
+      kept.push(address);
+      this.#tellAskers(address);
+    }
+    account.missing = missing.filter((family) => !ofFamily(kept, family));
     // What it has though it wants another one stays until there is another one.
-    const all = got ? having : [...having, ...present];
-    const desired = wish.families.flatMap((family) => ofFamily(all, family) ?? []);
+    const having = got.length > 0 ? kept : [...kept, ...present];
+    const desired = wish.families.flatMap((family) => ofFamily(having, family) ?? []);
     account.desired = desired.length > 0 ? desired : present;
-    const unmet = missing.filter((family) => !ofFamily(given, family));
-    if (unmet.length > 0) this.#wait(account, wish, unmet);
-    else this.#waiting.delete(account.seen.key);
-    return given.length > 0;
+    if (account.missing.length > 0) this.#wait(account, wish);
+    else this.#waiting.delete(key);
+    return got.length > 0;
   }
 
   /** What the account has now, at most one address per family; what it cannot keep is left out. */
@@ -362,17 +370,15 @@ export class Ledger {
     return present;
   }
 
-  /** Which of its addresses are as wished, in the order of the wish, and which families lack one. */
-  #compare(account: Account, wish: Wish): { present: IpAddress[]; kept: IpAddress[]; missing: Family[] } {
-    const present = this.#present(account);
-    const kept: IpAddress[] = [];
-    const missing: Family[] = [];
+  /** Which of the addresses that it has are as wished, and which families lack one. */
+  #compare(account: Account, present: readonly IpAddress[], wish: Wish): void {
+    account.kept = [];
+    account.missing = [];
     for (const family of wish.families) {
       const address = ofFamily(present, family);
-      if (address && this.#suits(address, wish)) kept.push(address);
-      else missing.push(family);
+      if (address && this.#suits(address, wish)) account.kept.push(address);
+      else account.missing.push(family);
     }
-    return { present, kept, missing };
   }
 
   #suits(address: IpAddress, { pool, addresses = [] }: Wish): boolean {
@@ -392,7 +398,7 @@ export class Ledger {
     return this.#allocator.allocate(holder, wish);
   }
 
-  #wait({ seen: { key, holder }, wantsSinceMs, desired }: Account, wish: Wish, missing: readonly Family[]): void {
+  #wait({ seen: { key, holder }, wantsSinceMs, desired, missing }: Account, wish: Wish): void {
     const pending = desired.length === 0;
     const kind = [
       missing.join('+'),
@@ -506,15 +512,17 @@ function departing({ held, seen, desired }: Account): IpAddress[] {
 
 /** For messages. */
 export function describeAllocations(allocations: readonly Allocation[]): string {
-  const pools = new Set(allocations.map(({ pool }) => pool));
-  const from = (pool: string | undefined) =>
-    pool === undefined ? 'which no AddressPool has any more' : `from pool "${pool}"`;
-  const text = ({ address, pool }: Allocation) =>
-    `${formatAddress(address)}${pool === undefined ? ', ' : ' '}${from(pool)}`;
-  if (allocations.length === 1 || pools.size > 1) return allocations.map(text).join(' and ');
-  const [pool] = pools;
-  const addresses = allocations.map(({ address }) => formatAddress(address)).join(' and ');
-  return `${addresses}${pool === undefined ? ', ' : ' '}${from(pool)}`;
+  const [first, ...others] = allocations;
+  if (!first) return '';
+  if (others.some(({ pool }) => pool !== first.pool)) return allocations.map((each) => describe([each])).join(' and ');
+  return describe(allocations);
+}
+
+/** All of one pool. */
+function describe(allocations: readonly Allocation[]): string {
+  const [{ pool } = {}] = allocations;
+  const from = pool === undefined ? ', which no AddressPool has any more' : ` from pool "${pool}"`;
+  return allocations.map(({ address }) => formatAddress(address)).join(' and ') + from;
 }
 
 /** For messages: which two things disagree. */

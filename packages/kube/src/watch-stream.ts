@@ -29,7 +29,7 @@ export async function* watchStream<T extends KubeObject>(
   options.signal?.addEventListener('abort', onAbort, { once: true });
 
   const splitter = new LineSplitter();
-  let lines: string[] = [];
+  let lines: Buffer[] = [];
   let control: StreamControl | undefined;
   let paused = false;
   let ended = false;
@@ -101,25 +101,27 @@ export async function* watchStream<T extends KubeObject>(
 }
 
 const MODIFIED = '{"type":"MODIFIED"';
-const VERSION = '"resourceVersion":"';
+/** The byte. */
+const QUOTE = 0x22;
+const VERSION = Buffer.from('"resourceVersion":"');
 
 /**
  * For a change that the reader knows already, all that the event has to say: how far the watch has come. Told without parsing it: the
  * first such property is the object's own (the API server writes `metadata` in one order, and no text within the object has
  * quotes without a backslash).
  */
-function bookmarkFor(line: string, isKnown: WatchStreamOptions['isKnown']): WatchEvent<never> | undefined {
-  if (!isKnown || !line.startsWith(MODIFIED)) return undefined;
+function bookmarkFor(line: Buffer, isKnown: WatchStreamOptions['isKnown']): WatchEvent<never> | undefined {
+  if (!isKnown || line.toString('latin1', 0, MODIFIED.length) !== MODIFIED) return undefined;
   const start = line.indexOf(VERSION) + VERSION.length;
   if (start < VERSION.length) return undefined;
-  const resourceVersion = line.slice(start, line.indexOf('"', start));
+  const resourceVersion = line.toString('latin1', start, line.indexOf(QUOTE, start));
   return isKnown(resourceVersion) ? { type: 'BOOKMARK', object: { metadata: { resourceVersion } } } : undefined;
 }
 
-function parseEvent<T extends KubeObject>(what: string, line: string): WatchEvent<T> {
+function parseEvent<T extends KubeObject>(what: string, line: Buffer): WatchEvent<T> {
   let event: { type?: string; object?: unknown };
   try {
-    event = JSON.parse(line);
+    event = JSON.parse(line.toString('utf8'));
   } catch (cause) {
     const message = `${what}: a line of the watch is not JSON: ${(cause as Error).message}`;
     throw new KubeError({ code: 'FL_KUBE_BAD_REPLY', message, cause });

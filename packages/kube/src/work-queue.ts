@@ -123,8 +123,8 @@ export class WorkQueue {
   async #work(): Promise<void> {
     await null; // add() returns before anything is processed
     let sliceStart = performance.now();
-    for (let next = this.#queued.values().next(); !next.done; next = this.#queued.values().next()) {
-      const key = next.value;
+    // Goes on to what is added meanwhile, and past what other workers take.
+    for (const key of this.#queued) {
       this.#queued.delete(key);
       this.#running.add(key);
       await this.#processOne(key);
