@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { formatAddress, isAddress, parseAddress } from '@fairlead/api';
 import {
   DEFAULT_HOST_INTERFACE,
   hostObstacles,
@@ -330,7 +331,11 @@ class Agent implements Speaker {
   /** What is new to the wire thread; with `anyway`, also that nothing is, so that it tries again what it could not do before. */
   #tellWire(anyway: boolean): void {
     const change = this.#routers.takeWire();
-    const nodes = this.#feed.nodes.map(({ name, internalIPs }) => ({ name, internalIPs }));
+    const nodes = this.#feed.nodes.map(({ name, internalIPs }) => ({
+      name,
+      // In canonical form, as those of packets are.
+      internalIPs: internalIPs.filter(isAddress).map((ip) => formatAddress(parseAddress(ip))),
+    }));
     const sameNodes = isDeepStrictEqual(nodes, this.#wireNodes);
     this.#wireNodes = nodes;
     if (!anyway && sameNodes && change === undefined) return;

@@ -42,7 +42,7 @@ export type VrrpAction =
   { kind: 'send'; priority: number } | { kind: 'own' } | { kind: 'yield'; reason: string };
 
 /** After so many intervals without an advertisement the active router is down (§6.1, Active_Down_Interval). */
-const DOWN_INTERVALS = 3;
+export const DOWN_INTERVALS = 3;
 /** An active router gives up that much of an interval before the first of the others can have taken over. */
 const FENCE_MARGIN = 0.25;
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Contested } from '../election/election.js';
 import type { Advertisement, ChecksumForm } from './advertisement.js';
 import { comparable, type Segment } from './transport.js';
-import { priorityOf, VrrpElection, virtualRouterId } from './vrrp-election.js';
+import { priorityOf, VrrpElection, type VrrpElectionOptions, virtualRouterId } from './vrrp-election.js';
 
 const A = 100;
 const NODES = ['n1', 'n2', 'n3'];
@@ -20,7 +20,7 @@ function contested(name: string, ...vips: string[]): Contested {
   };
 }
 
-function setUp(node = 'n2') {
+function setUp(node = 'n2', more: Partial<VrrpElectionOptions> = {}) {
   const world = {
     now: 0,
     log: [] as string[],
@@ -61,6 +61,7 @@ function setUp(node = 'n2') {
     wakeAt: (at) => {
       world.wakeAt = at;
     },
+    ...more,
   });
   const wait = (ms: number) => {
     const end = world.now + ms;
@@ -333,5 +334,76 @@ describe('election by VRRP', () => {
     expect(new Set(priorities).size).to.equal(200);
     expect(Math.min(...priorities)).to.be.at.least(1);
     expect(priorityOf('stranger', NODES)).to.equal(1);
+  });
+});
+
+describe('a node that VRRP is to make the owner', () => {
+  /** Somebody answers from `from` on; answers come a millisecond after the question. */
+  function witnessed(from: number) {
+    let asked = 0;
+    const setting = setUp('n2', {
+      witnesses: {
+        heard: () => {},
+        ask: () => {
+          asked += 1;
+        },
+        hears: (since) => asked > 0 && setting.world.now >= from && since <= setting.world.now,
+      },
+    });
+    setting.election.configure([contested('public.0')]);
+    setting.election.setFit(true);
+    setting.hear('public.0', '10.77.0.11', 254);
+    return { ...setting, asked: () => asked };
+  }
+  const owns = (log: readonly string[]) => log.some((line) => line.startsWith('own'));
+
+  it('takes over as fast as ever when somebody answers, whom it asks as soon as the owner is late', () => {
+    const { world, wait, asked } = witnessed(0);
+    const before = asked();
+    wait(200);
+    expect(asked()).to.equal(before + 1);
+    wait(106);
+    expect(owns(world.log)).to.equal(true);
+  });
+
+  it('does not take over while it hears of nobody, for however long, and says so once', () => {
+    const { world, wait, asked } = witnessed(Number.POSITIVE_INFINITY);
+    wait(600_000);
+    expect(owns(world.log)).to.equal(false);
+    expect(world.sent).to.deep.equal([]);
+    expect(world.errors).to.have.length(1);
+    expect(world.errors[0]).to.include('this node seems to be cut off');
+    expect(asked()).to.be.greaterThan(1_000);
+  });
+
+  it('listens whether the owner is still there when it hears again, and takes over if it is not', () => {
+    const { world, wait, hear } = witnessed(5_000);
+    wait(5_200);
+    for (let n = 0; n < 20; n++) {
+      hear('public.0', '10.77.0.11', 254);
+      wait(100);
+    }
+    expect(owns(world.log)).to.equal(false);
+    wait(310);
+    expect(owns(world.log)).to.equal(true);
+
+    const alone = witnessed(5_000);
+    alone.wait(5_300);
+    expect(owns(alone.world.log)).to.equal(false);
+    alone.wait(600);
+    expect(owns(alone.world.log)).to.equal(true);
+  });
+
+  it('listens for longer when it starts, but not when it gets something new later', () => {
+    const { world, election, wait } = setUp('n1', { hearingMs: 1_200 });
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    wait(1_199);
+    expect(owns(world.log)).to.equal(false);
+    wait(1);
+    expect(owns(world.log)).to.equal(true);
+    election.configure([contested('public.0'), contested('public.1', '10.77.0.201')]);
+    wait(310);
+    expect(world.log.filter((line) => line.startsWith('own'))).to.have.length(2);
   });
 });

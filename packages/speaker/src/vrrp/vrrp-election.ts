@@ -4,13 +4,16 @@
  * A virtual router is known on the wire by its id and its addresses together: ids are hashes of names, so that nobody has to hand
  * them out, and two virtual routers with one id are told apart by having no address in common. The ranking of the nodes becomes their
  * priorities.
+ *
+ * A node that hears of nobody takes over from nobody: it asks the others when an owner has fallen silent, and needs one answer until its
+ * time has come (wire/witnesses.ts). When it hears again after it did not, it listens first, as when it starts.
  */
 
 import { stableHash } from '@fairlead/api';
 import { encodeAddress, familyOf } from '@fairlead/netlink';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
 import { type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
-import { type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
+import { DOWN_INTERVALS, type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
 import { comparable, type Received, type Segment, type VrrpTransport } from './transport.js';
 
 export interface VrrpElectionOptions {
@@ -21,6 +24,16 @@ export interface VrrpElectionOptions {
   preemptDelayMs?: number;
   transport: Pick<VrrpTransport, 'open' | 'send'>;
   listener: ElectionListener;
+  /** Whether somebody is heard of, when an owner is not; absent: that is not looked at. */
+  witnesses?: {
+    heard(node: string): void;
+    /** `widely`: those, too, that are not where they were. */
+    ask(widely: boolean): void;
+    /** @param since when the owner was heard of last, monotonic ms; @param silent the owner */
+    hears(since: number, silent: string | undefined): boolean;
+  };
+  /** How long a node that starts listens before it takes what nobody seems to own, ms; default: as long as a router waits. */
+  hearingMs?: number;
   /** The node that an address belongs to, as far as it is known. */
   nodeOf: (address: string) => string | undefined;
   /** A system call failed; the others go on. */
@@ -55,6 +68,10 @@ interface Contest {
   /** When the active router becomes suspect; undefined once it has, or when there is none. */
   suspectAt: number | undefined;
   owning: boolean;
+  /** When an advertisement was heard last, or this node began to listen. */
+  silentSince: number;
+  /** Nobody was heard of when it was time to take over. */
+  cutOff: boolean;
   /** Asks to be handed over to. */
   claimant: string | undefined;
   handOverAt: number | undefined;
@@ -72,6 +89,10 @@ const SUSPECT_INTERVALS = 2;
 const HAND_OVER_AFTER_MS = 100;
 /** How long these then leave it to the claimant, ms. */
 const CLAIM_DELAY_MS = 300;
+/** How often a node that is cut off asks whether somebody is there, ms. */
+const CUT_OFF_ASK_MS = 200;
+const CUT_OFF =
+  'since its owner was last heard of, no other node, no gateway and no API server has been: this node seems to be cut off';
 /** How long such an election holds back before it looks whether it can be held at all, ms. */
 const REOPEN_MS = 1_000;
 
@@ -97,6 +118,8 @@ export class VrrpElection implements Election {
   /** When `tick` will be called. */
   #alarmAt: number | undefined;
   #fit = false;
+  /** Set when this node stands for the first time. */
+  #hearingUntil: number | undefined;
 
   constructor(options: VrrpElectionOptions) {
     this.#options = options;
@@ -116,8 +139,9 @@ export class VrrpElection implements Election {
   setFit(fit: boolean): void {
     if (fit === this.#fit) return;
     this.#fit = fit;
+    this.#hearingUntil ??= this.#options.clock() + (this.#options.hearingMs ?? 0);
     for (const contest of this.#contests.values()) {
-      if (fit) contest.machine.start(this.#options.clock());
+      if (fit) this.#start(contest);
       else this.#handOver(contest, 'this node is no longer fit');
     }
     this.#wake();
@@ -153,6 +177,8 @@ export class VrrpElection implements Election {
   /** An advertisement came in. */
   received({ advertisement, family, from, checksum }: Received): void {
     const { virtualRouterId, priority, intervalMs, addresses } = advertisement;
+    const sender = this.#options.nodeOf(from);
+    if (sender !== undefined) this.#options.witnesses?.heard(sender);
     const contest = [...this.#contests.values()].find(
       ({ id, segment, digits }) =>
         id === virtualRouterId &&
@@ -162,6 +188,8 @@ export class VrrpElection implements Election {
     if (contest === undefined) return;
     contest.checksum = checksum;
     contest.known = true;
+    contest.silentSince = this.#options.clock();
+    contest.cutOff = false;
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
     const heard = { priority, intervalMs, from: comparable(from) };
     const now = this.#options.clock();
@@ -195,14 +223,47 @@ export class VrrpElection implements Election {
     }
     for (const contest of this.#contests.values()) {
       this.#suspect(contest, now);
-      this.#obey(contest, contest.machine.tick(now));
+      if (!this.#isCutOff(contest, now)) this.#obey(contest, contest.machine.tick(now));
       if (contest.handOverAt === undefined || now < contest.handOverAt) continue;
       contest.handOverAt = undefined;
       if (!contest.owning) continue;
       this.#handOver(contest, `${contest.claimant} takes over`);
-      if (this.#fit) contest.machine.start(now);
+      if (this.#fit) this.#start(contest);
     }
     this.#wake();
+  }
+
+  #start(contest: Contest): void {
+    const { clock, witnesses } = this.#options;
+    const now = clock();
+    contest.silentSince = now;
+    contest.machine.start(now);
+    contest.machine.holdBack(this.#hearingUntil ?? now);
+    witnesses?.ask(true);
+  }
+
+  /** Whether it would be time to take over, but there is nobody to be heard of; tries again later. */
+  #isCutOff(contest: Contest, now: number): boolean {
+    const { witnesses, onError, intervalMs } = this.#options;
+    const { machine, spec } = contest;
+    if (witnesses === undefined || machine.state !== 'backup' || now < machine.nextAt!) return false;
+    const hears = witnesses.hears(contest.silentSince, this.#nodeOf(contest.active));
+    if (hears && !contest.cutOff) return false;
+    if (hears) {
+      contest.cutOff = false;
+      contest.silentSince = now;
+      machine.holdBack(now + (DOWN_INTERVALS + 1) * intervalMs);
+    } else {
+      if (!contest.cutOff) onError(`take ${spec.name} over`, new Error(CUT_OFF));
+      contest.cutOff = true;
+      machine.holdBack(now + CUT_OFF_ASK_MS);
+    }
+    witnesses.ask(true);
+    return true;
+  }
+
+  #nodeOf(address: string | undefined): string | undefined {
+    return address === undefined ? undefined : this.#options.nodeOf(address);
   }
 
   #enter(spec: Contested): void {
@@ -226,10 +287,12 @@ export class VrrpElection implements Election {
         active: undefined,
         suspectAt: undefined,
         owning: false,
+        silentSince: this.#options.clock(),
+        cutOff: false,
         claimant: undefined,
         handOverAt: undefined,
       });
-      if (this.#fit) machine.start(this.#options.clock());
+      if (this.#fit) this.#start(this.#contests.get(spec.name)!);
     } catch (error) {
       this.#options.onError(`contest ${spec.name} by VRRP`, error as Error);
       if (before !== undefined) this.#drop(before, 'it cannot be contested any more');
@@ -269,7 +332,7 @@ export class VrrpElection implements Election {
       // Who takes over says so first, and who gives up goes on with what comes next.
       this.#send();
       if (action.kind === 'own') {
-        const lapsed = contest.active === undefined ? undefined : this.#options.nodeOf(contest.active);
+        const lapsed = this.#nodeOf(contest.active);
         contest.active = undefined;
         contest.suspectAt = undefined;
         contest.owning = true;
@@ -286,7 +349,8 @@ export class VrrpElection implements Election {
   #suspect(contest: Contest, now: number): void {
     if (contest.suspectAt === undefined || now < contest.suspectAt) return;
     contest.suspectAt = undefined;
-    const node = contest.active === undefined ? undefined : this.#options.nodeOf(contest.active);
+    const node = this.#nodeOf(contest.active);
+    this.#options.witnesses?.ask(false);
     if (node !== undefined) this.#options.listener.suspect(node);
   }
 

@@ -92,6 +92,19 @@ export function arpProbe(ip: number, mac: Buffer): Buffer {
   });
 }
 
+/** An ordinary question from `senderIp`; to one station, where its hardware address is known. It also tells the other where this node is. */
+export function arpRequest(ip: number, senderIp: number, mac: Buffer, to: Buffer = BROADCAST_MAC): Buffer {
+  return encodeArpFrame({
+    destination: to,
+    source: mac,
+    operation: ARP_REQUEST,
+    senderMac: mac,
+    senderIp,
+    targetMac: ZERO_MAC,
+    targetIp: ip,
+  });
+}
+
 /**
  * A gratuitous announcement in both forms: as a broadcast request (RFC 5227 §3) and as a broadcast reply whose target hardware
  * address is the sender's. Some stacks heed only one of them; Linux lets either override an entry at once, past its locktime.

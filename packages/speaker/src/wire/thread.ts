@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { labels, leaseAnnotations } from '@fairlead/api';
 import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
-import { Informer, KubeClient, KubeError, leases, resolveConfig } from '@fairlead/kube';
+import { Informer, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
 import { RuleMonitor } from '@fairlead/netlink';
 import { Claimant } from '../election/claimant.js';
@@ -25,6 +25,7 @@ import { ALONE_SECONDS, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } f
 import { HostLinks } from './host-links.js';
 import { LanPort } from './lan-port.js';
 import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
+import { isUnreachable, Surroundings } from './surroundings.js';
 import { Throttle } from './throttle.js';
 import { Wire } from './wire.js';
 
@@ -32,6 +33,11 @@ import { Wire } from './wire.js';
 const COMPLAIN_EVERY_MS = 60_000;
 const CLAIM_TICK_MS = 1_000;
 const KEEP_RULES_MS = 10_000;
+/**
+ * How long a node that has just started listens before it takes what nobody seems to own: an owner's kernel may need a second to find out that
+ * it is reachable again (RFC 4861 RetransTimer).
+ */
+const HEARING_MS = 1_200;
 /** About what it takes to announce some thousand VIPs. */
 const RECORD_DELAY_MS = 100;
 
@@ -53,9 +59,6 @@ const listener: ElectionListener = {
   holder: (name, node) => wire.holder(name, node, options.node),
 };
 
-/** No answer at all, or one that says that the server (or its store) cannot serve now. */
-const isUnreachable = (error: unknown) =>
-  error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500);
 const reachability = new Reachability({
   patienceMs: options.timings.leaseDurationMs,
   clock,
@@ -101,6 +104,14 @@ let nodeNames = new Map<string, string>();
 let uplinks: readonly WireUplink[] = [];
 let nodes: readonly WireNode[] = [];
 const complaints = new Throttle(COMPLAIN_EVERY_MS);
+const surroundings = new Surroundings({
+  client: kube,
+  namespace: options.namespace,
+  clock,
+  askLan: (widely) => wire.askWitnesses(widely),
+  anyLease: () => leaseNames.values().next().value,
+  complain,
+});
 const transport = new VrrpTransport({
   mode: options.vrrp.mode,
   onReceived: (received) => vrrpElection.received(received),
@@ -126,6 +137,12 @@ const vrrpElection: VrrpElection = new VrrpElection({
     },
   },
   nodeOf: (address) => nodeNames.get(address),
+  witnesses: {
+    heard: (node) => surroundings.witnesses.heard(node, clock()),
+    hears: (since, silent) => surroundings.witnesses.hears(since, silent),
+    ask: (widely) => surroundings.ask(widely),
+  },
+  hearingMs: HEARING_MS,
   onError: (attempt, error) => complain(`could not ${attempt}: ${error.message}`),
   wakeAt: (at) => {
     clearTimeout(vrrpTimer);
@@ -145,6 +162,7 @@ const wire: Wire = new Wire({
   rules,
   exits,
   silentMs: closedMs(options.timings),
+  witnesses: surroundings.witnesses,
   clock,
   tell,
   openPort: (uplink) =>
@@ -215,6 +233,7 @@ function note(name: string, annotations: Record<string, string | null>): void {
 }
 const claiming = setInterval(() => claimant.tick(), CLAIM_TICK_MS);
 function seen(lease: LeaseObject): void {
+  surroundings.heardApi();
   lockOf(lease)?.observe(lease);
   const notes = notesOf(lease);
   election.claimed(routerOf(lease), notes.claimedBy);
@@ -255,11 +274,13 @@ function configure(change: ConfigurationChange): void {
   uplinks = change.uplinks ?? uplinks;
   nodes = change.nodes ?? nodes;
   if (change.uplinks || change.nodes) {
+    const peers = nodes.filter(({ name }) => name !== options.node);
+    surroundings.configure(peers, uplinks);
     nodeNames = new Map(nodes.flatMap(({ name, internalIPs }) => internalIPs.map((ip) => [ip, name])));
     transport.configure({
       uplinks,
       self: nodes.find(({ name }) => name === options.node)?.internalIPs ?? [],
-      peers: nodes.filter(({ name }) => name !== options.node).flatMap(({ internalIPs }) => internalIPs),
+      peers: peers.flatMap(({ internalIPs }) => internalIPs),
     });
   }
   wire.configure(change);
@@ -285,6 +306,7 @@ async function handOver(): Promise<void> {
 
 async function stop(release: boolean): Promise<void> {
   clearInterval(claiming);
+  surroundings.close();
   await election.stop({ release });
   transport.close();
   if (release) await handOver();

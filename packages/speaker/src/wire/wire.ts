@@ -19,8 +19,10 @@ import type { ConfigurationChange, FromWire, WireUplink, WireVirtualRouter } fro
 import { decodeNdpFrame, ndpProbe, unsolicitedAdvertisements } from './ndp.js';
 import { type Form, Outbox, type Outlet } from './outbox.js';
 import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
+import { rollCall } from './roll-call.js';
 import type { VipKey } from './vip-key.js';
 import { type Vip, type VipChange, VirtualRouters } from './virtual-routers.js';
+import type { Witnesses } from './witnesses.js';
 
 /** A LAN interface as the wire uses it; LanPort is the real one. */
 export interface Port extends Outlet {
@@ -57,6 +59,8 @@ export interface WireComponents {
   tell(message: FromWire): void;
   /** Monotonic milliseconds. */
   clock: () => number;
+  /** Who is listened for when an owner is silent. */
+  witnesses?: Pick<Witnesses, 'frame' | 'toAsk'>;
   /** Calls back once, to send what is due then. */
   wakeAt(at: number | undefined): void;
 }
@@ -254,6 +258,17 @@ export class Wire {
     this.announceDue();
   }
 
+  /** Asks witnesses for a sign of life (roll-call.ts). */
+  askWitnesses(widely: boolean): void {
+    const stations = this.#parts.witnesses?.toAsk() ?? [];
+    for (const port of this.#ports.values()) {
+      const addresses = this.#uplinks.find(({ name }) => name === port.name)?.addresses ?? [];
+      for (const frames of rollCall(stations, { mac: port.mac, addresses }, widely)) {
+        this.#guarded(`ask neighbours on ${port.name}`, () => port.send(frames));
+      }
+    }
+  }
+
   close(): void {
     for (const port of this.#ports.values()) port.close();
     this.#ports.clear();
@@ -268,10 +283,16 @@ export class Wire {
         return vip?.uplink === port.name && !this.#detection.has(ip) && this.#mayAnswer(vip.virtualRouter);
       },
     };
+    const { witnesses, clock } = this.#parts;
     const arp = decodeArpFrame(bytes);
-    if (arp !== undefined) return reactToArp(arp, port.mac, claims);
+    if (arp !== undefined) {
+      witnesses?.frame(arp.senderIp, arp.senderMac, clock());
+      return reactToArp(arp, port.mac, claims);
+    }
     const ndp = decodeNdpFrame(bytes);
-    return ndp && reactToNdp(ndp, port.mac, claims);
+    if (ndp === undefined) return undefined;
+    witnesses?.frame(ndp.kind === 'advertisement' ? ndp.target : ndp.sourceIp, ndp.sourceMac, clock());
+    return reactToNdp(ndp, port.mac, claims);
   }
 
   /** On interfaces that were opened just now, for all that there is. */
