@@ -37,6 +37,8 @@ export interface ElectionListener {
    * comes after this, so this node may forward until it hears of it; otherwise there may be one already.
    */
   yield(name: string, reason: string, handsOver: boolean): void;
+  /** Another node took itself for the owner, too, and gives way to this one: neighbours may believe it still. */
+  contended(name: string): void;
   /** A node that owns something has not been heard of for longer than it should; whoever forwards to it had better not. */
   suspect(node: string): void;
   /** Who owns it, as far as this node knows; undefined when nobody does. */

@@ -66,6 +66,7 @@ function setUp({ held = [] as string[], startedAt = 0 } = {}) {
       },
       yield: (name, reason, handsOver) =>
         world.calls.push(`yield ${name}: ${reason}${handsOver ? ', handing over' : ''}`),
+      contended: (name) => world.calls.push(`contended ${name}`),
       suspect: (node) => world.calls.push(`suspect ${node}`),
       holder: (name, node) => world.calls.push(`holder ${name} ${node}`),
     },

@@ -83,6 +83,7 @@ class Pair {
       listener: {
         own: () => this.#note('own'),
         yield: () => this.#note('yield'),
+        contended: () => {},
         suspect: () => {},
         holder: () => {},
       },

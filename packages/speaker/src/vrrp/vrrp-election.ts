@@ -70,8 +70,9 @@ interface Contest {
   owning: boolean;
   /** When an advertisement was heard last, or this node began to listen. */
   silentSince: number;
-  /** Nobody was heard of when it was time to take over. */
-  cutOff: boolean;
+  /** Since when it is time to take over, but nobody is heard of. */
+  cutOffSince: number | undefined;
+  witnessesAskedAt: number;
   /** Asks to be handed over to. */
   claimant: string | undefined;
   handOverAt: number | undefined;
@@ -89,8 +90,11 @@ const SUSPECT_INTERVALS = 2;
 const HAND_OVER_AFTER_MS = 100;
 /** How long these then leave it to the claimant, ms. */
 const CLAIM_DELAY_MS = 300;
-/** How often a node that is cut off asks whether somebody is there, ms. */
+/** How often a node that hears of nobody looks and asks whether somebody is there, ms. */
+const CUT_OFF_LOOK_MS = 20;
 const CUT_OFF_ASK_MS = 200;
+/** Answers that take longer than they should are no cause to listen anew; being cut off for so long is, ms. */
+const CUT_OFF_FOR_LONG_MS = 1_000;
 const CUT_OFF =
   'since its owner was last heard of, no other node, no gateway and no API server has been: this node seems to be cut off';
 /** How long such an election holds back before it looks whether it can be held at all, ms. */
@@ -189,7 +193,7 @@ export class VrrpElection implements Election {
     contest.checksum = checksum;
     contest.known = true;
     contest.silentSince = this.#options.clock();
-    contest.cutOff = false;
+    contest.cutOffSince = undefined;
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
     const heard = { priority, intervalMs, from: comparable(from) };
     const now = this.#options.clock();
@@ -199,8 +203,10 @@ export class VrrpElection implements Election {
     }
     // Who has a better claim sends an advertisement first, and announces itself next.
     const inTime = contest.machine.mayAnswer(now);
+    const wasOwning = contest.owning;
     this.#obey(contest, contest.machine.receive(heard, now), inTime);
     this.#wakeFor(contest);
+    if (wasOwning && contest.owning && priority > 0) this.#options.listener.contended(contest.spec.name);
   }
 
   /** The owner has handed over to the claimant. */
@@ -248,17 +254,23 @@ export class VrrpElection implements Election {
     const { machine, spec } = contest;
     if (witnesses === undefined || machine.state !== 'backup' || now < machine.nextAt!) return false;
     const hears = witnesses.hears(contest.silentSince, this.#nodeOf(contest.active));
-    if (hears && !contest.cutOff) return false;
+    contest.cutOffSince ??= hears ? undefined : now;
+    if (contest.cutOffSince === undefined) return false;
+    const forLong = now - contest.cutOffSince >= CUT_OFF_FOR_LONG_MS;
     if (hears) {
-      contest.cutOff = false;
+      contest.cutOffSince = undefined;
+      if (!forLong) return false;
       contest.silentSince = now;
       machine.holdBack(now + (DOWN_INTERVALS + 1) * intervalMs);
-    } else {
-      if (!contest.cutOff) onError(`take ${spec.name} over`, new Error(CUT_OFF));
-      contest.cutOff = true;
-      machine.holdBack(now + CUT_OFF_ASK_MS);
+      witnesses.ask(true);
+      return true;
     }
-    witnesses.ask(true);
+    if (forLong) onError(`take ${spec.name} over`, new Error(CUT_OFF));
+    if (now - contest.witnessesAskedAt >= CUT_OFF_ASK_MS) {
+      contest.witnessesAskedAt = now;
+      witnesses.ask(true);
+    }
+    machine.holdBack(now + (forLong ? CUT_OFF_ASK_MS : CUT_OFF_LOOK_MS));
     return true;
   }
 
@@ -288,7 +300,8 @@ export class VrrpElection implements Election {
         suspectAt: undefined,
         owning: false,
         silentSince: this.#options.clock(),
-        cutOff: false,
+        cutOffSince: undefined,
+        witnessesAskedAt: Number.NEGATIVE_INFINITY,
         claimant: undefined,
         handOverAt: undefined,
       });

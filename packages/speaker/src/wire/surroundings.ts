@@ -20,6 +20,8 @@ export interface SurroundingsOptions {
 /** What it is called among the witnesses. No node can be: names of nodes are in small letters. */
 const API_SERVER = 'API server';
 const ASK_API_EVERY_MS = 1_000;
+/** Many virtual routers have a question at the same moment: it is one. */
+const ASK_LAN_EVERY_MS = 50;
 
 export class Surroundings {
   readonly witnesses = new Witnesses();
@@ -28,6 +30,7 @@ export class Surroundings {
   #peers: readonly WireNode[] = [];
   #indexes: ReadonlySet<number> = new Set();
   #apiAskedAt = Number.NEGATIVE_INFINITY;
+  #lanAsked = { at: Number.NEGATIVE_INFINITY, widely: false };
 
   constructor(options: SurroundingsOptions) {
     this.#options = options;
@@ -43,11 +46,15 @@ export class Surroundings {
   /** Asks everybody for a sign of life: on the LAN at once, the API server once a second at most. */
   ask(widely: boolean): void {
     const { clock, askLan, anyLease, client, namespace } = this.#options;
-    this.#look();
-    askLan(widely);
+    const now = clock();
+    if (now - this.#lanAsked.at >= ASK_LAN_EVERY_MS || (widely && !this.#lanAsked.widely)) {
+      this.#lanAsked = { at: now, widely };
+      this.#look();
+      askLan(widely);
+    }
     const name = anyLease();
-    if (name === undefined || clock() - this.#apiAskedAt < ASK_API_EVERY_MS) return;
-    this.#apiAskedAt = clock();
+    if (name === undefined || now - this.#apiAskedAt < ASK_API_EVERY_MS) return;
+    this.#apiAskedAt = now;
     client.get(leases, { namespace, name }, { timeoutMs: ASK_API_EVERY_MS }).then(
       () => this.heardApi(),
       (error: Error) => {

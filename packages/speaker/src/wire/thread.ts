@@ -55,6 +55,7 @@ const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timin
 const listener: ElectionListener = {
   own: (name, lapsed, claim) => wire.own(name, lapsed, claim),
   yield: (name, reason, handsOver) => wire.yield(name, reason, handsOver),
+  contended: (name) => wire.contended(name),
   suspect: (node) => tell({ kind: 'suspect', node }),
   holder: (name, node) => wire.holder(name, node, options.node),
 };

@@ -309,6 +309,24 @@ describe('the wire', () => {
     });
   });
 
+  it('announces everything again when a rival gives way, once a second at most', () => {
+    const { wire, state, port } = setUp();
+    wire.contended('public.0');
+    expect(port.frames).to.deep.equal([]);
+    wire.own('public.0', undefined);
+    for (const [now, frames] of [
+      [500, 4],
+      [900, 0],
+      [1_500, 4],
+    ] as const) {
+      state.now = now;
+      wire.announceDue();
+      port.frames = [];
+      wire.contended('public.0');
+      expect(port.frames.filter(({ senderIp }) => senderIp !== 0)).to.have.length(frames);
+    }
+  });
+
   it('defends an address against a rival, at once and then once a second', () => {
     const { wire, state, port, told } = setUp();
     const [foreign] = gratuitousArp(VIP, CLIENT_MAC);

@@ -20,6 +20,7 @@ import { decodeNdpFrame, ndpProbe, unsolicitedAdvertisements } from './ndp.js';
 import { type Form, Outbox, type Outlet } from './outbox.js';
 import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
 import { rollCall } from './roll-call.js';
+import { Throttle } from './throttle.js';
 import type { VipKey } from './vip-key.js';
 import { type Vip, type VipChange, VirtualRouters } from './virtual-routers.js';
 import type { Witnesses } from './witnesses.js';
@@ -74,6 +75,7 @@ interface Batch {
 /** After a takeover, ms. */
 const PROBE_AFTER_MS = 1_000;
 const PROBE_EVERY_MS = 60_000;
+const CONTENDED_EVERY_MS = 1_000;
 
 /** How often something is told to neighbours, and how urgent that is (outbox.ts). */
 const FIRST = [0, 1] as const;
@@ -87,6 +89,7 @@ export class Wire {
   readonly #defence = new Defence();
   readonly #detection = new Detection();
   readonly #lingering = new Lingering();
+  readonly #contentions = new Throttle(CONTENDED_EVERY_MS);
   readonly #outbox = new Outbox(({ to }, error) => this.#failed(`announce on ${to.name}`, error));
   /** What was not announced yet since a takeover, or since it is there. */
   readonly #unannounced = new Set<Batch>();
@@ -170,6 +173,14 @@ export class Wire {
     if (handsOver) this.#linger(name);
     else this.#releaseRule(name);
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
+  }
+
+  /** ElectionListener.contended: once a second at most, as a rival that does not hear goes on for long. */
+  contended(name: string): void {
+    const batch = this.#owned.get(name);
+    if (batch === undefined || !this.#contentions.allows(name, this.#parts.clock())) return;
+    this.#announceAnew(batch);
+    this.announceDue();
   }
 
   /** ElectionListener.holder: a rule that an earlier process of this node left behind goes when somebody else is the owner. */
