@@ -101,6 +101,14 @@ describe('assignment of VIPs to virtual routers', () => {
 
   it('announces on the interfaces that a pool names only', () => {
     expect(chosen({ interfaces: ['eth*'] }).routers[0]!.vips[0]!.uplink).to.equal('eth0');
+    const cni0 = { ...eth0, name: 'cni0', index: 1, addresses: [{ address: '10.244.1.1', prefixLength: 24 }] };
+    const { routers: beside } = assign({
+      ...common,
+      pools: [pool('public', ['10.77.0.200/32'], { interfaces: ['*'] })],
+      interfaces: [cni0, eth0],
+      services: [service('web', '10.77.0.200')],
+    });
+    expect(beside[0]!.vips[0]!.uplink, 'not on the Pods’ bridge').to.equal('eth0');
     const { routers, unannounceable } = chosen({ interfaces: ['eth1', 'bond*'] });
     expect(routers[0]!.vips[0]!.uplink).to.equal(undefined);
     expect(unannounceable[0]!.why).to.match(/^no interface of this node that the pool names \(eth1, bond\*\) has/);

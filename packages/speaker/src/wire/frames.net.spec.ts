@@ -3,6 +3,7 @@
 import { encodeAddress, familyOf } from '@fairlead/netlink';
 import { inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
+import type { ChecksumForm } from '../vrrp/advertisement.js';
 import { VrrpTransport } from '../vrrp/transport.js';
 import { Cable } from './cable.spec.helpers.js';
 import { internetChecksum } from './checksum.js';
@@ -169,7 +170,11 @@ describe('on the LAN there is', function () {
     });
   }
 
-  async function advertisement(family: 'ipv4' | 'ipv6', mode: 'unicast' | 'multicast'): Promise<Buffer> {
+  async function advertisement(
+    family: 'ipv4' | 'ipv6',
+    mode: 'unicast' | 'multicast',
+    checksum: ChecksumForm = 'rfc9568',
+  ): Promise<Buffer> {
     const protocolAt = family === 'ipv4' ? 23 : 20;
     const sent = cable.next((frame) => frame[protocolAt] === 112);
     const faults: string[] = [];
@@ -187,7 +192,7 @@ describe('on the LAN there is', function () {
     const addresses = VIPS.filter((vip) => familyOf(vip) === family).map((vip) => encodeAddress(vip));
     try {
       const advertisement = { virtualRouterId: 7, priority: 254, intervalMs: 100, addresses };
-      inNetns(cable.here, () => transport.send([{ advertisement, checksum: 'rfc9568' }], { family, uplink: 'eth0' }));
+      inNetns(cable.here, () => transport.send([{ advertisement, checksum }], { family, uplink: 'eth0' }));
       return await sent;
     } finally {
       transport.close();
@@ -213,6 +218,8 @@ describe('on the LAN there is', function () {
     expect(told.map(({ protocols, complaints }, index) => [frames[index]![0], protocols, complaints])).to.deep.equal(
       frames.map(([what, , layers]) => [what, layers, []]),
     );
+    const asKeepalived = await advertisement('ipv4', 'unicast', 'rfc5798');
+    expect(verdicts([asKeepalived])).to.deep.equal([{ protocols: 'eth:ethertype:ip:vrrp', complaints: [] }]);
     // It does look: a wrong checksum is found, in each of the protocols that have one.
     const wrong = frames
       .filter(([, frame]) => frame[12] !== 0x08 || frame[13] !== 0x06)

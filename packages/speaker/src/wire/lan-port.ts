@@ -109,7 +109,10 @@ export class LanPort {
         (messages: Message[]) => {
           for (const message of messages) this.#listener.frame(this, message.data);
         },
-        (error) => this.#listener.error(this, error),
+        (error) => {
+          // Whoever sends then is told; that the interface is down, and up again, is heard by netlink.
+          if (error.code !== 'ENETDOWN') this.#listener.error(this, error);
+        },
       );
       return socket;
     } catch (error) {
