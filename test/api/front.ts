@@ -94,7 +94,7 @@ export class Front extends EventEmitter<{ request: [RequestInfo] }> implements T
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
-    const { info, resource } = describe(request);
+    const { info, resource } = targetOf(request);
     const counter = `${info.verb} ${info.resource}`;
     this.counts.set(counter, (this.counts.get(counter) ?? 0) + 1);
     this.emit('request', info);
@@ -154,7 +154,7 @@ export class Front extends EventEmitter<{ request: [RequestInfo] }> implements T
 }
 
 /** What the request is about: `/api/v1/namespaces/NS/services/NAME/status`, `/apis/GROUP/VERSION/PLURAL`. */
-function describe({ method, url, headers }: IncomingMessage): Target {
+export function targetOf({ method, url, headers }: IncomingMessage): Target {
   const { pathname, searchParams } = new URL(url!, 'http://localhost');
   const userAgent = headers['user-agent'];
   const parts = pathname.split('/').slice(1).map(decodeURIComponent);
