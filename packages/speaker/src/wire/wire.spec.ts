@@ -633,6 +633,20 @@ describe('the wire', () => {
     expect(formatMac(port.frames[0]!.senderMac)).to.equal('02:00:00:00:00:0c');
   });
 
+  it('does not announce the more often the oftener a link comes back', () => {
+    const world = setUp();
+    const { wire, port } = world;
+    wire.own('public.0', undefined);
+    wait(world, 10_000);
+    for (let n = 0; n < 5; n++) {
+      wire.linkReturned(UPLINK.index);
+      wait(world, 10);
+    }
+    port.frames = [];
+    wait(world, 30_000);
+    expect(port.frames.filter(({ senderIp }) => senderIp === VIP)).to.have.length(2); // 50 ms after the last
+  });
+
   it('announces nothing when nothing changed', () => {
     const { wire, configure, port } = setUp();
     wire.own('public.0', undefined);

@@ -66,10 +66,18 @@ export interface WireComponents {
   wakeAt(at: number | undefined): void;
 }
 
-/** VIPs that are announced together; all of the virtual router's where it does not say which. Compared by identity. */
+/** VIPs that are announced together: these, those on an interface, or all of the virtual router's. Compared by identity. */
 interface Batch {
   virtualRouter: string;
   vips?: readonly Vip[];
+  uplink?: string;
+}
+
+/** What announces the VIPs of a virtual router while it is owned. */
+interface Tenure {
+  whole: Batch;
+  /** Those on one interface, where that has been back: one that comes and goes does not pile bursts up. */
+  returned: Map<string, Batch>;
 }
 
 /** After a takeover, ms. */
@@ -97,8 +105,7 @@ export class Wire {
   readonly #ports = new Map<string, Port>();
   #uplinks: readonly WireUplink[] = [];
   readonly #routers = new VirtualRouters();
-  /** Each with what announces it as a whole. */
-  readonly #owned = new Map<string, Batch>();
+  readonly #owned = new Map<string, Tenure>();
   /** Those that are owned, but whose rule waits for the LAN to be asked. */
   readonly #unrouted = new Set<string>();
   #onSettled: (() => void)[] = [];
@@ -121,8 +128,8 @@ export class Wire {
     }
     this.#routers.forget(removed);
     for (const { name } of changed) {
-      const batch = this.#owned.get(name);
-      if (batch) this.#announcer.change(batch, this.#parts.clock(), this.#plan(name));
+      const tenure = this.#owned.get(name);
+      if (tenure) this.#announcer.change(tenure.whole, this.#parts.clock(), this.#plan(name));
     }
     for (const { ip } of vips.removed) if (!this.#routers.has(ip)) this.#detection.end(ip);
     this.#takeUp(vips, opened);
@@ -136,8 +143,9 @@ export class Wire {
     for (const port of this.#ports.values()) {
       if (port.index !== index) continue;
       this.#guarded(`read the hardware address of ${port.name}`, () => port.refresh());
-      this.#announceAlso([...this.#routers.all()].filter(({ uplink }) => uplink === port.name));
+      this.#announceReturned(port.name);
     }
+    this.announceDue();
   }
 
   /** ElectionListener.own */
@@ -148,7 +156,7 @@ export class Wire {
     const vips = this.#routers.vipsOf(name);
     const batch: Batch = { virtualRouter: name };
     this.#silence(name);
-    this.#owned.set(name, batch);
+    this.#owned.set(name, { whole: batch, returned: new Map() });
     if (this.#lingering.has(name)) this.#passNoneOn(name);
     this.#lingering.end(name);
     this.#passOn(name, lapsed);
@@ -177,9 +185,9 @@ export class Wire {
 
   /** ElectionListener.contended: once a second at most, as a rival that does not hear goes on for long. */
   contended(name: string): void {
-    const batch = this.#owned.get(name);
-    if (batch === undefined || !this.#contentions.allows(name, this.#parts.clock())) return;
-    this.#announceAnew(batch);
+    const tenure = this.#owned.get(name);
+    if (tenure === undefined || !this.#contentions.allows(name, this.#parts.clock())) return;
+    this.#announceAnew(tenure.whole);
     this.announceDue();
   }
 
@@ -222,11 +230,8 @@ export class Wire {
     this.#detect();
     for (const batch of this.#announcer.due(this.#parts.clock())) {
       const urgency = this.#unannounced.delete(batch) ? FIRST : AGAIN;
-      const { virtualRouter, vips } = batch;
-      if (!this.#mayAnswer(virtualRouter)) continue;
-      // Some of a burst may have gone since.
-      const known = vips?.filter((vip) => this.#routers.vip(vip.ip) === vip);
-      this.#announce(virtualRouter, this.#claimed(known ?? this.#routers.vipsOf(virtualRouter)), urgency);
+      const { virtualRouter } = batch;
+      if (this.#mayAnswer(virtualRouter)) this.#announce(virtualRouter, this.#claimed(this.#vipsIn(batch)), urgency);
     }
     for (const name of this.#prober.due(this.#parts.clock())) {
       if (!this.#mayAnswer(name)) continue;
@@ -379,7 +384,7 @@ export class Wire {
     this.#put(vipsOf(ask), PROBES, FIRST, () => true);
     for (const [name, vips] of this.#ownedOf(vipsOf(free))) {
       if (this.#unrouted.delete(name)) this.#claimRule(this.#routers.get(name)!);
-      this.#begin(name, vips);
+      this.#begin(name, { virtualRouter: name, vips });
       this.#tellAnnounced(name, vips);
     }
   }
@@ -424,27 +429,40 @@ export class Wire {
     for (const [, vips] of this.#ownedOf(added.filter(isNew))) {
       for (const { ip } of vips) this.#detection.begin(ip, this.#parts.clock());
     }
-    const elsewhere = opened.size > 0 ? [...this.#routers.all()].filter(({ uplink }) => opened.has(uplink)) : [];
-    this.#announceAlso([...new Set([...moved, ...elsewhere])]);
-  }
-
-  /** By a burst of its own for each virtual router, as far as it is owned. */
-  #announceAlso(vips: readonly Vip[]): void {
-    for (const [name, its] of this.#ownedOf(vips)) {
-      this.#begin(name, its);
+    for (const [name, vips] of this.#ownedOf([...moved].filter(({ uplink }) => !opened.has(uplink)))) {
+      this.#begin(name, { virtualRouter: name, vips });
       this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
     }
+    for (const uplink of opened) this.#announceReturned(uplink);
     this.announceDue();
   }
 
-  #begin(name: string, vips: readonly Vip[]): void {
-    const whole = this.#owned.get(name)!;
+  /** All that is owned on an interface. */
+  #announceReturned(uplink: string): void {
+    for (const [name, { returned }] of this.#owned) {
+      if (!this.#routers.vipsOf(name).some((vip) => vip.uplink === uplink)) continue;
+      const batch = returned.get(uplink) ?? { virtualRouter: name, uplink };
+      returned.set(uplink, batch);
+      this.#begin(name, batch);
+      this.#prober.begin(name, this.#parts.clock() + PROBE_AFTER_MS);
+    }
+  }
+
+  /** Announces by a burst what is not all of the virtual router, which has one of its own. */
+  #begin(name: string, batch: Batch): void {
+    const { whole } = this.#owned.get(name)!;
     // The first that are claimed begin what refreshes all of them.
     if (this.#announcer.has(whole)) {
-      const batch: Batch = { virtualRouter: name, vips };
       this.#unannounced.add(batch);
       this.#announcer.burst(batch, this.#parts.clock(), this.#plan(name));
     } else this.#announceAnew(whole);
+  }
+
+  /** Some of them may have gone since. */
+  #vipsIn({ virtualRouter, vips, uplink }: Batch): readonly Vip[] {
+    if (vips) return vips.filter((vip) => this.#routers.vip(vip.ip) === vip);
+    const all = this.#routers.vipsOf(virtualRouter);
+    return uplink === undefined ? all : all.filter((vip) => vip.uplink === uplink);
   }
 
   #announceAnew(whole: Batch): void {
