@@ -12,6 +12,8 @@ export interface Answer {
   mac: string;
   /** A broadcast nobody had asked for. */
   gratuitous: boolean;
+  /** How many questions had been asked by then. */
+  question: number;
 }
 
 const ASK_EVERY_MS = 20;
@@ -20,9 +22,10 @@ export class ArpObserver {
   readonly answers: Answer[] = [];
   readonly #socket: RawSocket;
   readonly #timer: NodeJS.Timeout;
+  #questions = 0;
   readonly #waiting = new Set<(answer: Answer) => void>();
 
-  constructor(host: LabHost, vip: string) {
+  constructor(host: LabHost, vip: string, askEveryMs = ASK_EVERY_MS) {
     const ip = Number(parseAddress(vip).value);
     const rtnetlink = new Rtnetlink({ netns: host.netns });
     const link = rtnetlink.link('eth0')!;
@@ -42,14 +45,22 @@ export class ArpObserver {
           if (packet?.senderIp !== ip) continue;
           const gratuitous = packet.targetIp === ip;
           if (packet.operation !== ARP_REPLY && !gratuitous) continue;
-          this.#note({ atMs: performance.now(), mac: formatMac(packet.senderMac), gratuitous });
+          this.#note({
+            atMs: performance.now(),
+            mac: formatMac(packet.senderMac),
+            gratuitous,
+            question: this.#questions,
+          });
         }
       },
       () => this.close(), // the lab is being removed
     );
     // A probe (RFC 5227): its sender address is empty, so that nobody's cache is changed by being observed.
     const question = arpProbe(ip, mac);
-    this.#timer = setInterval(() => this.#socket.send(question), ASK_EVERY_MS);
+    this.#timer = setInterval(() => {
+      this.#questions++;
+      this.#socket.send(question);
+    }, askEveryMs);
   }
 
   /** The next answer for which `matches` holds. */

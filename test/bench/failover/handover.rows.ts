@@ -1,12 +1,13 @@
-/** Connects that fail while a VIP is handed over: its owner's node is drained, or its speaker is told to stop. With either engine. */
-import { nodeAnnotations } from '@fairlead/api';
-import { nodes } from '@fairlead/kube';
+/**
+ * Connects that fail while a VIP changes hands and its former owner's kernel lives: the node is drained, or the speaker told to stop, or killed.
+ * With either engine. The client knows the owner's hardware address, as one that connects every 10 ms does.
+ */
 import type { LabNode } from '@fairlead/lab';
 import type { Cluster } from '../../e2e/cluster.js';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { collect, trial } from './trials.js';
-import { type Ground, withCluster } from './with-cluster.js';
+import { annotate, type Ground, startAgain, withCluster } from './with-cluster.js';
 
 const RENEW_PERIOD_MS = 1_000;
 
@@ -26,12 +27,12 @@ const WAYS: readonly Way[] = [
   {
     name: 'sigterm',
     begin: async (cluster, owner) => cluster.speakers.get(owner.name)!.signal('SIGTERM'),
-    end: async (cluster, owner) => {
-      await cluster.speakers.get(owner.name)!.exited;
-      await cluster
-        .startSpeaker(owner)
-        .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
-    },
+    end: startAgain,
+  },
+  {
+    name: 'sigkill',
+    begin: async (cluster, owner) => cluster.speakers.get(owner.name)!.signal('SIGKILL'),
+    end: startAgain,
   },
 ];
 
@@ -66,10 +67,5 @@ async function once({ cluster, ...target }: Ground, way: Way): Promise<{ value: 
     await cluster.owner(owner);
   });
   await way.end(cluster, owner);
-  return { value: failures, detail: `${owner.name} handed over, ${failures} failed connects` };
-}
-
-async function annotate(cluster: Cluster, node: LabNode, value: string | null): Promise<void> {
-  const patch = { metadata: { annotations: { [nodeAnnotations.drain]: value } } };
-  await cluster.lab.kube.patch(nodes, { name: node.name }, patch, { type: 'merge' });
+  return { value: failures, detail: `${owner.name} let go, ${failures} failed connects` };
 }

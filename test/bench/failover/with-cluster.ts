@@ -1,5 +1,7 @@
 /** A cluster with Fairlead in it, one pool and one Service, for as long as a group of trials takes. */
-import { addressPools, type KubeObject } from '@fairlead/kube';
+import { nodeAnnotations } from '@fairlead/api';
+import { addressPools, type KubeObject, nodes } from '@fairlead/kube';
+import type { LabNode } from '@fairlead/lab';
 import { Cluster, PORT } from '../../e2e/cluster.js';
 import type { GroupContext } from '../groups.js';
 import type { Target } from './trials.js';
@@ -31,4 +33,18 @@ export async function withCluster<T>(
     context.signal.removeEventListener('abort', stop);
     await cluster.stop();
   }
+}
+
+/** Resolves when a node whose speaker has ended stands for election again. */
+export async function startAgain(cluster: Cluster, node: LabNode): Promise<void> {
+  await cluster.speakers.get(node.name)!.exited;
+  await cluster
+    .startSpeaker(node)
+    .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
+}
+
+/** `value`: '' drains the node, null gives it back. */
+export async function annotate(cluster: Cluster, node: LabNode, value: '' | null): Promise<void> {
+  const patch = { metadata: { annotations: { [nodeAnnotations.drain]: value } } };
+  await cluster.lab.kube.patch(nodes, { name: node.name }, patch, { type: 'merge' });
 }
