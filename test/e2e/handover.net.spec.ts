@@ -86,6 +86,16 @@ for (const election of ['lease', 'vrrp'] as const) {
       }
     });
 
+    it('`status` names the owner of the VIP, and what its Service is', async () => {
+      const owner = await cluster.owner();
+      const { code, answer } = await fairlead('status');
+      expect(code).to.equal(0);
+      const [status] = (answer as { vips: Record<string, unknown>[] }).vips;
+      expect(status).to.include({ vip, owner: owner.name, pool: 'public' });
+      expect(status!.services).to.deep.equal(['default/web']);
+      expect(status).not.to.have.property('problem');
+    });
+
     it('`move` leaves no trace in the Lease', async () => {
       const owner = await cluster.owner();
       const target = others(owner)[0]!;
@@ -102,7 +112,6 @@ for (const election of ['lease', 'vrrp'] as const) {
         [['undrain', 'n9'], 'FL_NO_NODE'],
         [['move', vip, 'n9'], 'FL_NO_NODE'],
         [['move', '10.77.0.215', owner.name], 'FL_NO_VIP'],
-        [['move', 'web', owner.name], 'FL_NO_VIP'],
       ] as const) {
         const { code, answer } = await fairlead(...args);
         expect(code).to.equal(1);

@@ -157,7 +157,7 @@ function explainAny(allocator: Pools, holder: Holder, wish: Wish, waiting: Queue
 
 function explainObstacle(pool: AllocatorPool, why: PoolObstacle, { namespace }: Holder): { message: string } {
   const messages: Record<PoolObstacle, string> = {
-    closed: `AddressPool "${pool.name}" gives out no addresses: ${pool.why}; correct it`,
+    closed: `AddressPool "${pool.name}" gives out no addresses: ${pool.why}`,
     undecided: `AddressPool "${pool.name}" is being looked at`,
     notAutoAssign: `AddressPool "${pool.name}" has autoAssign: false; name it in the annotation ${annotations.addressPool}`,
     namespace:

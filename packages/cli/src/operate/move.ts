@@ -3,7 +3,6 @@
 import {
   findPool,
   formatAddress,
-  isAddress,
   leaseAnnotations,
   leaseName,
   parseAddress,
@@ -17,6 +16,7 @@ import { OperatorError } from './operator-error.js';
 import { followLeases } from './watch-leases.js';
 
 export interface MoveOptions {
+  /** An IP address. */
   vip: string;
   node: string;
   timeoutMs: number;
@@ -88,7 +88,6 @@ async function find(
   kube: Client,
   text: string,
 ): Promise<{ virtualRouter: string; lease: string; address: string; together: string[] }> {
-  if (!isAddress(text)) throw new OperatorError('FL_NO_VIP', `"${text}" is no IP address`);
   const address = formatAddress(parseAddress(text));
   const [all, pools] = await Promise.all([
     kube.list<ServiceLike & KubeObject>(services),
