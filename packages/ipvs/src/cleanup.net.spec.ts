@@ -64,6 +64,7 @@ describe('cleanup', function () {
     expect(planned).to.deep.equal({
       removed: [
         'ipv4 rule 7703',
+        'ipv6 rule 7699',
         'ipv6 rule 7703',
         'route 10.77.0.200/32 of table 7703',
         'route fd00:77::200/128 of table 7703',

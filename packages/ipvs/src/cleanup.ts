@@ -76,7 +76,8 @@ export async function speakerRuns(options: Pick<NetworkOptions, 'hostInterface' 
 function removeRules(host: Rtnetlink, { tableBase = TABLE_BASE, dryRun }: CleanupOptions): string[] {
   const rules = (['ipv4', 'ipv6'] as const)
     .flatMap((family) => host.rules(family))
-    .filter(({ protocol, table }) => protocol === ROUTE_PROTOCOL && indexOf(table, tableBase) !== undefined);
+    .filter(({ protocol }) => protocol === ROUTE_PROTOCOL)
+    .filter(({ priority, table }) => indexOf(table, tableBase) !== undefined || priority === tableBase - 1);
   for (const { family, priority, table, protocol } of dryRun ? [] : rules) {
     host.deleteRule({ family, priority, table, ...(protocol === undefined ? {} : { protocol }) });
   }

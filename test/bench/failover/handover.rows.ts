@@ -62,10 +62,13 @@ function handOvers(context: GroupContext, election: 'lease' | 'vrrp', suffix: st
 
 async function once({ cluster, ...target }: Ground, way: Way): Promise<{ value: number; detail: string }> {
   const owner = await cluster.owner();
-  const { failures } = await trial(target, RENEW_PERIOD_MS, async () => {
+  const { failures, attempts, missed } = await trial(target, RENEW_PERIOD_MS, async () => {
     await way.begin(cluster, owner);
     await cluster.owner(owner);
   });
   await way.end(cluster, owner);
-  return { value: failures, detail: `${owner.name} let go, ${failures} failed connects` };
+  const failed = attempts.flatMap(({ outcome }) => (outcome === 'connected' ? [] : [outcome]));
+  const slowest = Math.round(Math.max(...attempts.map(({ durationMs }) => durationMs)));
+  const detail = `${failures} of ${attempts.length} connects failed (${failed.join(' ')}), slowest ${slowest} ms, ${missed} not made in time`;
+  return { value: failures, detail: `${owner.name} let go, ${detail}` };
 }

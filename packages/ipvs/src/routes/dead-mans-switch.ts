@@ -10,11 +10,12 @@
  * interface every route over it, in all tables (fib_disable_ip in net/ipv4/fib_frontend.c). Then packets for the VIPs are
  * routed like any others: out to the LAN, to the new owner. No process has to be alive for that.
  *
- * The kernel looks every few hundred milliseconds, so the end comes up to half a second late. It has no such hold on
- * IPv6 routes.
+ * The kernel looks every few hundred milliseconds, so the end comes up to half a second late. IPv6 routes do not go with an address: there the
+ * same is done by elements with a lifetime in a set of nf_tables (../second-chance/rules.ts), where the kernel has what that takes.
  */
-import { hasCode, Rtnetlink } from '@fairlead/netlink';
+import { hasCode, Nftables, type NftTable, Rtnetlink } from '@fairlead/netlink';
 import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
+import { HELD, HELD_SET, TABLE } from '../second-chance/rules.js';
 
 export interface DeadMansSwitchOptions {
   /** The host's network namespace; by default that of this process. */
@@ -25,15 +26,20 @@ export interface DeadMansSwitchOptions {
   seconds: number;
 }
 
+const ipv6: NftTable = { family: 'ip6', name: TABLE };
+
 export class DeadMansSwitch {
   readonly #rtnetlink: Rtnetlink;
+  readonly #nftables: Nftables;
   readonly #options: DeadMansSwitchOptions;
   /** Of the interface, as long as it is known to be there. */
   #index: number | undefined;
 
   constructor(options: DeadMansSwitchOptions) {
     this.#options = options;
-    this.#rtnetlink = new Rtnetlink(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
+    const host = options.hostNetns === undefined ? {} : { netns: options.hostNetns };
+    this.#rtnetlink = new Rtnetlink(host);
+    this.#nftables = new Nftables(host);
   }
 
   /**
@@ -62,6 +68,7 @@ export class DeadMansSwitch {
 
   close(): void {
     this.#rtnetlink.close();
+    this.#nftables.close();
   }
 
   #hold(validLifetimeSeconds: number | undefined): boolean {
@@ -73,6 +80,21 @@ export class DeadMansSwitch {
     const index = this.#index!;
     const life = validLifetimeSeconds === undefined ? {} : { validLifetimeSeconds };
     this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
+    this.#holdIpv6(validLifetimeSeconds);
     return true;
+  }
+
+  #holdIpv6(seconds: number | undefined): void {
+    const life = seconds === undefined ? {} : { timeoutMs: seconds * 1000 };
+    const elements = HELD.map((protocol) => ({ key: [protocol], ...life }));
+    try {
+      // Older kernels do not prolong an element that is there.
+      this.#nftables.apply([
+        { kind: 'flush', table: ipv6, set: HELD_SET },
+        { kind: 'add', table: ipv6, set: HELD_SET, elements },
+      ]);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error; // the rules are not there (yet)
+    }
   }
 }

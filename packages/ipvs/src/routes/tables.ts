@@ -9,6 +9,8 @@
 import { ForwardingError } from '../errors.js';
 
 export const TABLE_BASE = 7700;
+/** RT_TABLE_MAIN */
+export const MAIN_TABLE = 254;
 /** How many virtual routers one host can have. */
 export const MAX_VIRTUAL_ROUTERS = 1024;
 /** Origin of our routes and rules (RTPROT_*): `proto 77` in `ip route` and `ip rule`. Assigned to nobody. */

@@ -1,87 +1,142 @@
 /**
- * Who gets what this node's director does not know (rules.ts): for each virtual router the hardware address of its former owner, or whoever
- * the LAN knows as the owner. One message each, on a socket of its own: made for the thread that elects.
+ * What this node is to each virtual router, for the rules that pass on what its director does not know (rules.ts):
+ *
+ * | | |
+ * |---|---|
+ * | an owner | passes it on to the former owner, if there is one that is known; else its director decides |
+ * | an owner that hands over, or whose process is dead | passes it on to whoever answers for the VIP |
+ * | none of these | has nothing to pass on |
+ *
+ * That a process is dead the kernel notices by itself: who owns says so over and over (`keepAlive`). All is written in one message, on
+ * a socket of its own: made for the thread that elects.
  */
-import { hasCode, Nftables, type NftOperation, type NftTable } from '@fairlead/netlink';
-import { exitTo, exitToLan, TABLE } from './rules.js';
+import { hasCode, Nftables, type NftElementOptions, type NftTable } from '@fairlead/netlink';
+import { exitTo, TABLE } from './rules.js';
 
 export interface FormerOwnersOptions {
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
 }
 
-/** Where to: an interface to the LAN, and a station there; without one, whoever answers for the VIP. */
+/** A station on the LAN, and the interface on which it is. */
 export interface Exit {
   uplink: string;
-  mac?: string;
+  mac: string;
 }
+
+interface State {
+  former?: Exit;
+  /** For how long it counts as alive after each time it said so, ms; 0: it hands over, or its process has ended. */
+  aliveMs: number;
+}
+
+type Elements = [set: string, elements: NftElementOptions[]];
 
 const table: NftTable = { family: 'netdev', name: TABLE };
 
 export class FormerOwners {
   readonly #nftables: Nftables;
-  /** What was last written, by index of the virtual router; undefined: to be read first. */
-  #known: Map<number, Exit> | undefined;
-  /** Generation of the host's rulesets when `keep` looked last. */
-  #kept: number | undefined;
-  /** What should be: at first, what an earlier process left. */
-  readonly #wanted: Map<number, Exit>;
+  /** By index of the virtual router: at first, what an earlier process left. */
+  readonly #states: Map<number, State>;
 
   constructor(options: FormerOwnersOptions = {}) {
     this.#nftables = new Nftables(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
-    this.#known = orNothing(() => this.#read());
-    this.#wanted = new Map(this.#known);
+    this.#states = orNothing(() => this.#read()) ?? new Map();
   }
 
-  /** From now on what is not known here of this virtual router goes there. */
-  set(index: number, exit: Exit): void {
-    this.#wanted.set(index, exit);
+  /**
+   * This node owns it from now on. Without `former`, an earlier process may have known one. `aliveMs`: how long after its last `keepAlive` it counts
+   * as dead; at most what others wait for a silent owner.
+   */
+  own(index: number, former: Exit | undefined, aliveMs: number): void {
+    const known = former ?? this.#states.get(index)?.former;
+    this.#states.set(index, { aliveMs, ...(known && { former: known }) });
     this.#write();
   }
 
-  /** From now on it is this director's to decide: refused, or dropped. */
-  forget(index: number): void {
-    if (this.#wanted.delete(index)) this.#write();
+  /** It still does, but there is no former owner to ask any more. */
+  alone(index: number): void {
+    const state = this.#states.get(index);
+    if (!state?.former) return;
+    this.#states.set(index, { aliveMs: state.aliveMs });
+    this.#write();
   }
 
-  /** The virtual routers for which there is one, also by an earlier process. */
+  /** It hands over: what its director does not know is the next owner's. */
+  linger(index: number): void {
+    this.#states.set(index, { aliveMs: 0 });
+    this.#write();
+  }
+
+  /** Somebody else owns it. */
+  yield(index: number): void {
+    if (this.#states.delete(index)) this.#write();
+  }
+
+  /** Those that are owned or handed over, and those that an earlier process left; ascending. */
   list(): number[] {
-    return [...this.#wanted.keys()].sort((a, b) => a - b);
+    return [...this.#states.keys()].sort((a, b) => a - b);
   }
 
-  /** Puts back what was lost, as when the rules were made anew. To be called now and then. */
+  /** To be called several times in `aliveMs`; does something for those only for which that is at most `ofMs`. */
+  keepAlive(ofMs: number): void {
+    if ([...this.#states.values()].some(({ aliveMs }) => aliveMs > 0 && aliveMs <= ofMs)) this.#apply([this.#alive()]);
+  }
+
+  /** To be called now and then: puts back what was lost, as when the rules were made anew. */
   keep(): void {
-    if (this.#wanted.size === 0) return;
-    const generation = this.#nftables.generation();
-    if (this.#known !== undefined && generation === this.#kept) return;
-    this.#known = undefined;
-    this.#write();
-    this.#kept = generation;
+    if (this.#states.size > 0) this.#write();
   }
 
   close(): void {
     this.#nftables.close();
   }
 
-  /** Without the rules there is no second chance, and nothing to do; they may come later (`keep`). */
   #write(): void {
-    orNothing(() => {
-      const operations = changes(this.#known ?? this.#read(), this.#wanted);
-      this.#known = undefined; // until the kernel has taken it
-      this.#nftables.apply(operations);
-      this.#known = new Map(this.#wanted);
-    });
+    const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
+    this.#apply([
+      ['owned', [...this.#states.keys()].map((index) => ({ key: [index] }))],
+      this.#alive(),
+      ['guests', formers.map(({ key }) => ({ key }))],
+      ['former', formers.map(({ key, former }) => ({ key, value: [former.mac] }))],
+      ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
+    ]);
   }
 
-  #read(): Map<number, Exit> {
-    const macs = new Map(this.#nftables.elements(table, 'former').map(({ key, value }) => [Number(key[0]), value]));
-    return new Map(
+  #alive(): Elements {
+    const alive = [...this.#states].filter(([, { aliveMs }]) => aliveMs > 0);
+    return ['alive', alive.map(([index, { aliveMs }]) => ({ key: [index], timeoutMs: aliveMs }))];
+  }
+
+  /** Sets with all of their elements. Without the rules there is no second chance, and nothing to do; they may come later (`keep`). */
+  #apply(sets: readonly Elements[]): void {
+    orNothing(() =>
+      this.#nftables.apply(
+        sets.flatMap(([set, elements]) => [
+          { kind: 'flush' as const, table, set },
+          { kind: 'add' as const, table, set, elements },
+        ]),
+      ),
+    );
+  }
+
+  #read(): Map<number, State> {
+    const uplinks = new Map(
       this.#nftables.elements(table, 'exits').map(({ key, value }) => {
-        const index = Number(key[0]);
-        const mac = macs.get(index);
         const chain = value && 'verdict' in value ? (value.chain ?? '') : '';
-        const uplink = chain.slice(chain.indexOf('-') + 1);
-        return [index, mac === undefined ? { uplink } : { uplink, mac: String((mac as string[])[0]) }];
+        return [Number(key[0]), chain.slice(chain.indexOf('-') + 1)];
+      }),
+    );
+    const macs = new Map(
+      this.#nftables
+        .elements(table, 'former')
+        .map(({ key, value }) => [Number(key[0]), String((value as string[])[0])]),
+    );
+    return new Map(
+      this.#nftables.elements(table, 'owned').map(({ key }) => {
+        const index = Number(key[0]);
+        const [uplink, mac] = [uplinks.get(index), macs.get(index)];
+        return [index, uplink && mac ? { aliveMs: 0, former: { uplink, mac } } : { aliveMs: 0 }];
       }),
     );
   }
@@ -94,36 +149,4 @@ function orNothing<T>(action: () => T): T | undefined {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-function changes(before: ReadonlyMap<number, Exit>, after: ReadonlyMap<number, Exit>): NftOperation[] {
-  const gone = [...before].filter(([index, exit]) => !same(after.get(index), exit));
-  const come = [...after].filter(([index, exit]) => !same(before.get(index), exit));
-  const hasMac = ([, { mac }]: [number, Exit]) => mac !== undefined;
-  const operation = (kind: 'add' | 'delete', set: string, elements: object[]) =>
-    elements.length === 0 ? [] : [{ kind, table, set, elements } as NftOperation];
-  const keys = (entries: [number, Exit][]) => entries.map(([index]) => ({ key: [index] }));
-  return [
-    ...operation('delete', 'exits', keys(gone)),
-    ...operation('delete', 'guests', keys(gone)),
-    ...operation('delete', 'former', keys(gone.filter(hasMac))),
-    ...operation(
-      'add',
-      'former',
-      come.filter(hasMac).map(([index, { mac }]) => ({ key: [index], value: [mac] })),
-    ),
-    ...operation('add', 'guests', keys(come)),
-    ...operation(
-      'add',
-      'exits',
-      come.map(([index, { uplink, mac }]) => ({
-        key: [index],
-        value: { verdict: 'goto', chain: mac === undefined ? exitToLan(uplink) : exitTo(uplink) },
-      })),
-    ),
-  ];
-}
-
-function same(a: Exit | undefined, b: Exit): boolean {
-  return a?.uplink === b.uplink && a.mac === b.mac;
 }

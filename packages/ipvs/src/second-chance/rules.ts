@@ -39,6 +39,14 @@ const MARK_TTL = 255;
 const MARK_ON_WIRE = MARK_TTL - 1;
 const MARK_IN_DIRECTOR = MARK_TTL - 2;
 
+/** Protocols for which the way into the director is open. */
+export const HELD_SET = 'held';
+export const HELD = ['tcp', 'udp', 'sctp', 'icmpv6'] as const;
+/** Because names would need /etc/protocols. */
+const numbers = { tcp: 6, udp: 17, sctp: 132, icmpv6: 58 };
+/** Of what is not to go there; read as "fairlead". */
+export const OFF_MARK = 0xfa1e0ff;
+
 export const counterNames = ['passed_on', 'passed_to_lan', 'taken_in', 'returned'] as const;
 export type ChanceCounter = (typeof counterNames)[number];
 
@@ -81,6 +89,8 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
       'map router6 { type ipv6_addr : mark; }',
       'map former { type mark : ether_addr; }',
       'map exits { type mark : verdict; }',
+      'set owned { type mark; }',
+      'set alive { type mark; flags timeout; }',
       'set guests { type mark; }',
       ...counterNames.map((name) => `counter ${name}`),
     ],
@@ -101,6 +111,7 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
         name: 'pass',
         rules: [
           ...families.map(({ ttl }) => `${ttl} set ${MARK_TTL}`),
+          `meta mark != @alive goto ${exitToLan(uplinks[0]!.name)}`,
           'meta mark vmap @exits',
           `ether daddr set ${link.director.mac} ${count('returned')} fwd to "${link.host.name}"`,
         ],
@@ -116,7 +127,11 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
       },
       {
         name: 'from-vip',
-        rules: [`meta mark @guests ether daddr set ${MIRROR_MAC} fwd to "${link.host.name}"`, 'meta mark set 0'],
+        rules: [
+          'meta mark != @owned meta mark set 0 accept',
+          'meta mark @alive meta mark != @guests meta mark set 0 accept',
+          `ether daddr set ${MIRROR_MAC} fwd to "${link.host.name}"`,
+        ],
       },
       {
         name: 'from-lan',
@@ -148,7 +163,33 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
       ],
     };
   });
-  return [netdev, ...ip];
+  return [netdev, ...ip.map((table) => (table.family === 'ip6' ? withSwitch(table, link) : table))];
+}
+
+/**
+ * The dead man's switch of IPv6 (../routes/dead-mans-switch.ts), whose routes stay when an address goes: elements with a lifetime. Without them what
+ * is routed into the director is marked, and thereby routed like anything else.
+ */
+function withSwitch(table: Table, link: DirectorLink): Table {
+  const held = `meta l4proto @${HELD_SET} accept`;
+  return {
+    ...table,
+    declarations: [...table.declarations, `set ${HELD_SET} { type inet_proto; flags timeout; }`],
+    chains: [
+      ...table.chains,
+      {
+        name: 'switch-forwarded',
+        // Behind connection tracking's own translation: what is for the VIP may have had this node's address on the wire.
+        head: 'type filter hook prerouting priority -90; policy accept;',
+        rules: [held, `fib daddr oifname "${link.host.name}" meta mark set ${OFF_MARK}`],
+      },
+      {
+        name: 'switch-own',
+        head: 'type route hook output priority -150; policy accept;',
+        rules: [held, `oifname "${link.host.name}" meta mark set ${OFF_MARK}`],
+      },
+    ],
+  };
 }
 
 export function directorTables(link: DirectorLink): Table[] {
@@ -212,6 +253,10 @@ export function script(tables: readonly Table[], edition: string): string {
         ...chains.map(({ name, head }) => `add chain ${table} ${name}${head ? ` { ${head} }` : ''}`),
         ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule ${table} ${name} ${rule}`)),
         `add chain ${table} ${edition}`,
+        // Whoever makes them is alive.
+        ...(family === 'ip6' && declarations.some((declaration) => declaration.includes(` ${HELD_SET} `))
+          ? [`add element ${table} ${HELD_SET} { ${HELD.map((name) => `${numbers[name]} timeout 3s`).join(', ')} }`]
+          : []),
       ];
     })
     .concat('')

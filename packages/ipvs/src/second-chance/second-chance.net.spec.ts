@@ -3,12 +3,14 @@
  * sends segments and sees every frame which comes back: it is the client, and the former owner.
  */
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Rtnetlink } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns, inNetns, listNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { createForwarder } from '../create-forwarder.js';
 import { Director } from '../director/director.js';
 import { NftCommand } from '../nft.js';
+import { DeadMansSwitch } from '../routes/dead-mans-switch.js';
 import { HostRoutes } from '../routes/host-routes.js';
 import { OwnerRules } from '../routes/owner-rules.js';
 import { FormerOwners } from './former-owners.js';
@@ -28,6 +30,7 @@ const HOSTS = { ipv4: '10.77.0.11', ipv6: 'fd00:77::11' } as const;
 const REAL_SERVERS = { ipv4: '10.77.0.99', ipv6: 'fd00:77::99' } as const;
 /** Longer than a segment takes through three namespaces on a busy machine, and waited for only where none may come. */
 const QUIET_MS = 300;
+const LONG_MS = 3_600_000;
 
 describe('a TCP segment that the director of its VIP’s owner does not know', function () {
   this.timeout(60_000);
@@ -41,6 +44,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
   let socket: RawSocket;
   let chance: SecondChance;
   let former: FormerOwners;
+  let held: DeadMansSwitch;
 
   before(() => {
     for (const netns of [hostNetns, lanNetns]) createNetns(netns);
@@ -80,6 +84,8 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     expect(chance.offer(['eth0'])).to.be.greaterThan(0);
     expect(chance.sync(routers).operations).to.equal(2);
     former = opened(new FormerOwners({ hostNetns }));
+    held = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
+    expect(held.hold()).to.equal(true);
 
     const { AF_PACKET: domain, SOCK_RAW: type } = constants;
     socket = opened(new RawSocket({ domain, type, protocol: 0, netns: lanNetns }));
@@ -89,7 +95,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     for (const thing of closing) thing.close();
     for (const netns of [hostNetns, lanNetns, name]) if (listNetns().includes(netns)) deleteNetns(netns);
   });
-  afterEach(() => former.forget(INDEX));
+  afterEach(() => former.yield(INDEX));
 
   let port = 40_000;
   /** From a new port each time: a connection that nobody knows. */
@@ -126,8 +132,8 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
   for (const family of ['ipv4', 'ipv6'] as const) {
     describe(family, () => {
       it('goes to the former owner as it is, marked by its TTL', () => {
-        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
-        for (const flags of ['ack', 'fin ack', 'psh ack', 'syn ack', 'rst'] as const) {
+        former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+        for (const flags of ['ack', 'fin ack', 'psh ack', 'rst'] as const) {
           const segment = unknown(family, { flags });
           const [passed] = send(segment, 1);
           expect(passed, flags).to.deep.equal({
@@ -140,14 +146,14 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
       });
 
       it('goes there from a real server, too, whose answer found the new owner', () => {
-        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
         const answer = { source: REAL_SERVERS[family], sourcePort: NODE_PORT, destinationPort: port++ };
         const [passed] = send(unknown(family, { ...answer, flags: 'syn ack' }), 1);
         expect(passed).to.include({ destinationMac: FORMER, ttl: 255, destination: VIPS[family] });
       });
 
       it('has one chance: what was passed on is taken in, and never passed on again', () => {
-        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
         const before = chance.counters()!;
         for (const ttl of [254, 255]) {
           const back = send(unknown(family, { ttl }));
@@ -159,6 +165,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
       });
 
       it('is the director’s own affair where there is no former owner', () => {
+        former.own(INDEX, undefined, LONG_MS);
         const before = chance.counters()!;
         const back = send(unknown(family), 1);
         expect(back[0]!.destination).to.not.equal(VIPS[family]);
@@ -166,7 +173,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
       });
 
       it('does not open a connection: one that does is forwarded at once, and is known from then on', () => {
-        former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+        former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
         const opening = unknown(family, { flags: 'syn' });
         const [request] = send(opening, 1);
         expect(request).to.include({ source: VIPS[family], destination: REAL_SERVERS[family], flags: 'syn' });
@@ -188,9 +195,19 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     const host = opened(new Rtnetlink({ netns: hostNetns }));
     const { index } = uplink;
     host.replaceNeighbour({ index, address: VIPS.ipv4, hardwareAddress: FORMER, state: 'permanent' });
-    former.set(INDEX, { uplink: 'eth0' });
+    former.linger(INDEX);
     const [passed] = send(unknown('ipv4'), 1);
     expect(passed).to.include({ destinationMac: FORMER, ttl: 254, destination: VIPS.ipv4 });
+  });
+
+  it('goes there, too, when the owner’s process has not been heard of for as long as it said', async () => {
+    former.own(INDEX, { uplink: 'eth0', mac: FORMER }, 200);
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const next = '02:00:00:00:00:0a';
+    host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
+    while (send(unknown('ipv4'), 1)[0]!.destinationMac !== next) await sleep(50);
+    former.keepAlive(LONG_MS);
+    while (send(unknown('ipv4'), 1)[0]!.destinationMac !== FORMER) former.keepAlive(LONG_MS);
   });
 
   it('lets requests of the other director in, though their source is routed to its own', () => {
@@ -198,34 +215,51 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     // Nobody listens: refused by the host, which sends that to the VIP, into its own director.
     const refused = () => chance.counters()!.passed_to_lan.packets;
     const before = refused();
-    former.set(INDEX, { uplink: 'eth0' });
+    former.linger(INDEX);
     send(unknown('ipv4', request));
     expect(refused() - before).to.equal(1n);
   });
 
   it('finds the rules in place when the next process comes, and who the former owner is', () => {
-    former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+    former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
     const next = opened(new SecondChance({ director: name, hostNetns }));
     expect(next.offer(['eth0'])).to.equal(0);
     expect(next.sync([{ index: INDEX, vips: Object.values(VIPS) }]).operations).to.equal(0);
     const nextFormer = opened(new FormerOwners({ hostNetns }));
     expect(nextFormer.list()).to.deep.equal([INDEX]);
+    nextFormer.own(INDEX, undefined, LONG_MS);
     expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
   });
 
   it('follows VIPs that move, and is repaired', () => {
-    former.set(INDEX, { uplink: 'eth0', mac: FORMER });
+    former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
     const vips = Object.values(VIPS);
     const routed = [{ index: INDEX, vips }];
     expect(
       chance.update({ added: [{ index: 9, vips: [VIPS.ipv4] }], removed: [{ index: INDEX, vips: [VIPS.ipv4] }] }),
     ).to.deep.equal({ operations: 2 });
     const back = send(unknown('ipv4'), 1);
-    expect(back[0]!.destinationMac).to.equal(station);
+    expect(back[0]!.destinationMac, 'of a virtual router that is not owned').to.not.equal(FORMER);
     expect(chance.audit(routed).operations).to.equal(2);
     new NftCommand(hostNetns).run('delete table netdev fairlead\n');
     expect(chance.audit(routed).operations).to.be.greaterThan(2);
     former.keep();
     expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
+  });
+
+  describe('after which nobody cares for this node any more', () => {
+    it('is routed like anything else when nobody holds the dead man’s switch any more, over IPv6, too', async () => {
+      const host = opened(new Rtnetlink({ netns: hostNetns }));
+      const { index } = uplink;
+      for (const address of Object.values(VIPS)) {
+        host.replaceNeighbour({ index, address, hardwareAddress: FORMER, state: 'permanent' });
+      }
+      held.hold(1);
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        const opening = () => send(unknown(family, { flags: 'syn' }), 1)[0]!;
+        while (opening().destination !== VIPS[family]) await sleep(100);
+        expect(opening(), family).to.include({ destinationMac: FORMER, destination: VIPS[family], ttl: 63 });
+      }
+    });
   });
 });

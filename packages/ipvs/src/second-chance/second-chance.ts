@@ -16,7 +16,7 @@ import { NftCommand } from '../nft.js';
 import { type Counter, NftReader } from '../nft-reader.js';
 import { canonicalAddress } from '../order.js';
 import type { RoutesChange, VirtualRouterVips } from '../routes/host-routes.js';
-import { ROUTE_PROTOCOL } from '../routes/tables.js';
+import { MAIN_TABLE, ROUTE_PROTOCOL, TABLE_BASE } from '../routes/tables.js';
 import {
   CHANCE_GATEWAY,
   CHANCE_MAC,
@@ -26,6 +26,7 @@ import {
   directorTables,
   editionOf,
   hostTables,
+  OFF_MARK,
   script,
   TABLE,
   type Table,
@@ -181,12 +182,30 @@ export class SecondChance {
     let changes = ensureTables(this.#host, here, editionOf(here, [own, ...this.#uplinks]), () => {
       this.#known = undefined;
     });
-    changes += this.#ensureGateways(link.director.name);
+    changes += this.#ensureOffRule() + this.#ensureGateways(link.director.name);
     const there = directorTables(link);
     changes += ensureTables(this.#director, there, editionOf(there, []));
     if (changes > 0)
       this.#log.info({ changes, uplinks: this.#uplinks.map(({ name }) => name) }, 'second chance offered');
     return changes;
+  }
+
+  /** What the dead man's switch of IPv6 has marked is routed before any owner's rule. */
+  #ensureOffRule(): number {
+    try {
+      this.#hostLinks.addRule({
+        family: 'ipv6',
+        priority: TABLE_BASE - 1,
+        table: MAIN_TABLE,
+        mark: OFF_MARK,
+        protocol: ROUTE_PROTOCOL,
+      });
+      return 1;
+    } catch (error) {
+      // There already; or IPv6 is off in this kernel.
+      if (hasCode(error, 'EEXIST') || hasCode(error, 'EAFNOSUPPORT')) return 0;
+      throw error;
+    }
   }
 
   /** How a director addresses what it does not know to these rules. */

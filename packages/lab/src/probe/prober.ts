@@ -35,7 +35,8 @@ function attempt(): void {
     pending -= 1;
     endWhenDone();
   };
-  const timer = setTimeout(() => finish('timeout'), timeoutMs);
+  // An answer that came while this process had no processor is read before the attempt is given up.
+  const timer = setTimeout(() => setImmediate(() => finish('timeout')), timeoutMs);
   socket.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
   socket.connect({ host: address, port: Number(port) }, () => finish('connected'));
 }

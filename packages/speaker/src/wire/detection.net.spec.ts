@@ -55,7 +55,8 @@ describe('a VIP that is claimed for the first time', function () {
     wire = new Wire({
       election: { configure: () => {}, mayAnswer: () => true, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
-      exits: { set: () => {}, forget: () => {} },
+      exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {} },
+      aliveMs: () => 1_000,
       silentMs: 0,
       clock,
       tell: (message) => told.emit(message.kind === 'error' ? 'failure' : message.kind, message),

@@ -4,6 +4,14 @@ import type { LeaseTimings } from './messages.js';
 
 export const HOLD_EVERY_MS = 500;
 
+/**
+ * For how long after its last sign of life an owner counts as alive to its own kernel: less than others wait for it. One sign a renewal would do for
+ * a Lease, three a wait do for VRRP (three advertisements and a bit).
+ */
+export function aliveMs(engine: 'lease' | 'vrrp', { intervalMs }: { intervalMs: number }): number {
+  return engine === 'lease' ? 3 * HOLD_EVERY_MS : 2.5 * intervalMs;
+}
+
 const KERNEL_LATE_MS = 1_000;
 
 /** How long a speaker that stops waits for others to take over, ms. */

@@ -21,7 +21,7 @@ import { Reachability } from '../election/reachability.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
-import { ALONE_SECONDS, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
+import { ALONE_SECONDS, aliveMs, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import { HostLinks } from './host-links.js';
 import { LanPort } from './lan-port.js';
 import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
@@ -162,6 +162,7 @@ const wire: Wire = new Wire({
   election,
   rules,
   exits,
+  aliveMs: (engine) => aliveMs(engine, options.vrrp),
   silentMs: closedMs(options.timings),
   witnesses: surroundings.witnesses,
   clock,
@@ -202,6 +203,16 @@ function hold(): void {
     if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
   } catch (error) {
     tell({ kind: 'error', message: `could not prolong the way into the director: ${(error as Error).message}` });
+  }
+}
+
+/** For owners whose successors do not wait for as long as `hold` takes. */
+let livening: NodeJS.Timeout | undefined;
+function liven(): void {
+  try {
+    exits.keepAlive(aliveMs('vrrp', options.vrrp));
+  } catch (error) {
+    complain(`could not tell the kernel that this process lives: ${(error as Error).message}`);
   }
 }
 
@@ -259,6 +270,7 @@ port.on('message', (message: ToWire) => {
       configure(message);
       holding ??= setInterval(hold, HOLD_EVERY_MS);
       watchRules();
+      livening ??= setInterval(liven, options.vrrp.intervalMs);
       break;
     case 'fit':
       election.setFit(message.fit);
@@ -314,6 +326,7 @@ async function stop(release: boolean): Promise<void> {
   clearInterval(holding);
   clearInterval(rulesKept);
   rulesWatched?.close();
+  clearInterval(livening);
   await Promise.all([observed.stop(), record.stop()]);
   wire.close();
   links.close();

@@ -107,9 +107,12 @@ function setUp() {
       list: () => [...state.claimed],
     },
     exits: {
-      set: (table, { uplink, mac }) => state.exits.set(table, mac === undefined ? uplink : `${uplink} ${mac}`),
-      forget: (table) => state.exits.delete(table),
+      own: (table, former) => state.exits.set(table, former ? `${former.uplink} ${former.mac}` : 'nobody'),
+      alone: (table) => state.exits.set(table, 'nobody'),
+      linger: (table) => state.exits.set(table, 'LAN'),
+      yield: (table) => state.exits.delete(table),
     },
+    aliveMs: () => 1_000,
     silentMs: 5_000,
     openPort: (uplink) => {
       const port = new RecordingPort(uplink);
@@ -735,24 +738,24 @@ describe('the wire', () => {
       set.wire.own('public.0', 'n2');
       set.state.now = 4_999;
       set.wire.announceDue();
-      expect(set.state.exits.size).to.equal(1);
+      expect(set.state.exits.get(7700)).to.equal('eth0 02:00:00:00:00:0b');
       set.state.now = set.state.wakeAt!;
       set.state.now = 5_000;
       set.wire.announceDue();
-      expect(set.state.exits.size).to.equal(0);
+      expect(set.state.exits.get(7700)).to.equal('nobody');
     });
 
     it('stays where nobody was heard before', () => {
       const { wire, state } = setUp();
       wire.own('public.0', undefined);
-      expect(state.exits.size).to.equal(0);
+      expect(state.exits.get(7700)).to.equal('nobody');
     });
 
     it('goes to whoever answers while this node hands over, and nowhere once that one was heard', () => {
       const set = setUp();
       set.wire.own('public.0', undefined);
       set.wire.yield('public.0', 'drained', true);
-      expect(set.state.exits.get(7700)).to.equal('eth0');
+      expect(set.state.exits.get(7700)).to.equal('LAN');
       heard(set);
       expect(set.state.exits.size).to.equal(0);
     });
@@ -762,7 +765,7 @@ describe('the wire', () => {
       set.wire.own('public.0', undefined);
       set.wire.yield('public.0', 'drained', true);
       set.wire.own('public.0', undefined);
-      expect(set.state.exits.size).to.equal(0);
+      expect(set.state.exits.get(7700)).to.equal('nobody');
     });
 
     it('is asked for by a node that came after the announcements', () => {

@@ -44,16 +44,20 @@ export interface Rules {
   list(): number[];
 }
 
-/** Where what this node's director does not know goes (packages/ipvs, second-chance). */
+/** Where what this node's director does not know goes; FormerOwners of packages/ipvs is the real one. */
 export interface Exits {
-  set(table: number, exit: { uplink: string; mac?: string }): void;
-  forget(table: number): void;
+  own(table: number, former: { uplink: string; mac: string } | undefined, aliveMs: number): void;
+  alone(table: number): void;
+  linger(table: number): void;
+  yield(table: number): void;
 }
 
 export interface WireComponents {
   election: Pick<Election, 'configure' | 'mayAnswer' | 'isUncertain' | 'rivalHeard'>;
   rules: Rules;
   exits: Exits;
+  /** For how long after its last sign of life an owner counts as alive to its own kernel, ms. */
+  aliveMs: (engine: WireVirtualRouter['engine']) => number;
   /** For how long the kernel of an owner that fell silent may still forward what is passed on to it, ms. */
   silentMs: number;
   openPort(uplink: WireUplink): Port;
@@ -157,7 +161,6 @@ export class Wire {
     const batch: Batch = { virtualRouter: name };
     this.#silence(name);
     this.#owned.set(name, { whole: batch, returned: new Map() });
-    if (this.#lingering.has(name)) this.#passNoneOn(name);
     this.#lingering.end(name);
     this.#passOn(name, lapsed);
     // Where another node may be the owner, the rule would do harm.
@@ -239,7 +242,8 @@ export class Wire {
     }
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
     for (const name of this.#lingering.due(this.#parts.clock())) this.#releaseRule(name);
-    for (const name of this.#former.silent(this.#parts.clock())) this.#passNoneOn(name);
+    for (const name of this.#former.silent(this.#parts.clock()))
+      this.#tellExits(name, (table) => this.#parts.exits.alone(table));
     this.#outbox.send(this.#parts.clock());
     this.#wakeForNext();
     this.#settle();
@@ -518,27 +522,21 @@ export class Wire {
   #passOn(name: string, lapsed: string | undefined): void {
     const until = lapsed === undefined ? undefined : this.#parts.clock() + this.#parts.silentMs;
     const station = this.#former.owns(name, until);
-    const table = this.#routers.get(name)?.table;
-    if (station === undefined || table === undefined) return;
-    this.#guarded(`pass segments of ${name} on to its former owner`, () => this.#parts.exits.set(table, station));
-  }
-
-  #passNoneOn(name: string): void {
-    const table = this.#routers.get(name)?.table;
-    if (table === undefined) return;
-    this.#guarded(`stop passing segments of ${name} on`, () => this.#parts.exits.forget(table));
+    const aliveMs = this.#parts.aliveMs(this.#routers.get(name)?.engine ?? 'lease');
+    this.#tellExits(name, (table) => this.#parts.exits.own(table, station, aliveMs));
   }
 
   /** The rule stays; what comes in by it and is the next owner's goes to whoever answers for the VIP. */
   #linger(name: string): void {
     this.#lingering.begin(name);
     this.#former.yields(name);
-    const router = this.#routers.get(name);
-    const uplink = this.#routers.vipsOf(name)[0]?.uplink;
-    if (router === undefined || uplink === undefined) return;
-    this.#guarded(`pass segments of ${name} on to its next owner`, () =>
-      this.#parts.exits.set(router.table, { uplink }),
-    );
+    this.#tellExits(name, (table) => this.#parts.exits.linger(table));
+  }
+
+  #tellExits(name: string, tell: (table: number) => void): void {
+    const table = this.#routers.get(name)?.table;
+    if (table === undefined) return;
+    this.#guarded(`say where segments of ${name} go that the director does not know`, () => tell(table));
   }
 
   /** A node that has come after the owner's announcements asks who that is: it may be its successor. */
@@ -557,7 +555,7 @@ export class Wire {
     const router = this.#routers.get(name);
     if (router === undefined) return;
     this.#former.yields(name);
-    this.#passNoneOn(name);
+    this.#tellExits(name, (table) => this.#parts.exits.yield(table));
     this.#guarded(`stop routing the VIPs of ${name} into the director`, () => this.#parts.rules.release(router.table));
   }
 
