@@ -17,6 +17,7 @@
  * Pure: the clock is the caller's, in monotonic milliseconds.
  */
 
+import { TimerQueue } from './timer-queue.js';
 import type { VipKey } from './vip-key.js';
 
 /** RFC 5227's PROBE_NUM: one lost frame does not decide. */
@@ -39,14 +40,16 @@ type Phase = { kind: 'asking'; asked: number; nextAt: number } | { kind: 'occupi
 
 export class Detection {
   readonly #phases = new Map<VipKey, Phase>();
+  readonly #queue = new TimerQueue<VipKey>();
 
   begin(ip: VipKey, now: number): void {
-    this.#phases.set(ip, { kind: 'asking', asked: 0, nextAt: now });
+    this.#enter(ip, { kind: 'asking', asked: 0, nextAt: now });
   }
 
   /** It is nothing to this node any more. */
   end(ip: VipKey): void {
     this.#phases.delete(ip);
+    this.#queue.delete(ip);
   }
 
   /** Whether the address must not be used (yet). */
@@ -61,7 +64,7 @@ export class Detection {
   /** Another station has the address. Tells whether that matters here. */
   answered(ip: VipKey, now: number): boolean {
     if (!this.#phases.has(ip)) return false;
-    this.#phases.set(ip, { kind: 'occupied', nextAt: now + ASK_AGAIN_MS });
+    this.#enter(ip, { kind: 'occupied', nextAt: now + ASK_AGAIN_MS });
     return true;
   }
 
@@ -69,8 +72,8 @@ export class Detection {
   due(now: number): { ask: VipKey[]; free: VipKey[] } {
     const ask: VipKey[] = [];
     const free: VipKey[] = [];
-    for (const [ip, phase] of this.#phases) {
-      if (now < phase.nextAt) continue;
+    for (let ip = this.#queue.takeDue(now); ip !== undefined; ip = this.#queue.takeDue(now)) {
+      const phase = this.#phases.get(ip)!;
       let asked = phase.kind === 'asking' ? phase.asked : 0;
       if (asked === QUESTIONS && now - phase.nextAt > TOO_LATE_MS) asked = 0;
       if (asked === QUESTIONS) {
@@ -80,7 +83,7 @@ export class Detection {
       }
       ask.push(ip);
       asked += 1;
-      this.#phases.set(ip, {
+      this.#enter(ip, {
         kind: 'asking',
         asked,
         nextAt: now + (asked < QUESTIONS ? QUESTION_EVERY_MS : LISTEN_MS),
@@ -91,8 +94,11 @@ export class Detection {
 
   /** When `due` has something; undefined when nothing is asked about. */
   get nextAt(): number | undefined {
-    let next: number | undefined;
-    for (const { nextAt } of this.#phases.values()) if (next === undefined || nextAt < next) next = nextAt;
-    return next;
+    return this.#queue.nextAt;
+  }
+
+  #enter(ip: VipKey, phase: Phase): void {
+    this.#phases.set(ip, phase);
+    this.#queue.set(ip, phase.nextAt);
   }
 }

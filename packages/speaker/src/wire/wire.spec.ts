@@ -461,7 +461,8 @@ describe('the wire', () => {
     wait(world, 1);
     expect(new Set(port.frames.map(({ senderIp }) => senderIp))).to.deep.equal(new Set([0, VIP, VIP + 8]));
     expect(port.frames6.at(-1)!.kind).to.equal('advertisement');
-    expect(told.at(-1)).to.deep.include({ kind: 'announced', addresses: vips.map(({ address }) => address) });
+    const last = told.at(-1)!;
+    expect(last.kind === 'announced' && last.addresses).to.have.members(vips.map(({ address }) => address));
   });
 
   it('leaves an address to the station that has it, says so, and takes it when that is gone', () => {
