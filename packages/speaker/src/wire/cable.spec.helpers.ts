@@ -65,6 +65,7 @@ export class Cable {
       },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
       exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {} },
+      expectNeighbour: () => {},
       aliveMs: () => 1_000,
       silentMs: 0,
       clock: () => performance.now(),

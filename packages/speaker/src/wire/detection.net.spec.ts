@@ -56,6 +56,7 @@ describe('a VIP that is claimed for the first time', function () {
       election: { configure: () => {}, mayAnswer: () => true, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
       exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {} },
+      expectNeighbour: () => {},
       aliveMs: () => 1_000,
       silentMs: 0,
       clock,

@@ -10,7 +10,7 @@ import { labels, leaseAnnotations } from '@fairlead/api';
 import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
-import { RuleMonitor } from '@fairlead/netlink';
+import { Rtnetlink, RuleMonitor } from '@fairlead/netlink';
 import { Claimant } from '../election/claimant.js';
 import type { ElectionListener } from '../election/election.js';
 import { Engines } from '../election/engines.js';
@@ -50,6 +50,7 @@ const kube = new KubeClient({ ...(await resolveConfig(options.kube)), userAgent:
 const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
 const exits = new FormerOwners();
+const rtnetlink = new Rtnetlink();
 const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
 
 const listener: ElectionListener = {
@@ -162,6 +163,8 @@ const wire: Wire = new Wire({
   election,
   rules,
   exits,
+  // Without a hardware address: an announcement fills it in, which the kernel does for addresses only that it has an entry for.
+  expectNeighbour: (index, address) => rtnetlink.replaceNeighbour({ index, address, state: 'none' }),
   aliveMs: (engine) => aliveMs(engine, options.vrrp),
   silentMs: closedMs(options.timings),
   witnesses: surroundings.witnesses,
@@ -332,6 +335,7 @@ async function stop(release: boolean): Promise<void> {
   links.close();
   rules.close();
   exits.close();
+  rtnetlink.close();
   deadMansSwitch.close();
   await kube.close();
   tell({ kind: 'stopped' });

@@ -79,6 +79,7 @@ function setUp() {
     log: [] as string[],
     claimed: new Set<number>(),
     exits: new Map<number, string>(),
+    expected: [] as string[],
     rivals: [] as string[],
     onRival: () => {},
     wakeAt: undefined as number | undefined,
@@ -112,6 +113,7 @@ function setUp() {
       linger: (table) => state.exits.set(table, 'LAN'),
       yield: (table) => state.exits.delete(table),
     },
+    expectNeighbour: (index, address) => state.expected.push(`${index} ${address}`),
     aliveMs: () => 1_000,
     silentMs: 5_000,
     openPort: (uplink) => {
@@ -757,6 +759,7 @@ describe('the wire', () => {
       set.wire.own('public.0', undefined);
       set.wire.yield('public.0', 'drained', true);
       expect(set.state.exits.get(7700)).to.equal('LAN');
+      expect(set.state.expected, 'or the kernel would have to ask').to.deep.equal(['2 10.77.0.200', '2 10.77.0.208']);
       heard(set);
       expect(set.state.exits.size).to.equal(0);
     });

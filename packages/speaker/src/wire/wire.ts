@@ -56,6 +56,8 @@ export interface WireComponents {
   election: Pick<Election, 'configure' | 'mayAnswer' | 'isUncertain' | 'rivalHeard'>;
   rules: Rules;
   exits: Exits;
+  /** Makes this host's kernel heed the next announcement of an address, by index of an interface. Otherwise it would have to ask. */
+  expectNeighbour(index: number, address: string): void;
   /** For how long after its last sign of life an owner counts as alive to its own kernel, ms. */
   aliveMs: (engine: WireVirtualRouter['engine']) => number;
   /** For how long the kernel of an owner that fell silent may still forward what is passed on to it, ms. */
@@ -88,6 +90,9 @@ interface Tenure {
 const PROBE_AFTER_MS = 1_000;
 const PROBE_EVERY_MS = 60_000;
 const CONTENDED_EVERY_MS = 1_000;
+
+/** Of how many VIPs this host's kernel learns the next owner without asking: its table of neighbours may hold 1,024 in all. */
+const EXPECTED = 64;
 
 /** How often something is told to neighbours, and how urgent that is (outbox.ts). */
 const FIRST = [0, 1] as const;
@@ -531,6 +536,11 @@ export class Wire {
     this.#lingering.begin(name);
     this.#former.yields(name);
     this.#tellExits(name, (table) => this.#parts.exits.linger(table));
+    for (const { address, uplink } of this.#routers.vipsOf(name).slice(0, EXPECTED)) {
+      const port = this.#ports.get(uplink);
+      if (!port) continue;
+      this.#guarded(`expect the next owner of ${address}`, () => this.#parts.expectNeighbour(port.index, address));
+    }
   }
 
   #tellExits(name: string, tell: (table: number) => void): void {
