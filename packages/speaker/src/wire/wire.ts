@@ -565,8 +565,9 @@ export class Wire {
     const router = this.#routers.get(name);
     if (router === undefined) return;
     this.#former.yields(name);
-    this.#tellExits(name, (table) => this.#parts.exits.yield(table));
     this.#guarded(`stop routing the VIPs of ${name} into the director`, () => this.#parts.rules.release(router.table));
+    // Not before: with the rule, requests of the next owner's director would be refused.
+    this.#tellExits(name, (table) => this.#parts.exits.yield(table));
   }
 
   /** A failed system call is told, and must not keep the other virtual routers from being served. */
