@@ -24,11 +24,13 @@ const machine = fc.record({
   rate: fc.double({ min: 0.98, max: 1.02, noNaN: true }),
   wallOffsetMs: fc.integer({ min: -86_400_000, max: 86_400_000 }),
   watches: fc.boolean(),
+  // Just in time for its requests.
+  replyDelayMs: fc.constantFrom(0, 0, 800),
 });
 
 const chance = fc.double({ min: 0, max: 0.4, noNaN: true });
 const network = fc.record({
-  maxDelayMs: fc.integer({ min: 1, max: 4_000 }),
+  maxDelayMs: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 4_000 })),
   requestLoss: chance,
   replyLoss: chance,
   watchLoss: chance,

@@ -120,6 +120,8 @@ export interface ContenderOptions extends Partial<LeaseLockOptions> {
   rate?: number;
   wallOffsetMs?: number;
   watches?: boolean;
+  /** What answers to this machine take beyond what they take to others. */
+  replyDelayMs?: number;
 }
 
 /** One process on one machine. */
@@ -247,7 +249,7 @@ export class Contender {
           settle = () => reject(error);
         }
         if (world.random() < world.network.replyLoss) return;
-        world.after(world.delay(), () => this.deliver(settle));
+        world.after(world.delay() + (this.options.replyDelayMs ?? 0), () => this.deliver(settle));
       });
     });
   }

@@ -329,6 +329,8 @@ describe('election by VRRP', () => {
       expect(election.mayAnswer('public.0')).to.equal(mayAnswer[0]);
       wait(299);
       expect(election.mayAnswer('public.0')).to.equal(mayAnswer[1]);
+      wait(1); // the claimant has not come
+      expect(election.mayAnswer('public.0')).to.equal(true);
     }
   });
 

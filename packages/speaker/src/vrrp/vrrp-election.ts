@@ -192,7 +192,8 @@ export class VrrpElection implements Election {
     if (contest === undefined) return;
     contest.checksum = checksum;
     contest.known = true;
-    contest.silentSince = this.#options.clock();
+    // Who hears that another stops need not ask whether it can hear.
+    contest.silentSince = priority === 0 ? Number.NEGATIVE_INFINITY : this.#options.clock();
     contest.cutOffSince = undefined;
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
     const heard = { priority, intervalMs, from: comparable(from) };

@@ -48,7 +48,7 @@ describe('the witnesses of an owner’s silence', () => {
     [
       'nobody was, though others used to be',
       [
-        ['n1', 999],
+        ['n1', 1_000],
         ['n2', 900],
       ],
       false,

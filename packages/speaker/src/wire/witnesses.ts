@@ -57,14 +57,14 @@ export class Witnesses {
 
   /**
    * Whether this node may trust its ears.
-   * @param since when the owner was last heard of
+   * @param since when the owner was last heard of, which is no sign of life itself: it may have been the last there was
    * @param silent its name
    */
   hears(since: number, silent: string | undefined): boolean {
     if (!this.#hasPeers) return true;
     let missed = false;
     for (const [name, at] of this.#heardAt) {
-      if (at >= since) return true;
+      if (at > since) return true;
       missed ||= name !== silent && since - at < MEMORY_MS;
     }
     return this.#heardAt.size > 0 && !missed;
