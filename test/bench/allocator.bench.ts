@@ -5,7 +5,7 @@
  */
 
 import { type Family, type IpAddress, parseRange } from '@fairlead/api';
-import { Allocator, type AllocatorPool, type Holder } from '@fairlead/controller';
+import { Allocator, type Holder, plainPool } from '@fairlead/controller';
 import type { Bench, BenchContext } from './bench.js';
 import { judge, type Row } from './row.js';
 import { percentile } from './statistics.js';
@@ -46,7 +46,7 @@ function measure(name: string, addresses: string): Row {
   const range = parseRange(addresses);
   const { family } = range.first;
   const allocator = new Allocator(() => 0);
-  allocator.setPools([poolOf(name, addresses)]);
+  allocator.setPools([plainPool(name, [parseRange(addresses)])]);
   const held = Array.from({ length: IN_USE }, (_, n) => take(allocator, holder(`default/s${n}`), family));
   const samples: number[] = [];
   for (let round = -WARM_UP; round < ROUNDS; round++) {
@@ -101,23 +101,6 @@ function take(allocator: Allocator, who: Holder, family: Family): IpAddress {
 
 function holder(key: string): Holder {
   return { key, namespace: 'default', namespaceLabels: undefined, labels: undefined };
-}
-
-function poolOf(name: string, addresses: string): AllocatorPool {
-  return {
-    name,
-    ranges: [parseRange(addresses)],
-    avoidBuggyAddresses: false,
-    draining: [],
-    mode: 'open',
-    autoAssign: true,
-    priority: 0,
-    sharing: 'SameNamespace',
-    reusePolicy: 'LowestFirst',
-    coolDownMs: 0,
-    reclaim: false,
-    deleting: false,
-  };
 }
 
 function round2(value: number): number {

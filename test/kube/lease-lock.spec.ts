@@ -5,6 +5,7 @@ import { Informer, KubeClient, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseLockOptions, type LeaseObject } from '@fairlead/lease-lock';
 import { expect } from 'chai';
 import { namespace, newApiServer, type TestServer } from '../controller/api-server.js';
+import { LOCK } from './lock-options.js';
 
 describe('lease-lock against an API server', function () {
   this.timeout(30_000);
@@ -50,11 +51,8 @@ describe('lease-lock against an API server', function () {
     const lock = new LeaseLock({
       client,
       namespace,
-      name: 'lock',
       identity,
-      leaseDurationMs: 3_000,
-      renewPeriodMs: 1_000,
-      retryPeriodMs: 200,
+      ...LOCK,
       ...options,
     });
     locks.push(lock);

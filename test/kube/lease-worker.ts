@@ -2,17 +2,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { KubeClient, resolveConfig } from '@fairlead/kube';
 import { LeaseLock } from '@fairlead/lease-lock';
+import { LOCK } from './lock-options.js';
 
 const { server, namespace, identity } = workerData as Record<'server' | 'namespace' | 'identity', string>;
 const client = new KubeClient(await resolveConfig({ server }));
 const lock = new LeaseLock({
   client,
   namespace,
-  name: 'lock',
   identity,
-  leaseDurationMs: 3_000,
-  renewPeriodMs: 1_000,
-  retryPeriodMs: 200,
+  ...LOCK,
 });
 lock.on('acquired', () => parentPort?.postMessage('acquired'));
 lock.on('lost', () => parentPort?.postMessage('lost'));

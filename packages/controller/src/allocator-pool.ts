@@ -42,6 +42,24 @@ export interface AllocatorPool extends AddressSpace, PoolAudience {
   deleting: boolean;
 }
 
+/** A pool that gives its addresses to everybody, as an AddressPool does that says nothing else. */
+export function plainPool(name: string, ranges: readonly AddressRange[]): AllocatorPool {
+  return {
+    name,
+    ranges: [...ranges],
+    avoidBuggyAddresses: false,
+    draining: [],
+    mode: 'open',
+    autoAssign: true,
+    priority: 0,
+    sharing: 'SameNamespace',
+    reusePolicy: 'LowestFirst',
+    coolDownMs: 0,
+    reclaim: false,
+    deleting: false,
+  };
+}
+
 /** Something else has these addresses, so they are not given out. */
 export interface Withheld {
   range: AddressRange;

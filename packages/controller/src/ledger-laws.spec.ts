@@ -168,6 +168,8 @@ class Run {
   readonly #edited = new Set<string>();
   /** Services that were given something by a former leader, whose write was late. */
   readonly #haunted = new Set<string>();
+  /** Such a write may even give an address of a pool that is gone. */
+  #wasHaunted = false;
   readonly #last = new Map<string, string[]>();
   readonly #freed = new Map<string, Freed>();
   #pools = 0;
@@ -246,6 +248,7 @@ class Run {
   rest(): void {
     this.#settle();
     this.#edited.clear();
+    if (!this.#wasHaunted) this.#expectPools();
     this.#haunted.clear();
     for (const [each, object] of this.#world.services.objects) if (this.#longsForOthers(object)) this.#edited.add(each);
     this.#expectNoAddressTwice();
@@ -258,6 +261,14 @@ class Run {
     this.#takeOver();
     this.#settle();
     expect(this.#world.leader.sent.join(), 'a restart changes nothing').to.equal('');
+  }
+
+  /** No pool goes while one of its addresses is in use. */
+  #expectPools(): void {
+    const { allocator } = this.#world.leader.books.ledger;
+    for (const ip of [...this.#world.services.objects.values()].flatMap(ipsOf)) {
+      expect(allocator.poolOf(parseAddress(ip)), `the pool of ${ip}`).to.not.equal(undefined);
+    }
   }
 
   /** Until nothing is left to hear, to write or to arrive. */
@@ -330,7 +341,10 @@ class Run {
     const { key: each, before, after, late } = arrival;
     const had = ipsOf(before);
     const has = ipsOf(after);
-    if (late && has.some((ip) => !had.includes(ip))) this.#haunted.add(each);
+    if (late && has.some((ip) => !had.includes(ip))) {
+      this.#haunted.add(each);
+      this.#wasHaunted = true;
+    }
     this.#expectRecord(arrival);
     for (const ip of has.filter((one) => !had.includes(one))) this.#expectCool(ip, each, after!, late);
     for (const ip of had.filter((one) => !has.includes(one)))

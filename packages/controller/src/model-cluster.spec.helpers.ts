@@ -7,28 +7,14 @@ import { conditions, parseRange } from '@fairlead/api';
 import type { Informer, KubeObject } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { AllocatorPool, Holder } from './allocator.js';
+import { plainPool } from './allocator-pool.js';
 import { FreshCache } from './fresh-cache.js';
 import { Ledger } from './ledger.js';
 import { observeService } from './service-observation.js';
 import { planService } from './service-plan.js';
 
 export function allocatorPool(name: string, addresses: string[], more: Partial<AllocatorPool> = {}): AllocatorPool {
-  const ranges = addresses.map(parseRange);
-  return {
-    name,
-    ranges,
-    avoidBuggyAddresses: false,
-    draining: [],
-    mode: 'open',
-    autoAssign: true,
-    priority: 0,
-    sharing: 'SameNamespace',
-    reusePolicy: 'LowestFirst',
-    coolDownMs: 0,
-    reclaim: false,
-    deleting: false,
-    ...more,
-  };
+  return { ...plainPool(name, addresses.map(parseRange)), ...more };
 }
 
 /** Somebody in namespace default who shares with nobody; `more` says otherwise. */
