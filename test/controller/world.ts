@@ -21,7 +21,7 @@ export class World {
   readonly services: Informer<V1Service>;
   readonly pools: Informer<AddressPool>;
   readonly events: Informer<CoreV1Event>;
-  readonly #url: string;
+  readonly url: string;
   readonly #controllers = new Set<Controller>();
   readonly #clients = new Set<KubeClient>();
 
@@ -37,7 +37,7 @@ export class World {
 
   private constructor(server: TestServer, url: string) {
     this.server = server;
-    this.#url = url;
+    this.url = url;
     this.kube = new KubeClient({ server: url });
     const informer = <T extends KubeObject>(resource: typeof services, only?: { namespace: string }) => {
       const made = new Informer<T>({ client: this.kube, resource, ...only, backoff: { baseMs: 5, maxMs: 50 } });
@@ -58,7 +58,7 @@ export class World {
 
   /** A controller with a client of its own, as in a process of its own. */
   async startController(identity = 'c1', options: Partial<ControllerOptions> = {}): Promise<Controller> {
-    const kube = new KubeClient({ server: this.#url, userAgent: identity });
+    const kube = new KubeClient({ server: this.url, userAgent: identity });
     this.#clients.add(kube);
     const controller = await startController({
       kube,

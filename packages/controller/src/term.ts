@@ -302,7 +302,9 @@ export class Term {
 
   #failed(error: Error, object: 'service' | 'pool', what: string, failures: number): void {
     this.#options.metrics.reconcileErrors.inc({ object });
-    this.#options.log.warn({ ...brief(error), failures }, `writing to ${what} failed, trying again`);
+    // That of all objects at once, and followed by the end of the term, which says why.
+    const level = error instanceof NotLeaderError ? 'debug' : 'warn';
+    this.#options.log[level]({ ...brief(error), failures }, `writing to ${what} failed, trying again`);
   }
 }
 
