@@ -179,9 +179,8 @@ export class Contender {
     });
   }
 
-  /** Runs it when the process can run. */
-  deliver(run: () => void): void {
-    const life = this.#life;
+  /** Runs it when the process can run, if it is still the one that it is meant for. */
+  deliver(run: () => void, life = this.#life): void {
     const task = () => {
       if (life === this.#life) run();
     };
@@ -201,13 +200,14 @@ export class Contender {
 
   #boot(): LeaseLock {
     const { world } = this;
+    const life = this.#life;
     const lock = new LeaseLock({
       namespace: 'spec',
       name: 'lease',
       client: {
-        get: (_resource, _key, options) => this.#call('get', undefined, options?.timeoutMs),
-        create: (_resource, body, options) => this.#call('create', body, options?.timeoutMs),
-        update: (_resource, body, options) => this.#call('update', body, options?.timeoutMs),
+        get: (_resource, _key, options) => this.#call(life, 'get', undefined, options?.timeoutMs),
+        create: (_resource, body, options) => this.#call(life, 'create', body, options?.timeoutMs),
+        update: (_resource, body, options) => this.#call(life, 'update', body, options?.timeoutMs),
       },
       clock: () => this.#monotonic(),
       wallClock: () => 1_900_000_000_000 + world.now + this.wallOffsetMs,
@@ -215,7 +215,7 @@ export class Contender {
       timers: {
         setTimeout: (run, ms) => {
           const timer = { cancelled: false };
-          world.after(ms / (this.options.rate ?? 1), () => this.deliver(() => timer.cancelled || run()));
+          world.after(ms / (this.options.rate ?? 1), () => this.deliver(() => timer.cancelled || run(), life));
           return timer;
         },
         clearTimeout: (handle) => {
@@ -232,13 +232,13 @@ export class Contender {
     return lock;
   }
 
-  #call<T>(verb: 'get' | 'create' | 'update', body: unknown, timeoutMs = 0): Promise<T> {
+  #call<T>(life: number, verb: 'get' | 'create' | 'update', body: unknown, timeoutMs = 0): Promise<T> {
     const { world } = this;
     this.requests++;
     const sent = structuredClone(body) as LeaseObject | undefined;
     return new Promise((resolve, reject) => {
       const timeout = () => reject(new KubeError({ code: 'FL_KUBE_TIMEOUT', message: 'timeout' }));
-      world.after(timeoutMs, () => this.deliver(timeout));
+      world.after(timeoutMs, () => this.deliver(timeout, life));
       if (world.random() < world.network.requestLoss) return;
       world.after(world.delay(), () => {
         let settle: () => void;
@@ -249,7 +249,7 @@ export class Contender {
           settle = () => reject(error);
         }
         if (world.random() < world.network.replyLoss) return;
-        world.after(world.delay() + (this.options.replyDelayMs ?? 0), () => this.deliver(settle));
+        world.after(world.delay() + (this.options.replyDelayMs ?? 0), () => this.deliver(settle, life));
       });
     });
   }
