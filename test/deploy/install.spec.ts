@@ -68,7 +68,7 @@ describe('deploy/', () => {
     const pod = spec.template.spec;
     const [container] = pod.containers;
     expect(pod).to.deep.include({ hostNetwork: true, tolerations: [{ operator: 'Exists' }] });
-    expect(container.securityContext.capabilities.add).to.deep.equal(['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN']);
+    expect(container.securityContext.capabilities.add).to.deep.equal(['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_NICE']);
     expect(container.volumeMounts).to.deep.include.members([
       { name: 'netns', mountPath: '/run/netns', mountPropagation: 'Bidirectional' },
       { name: 'modules', mountPath: '/lib/modules', readOnly: true },

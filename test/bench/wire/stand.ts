@@ -4,23 +4,23 @@
  *   station  eth0 10.0.0.1, fd00::1  ────  eth0 10.0.0.2, fd00::2  observer
  *   (a process with the wire thread)       (its frames are read by this process; an API server runs there)
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_ANNOUNCEMENT } from '@fairlead/api';
-import { encodeAddress, familyOf, Rtnetlink } from '@fairlead/netlink';
-import { constants, createNetns, deleteNetns, inNetns, netnsPath, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import { encodeAddress, familyOf } from '@fairlead/netlink';
+import { constants, createNetns, deleteNetns, inNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import {
   MAX_ADDRESSES,
-  parseMac,
   type ToWire,
   type VirtualRouterChange,
   VrrpTransport,
   virtualRouterId,
   type WireUplink,
 } from '@fairlead/speaker';
+import { lay, OBSERVER_IPV4, OBSERVER_IPV6, runIn, STATION_IPV4, STATION_IPV6 } from '../cable.js';
 import type { FromStation, ToStation } from './messages.js';
 import { Observer } from './observer.js';
 
@@ -30,10 +30,6 @@ const API_PORT = 6443;
 const START_TIMEOUT_MS = 60_000;
 
 export const STATION_NODE = 'station';
-const STATION_IPV4 = '10.0.0.1';
-const STATION_IPV6 = 'fd00::1';
-const OBSERVER_IPV4 = '10.0.0.2';
-const OBSERVER_IPV6 = 'fd00::2';
 
 export class Stand {
   readonly observer: Observer;
@@ -54,11 +50,11 @@ export class Stand {
     const names = Object.values(namespaces);
     try {
       for (const name of names) createNetns(name);
-      const { uplink, observerIndex, observerMac, stationMac } = lay(namespaces);
-      const apiServer = run(namespaces.observer, [API_SERVER, '--listen', `${OBSERVER_IPV4}:${API_PORT}`], 'pipe');
+      const { uplink, observerIndex, observerMac, stationMac } = lay(namespaces.station, namespaces.observer);
+      const apiServer = runIn(namespaces.observer, [API_SERVER, '--listen', `${OBSERVER_IPV4}:${API_PORT}`], 'pipe');
       await once(createInterface({ input: apiServer.stdout! }), 'line', timeout());
       const server = `http://${OBSERVER_IPV4}:${API_PORT}`;
-      const station = run(namespaces.station, [STATION, '--node', STATION_NODE, '--server', server], 'inherit');
+      const station = runIn(namespaces.station, [STATION, '--node', STATION_NODE, '--server', server], 'inherit');
       const observer = new Observer(namespaces.observer, observerIndex);
       const stand = new Stand({ names, apiServer, station, observer, observerMac, stationMac, uplink });
       await stand.says((message) => message.is === 'ready');
@@ -183,41 +179,6 @@ export function virtualRouter(n: number, vips: number, family: 'ipv4' | 'ipv6' =
     removed: [],
     added: Array.from({ length: vips }, (_, i) => ({ address: address(i), uplink: 'eth0' })),
   };
-}
-
-function lay({ station, observer }: { station: string; observer: string }) {
-  const near = new Rtnetlink({ netns: station });
-  const far = new Rtnetlink({ netns: observer });
-  try {
-    near.addVeth({ name: 'eth0', peer: { name: 'eth0', netns: netnsPath(observer) } });
-    for (const [rtnetlink, number] of [
-      [near, 1],
-      [far, 2],
-    ] as const) {
-      const { index } = rtnetlink.link('eth0')!;
-      rtnetlink.setLink(index, { up: true });
-      rtnetlink.setLink(rtnetlink.link('lo')!.index, { up: true });
-      rtnetlink.addAddress({ index, address: `10.0.0.${number}`, prefixLength: 8 });
-      rtnetlink.addAddress({ index, address: `fd00::${number}`, prefixLength: 32, noDad: true });
-    }
-    const { index, address: stationAddress } = near.link('eth0')!;
-    const { index: observerIndex, address } = far.link('eth0')!;
-    return {
-      uplink: { name: 'eth0', index, addresses: [STATION_IPV4, STATION_IPV6] },
-      observerIndex,
-      observerMac: parseMac(address),
-      stationMac: parseMac(stationAddress),
-    };
-  } finally {
-    near.close();
-    far.close();
-  }
-}
-
-/** Dies with this process. */
-function run(netns: string, argv: readonly string[], stdout: 'pipe' | 'inherit'): ChildProcess {
-  const prefix = ['--pdeathsig', 'KILL', 'nsenter', `--net=${netnsPath(netns)}`, '--', process.execPath];
-  return spawn('setpriv', [...prefix, ...argv], { stdio: ['ignore', stdout, 'inherit', 'ipc'] });
 }
 
 function timeout(): { signal: AbortSignal } {

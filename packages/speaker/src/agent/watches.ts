@@ -2,6 +2,7 @@
 import { addressPools, endpointSlices, Informer, type KubeApi, type KubeObject, nodes, services } from '@fairlead/kube';
 import { keepInput, type WatchedSlice } from './endpoint-slices.js';
 import type { Feed, WatchedNode, WatchedPool, WatchedService } from './feed.js';
+import { keepService } from './services.js';
 import type { Contents } from './snapshot.js';
 
 export interface Listeners {
@@ -22,7 +23,12 @@ export class Watches {
   /** @param initial what was known before, from a snapshot */
   constructor(client: Pick<KubeApi, 'list' | 'watch'>, initial: Contents = {}) {
     const known = <T>(name: string) => (initial[name] ?? []) as unknown as T[];
-    this.services = new Informer({ client, resource: services, initial: known<WatchedService>('services') });
+    this.services = new Informer({
+      client,
+      resource: services,
+      transform: keepService,
+      initial: known<WatchedService>('services'),
+    });
     this.nodes = new Informer({ client, resource: nodes, initial: known<WatchedNode>('nodes') });
     this.#pools = new Informer({ client, resource: addressPools, initial: known<WatchedPool>('addresspools') });
     this.#slices = new Informer<WatchedSlice>({

@@ -25,6 +25,7 @@ import { ALONE_SECONDS, aliveMs, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSe
 import { HostLinks } from './host-links.js';
 import { LanPort } from './lan-port.js';
 import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
+import { goFirst } from './priority.js';
 import { isUnreachable, Surroundings } from './surroundings.js';
 import { Throttle } from './throttle.js';
 import { Wire } from './wire.js';
@@ -342,4 +343,6 @@ async function stop(release: boolean): Promise<void> {
   process.exit(0); // of this thread alone
 }
 
+const last = goFirst();
+if (last) tell({ kind: 'error', message: `the wire thread waits its turn like any other: ${last.message}` });
 tell({ kind: 'ready' });
