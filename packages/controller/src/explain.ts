@@ -124,13 +124,15 @@ function explainAny(allocator: Pools, holder: Holder, wish: Wish, waiting: Queue
   const open = judged.filter(({ why }) => why === undefined).map(({ pool }) => pool);
   if (open.length > 0) {
     const count = countOf(waiting, wish, [undefined, ...open.map(({ name }) => name)]);
-    const what = wish.families.map((family) => familyNames[family]).join(' and ');
+    const what =
+      wish.families.length > 1
+        ? `no pool has both an ${wish.families.map((family) => familyNames[family]).join(' and an ')} address free`
+        : `no ${wish.families.map((family) => familyNames[family])} address is free`;
     const text = (pool: AllocatorPool) => `pool "${pool.name}" has ${freeOf(allocator, pool, wish.families)}`;
     return {
       reason: reasons.poolExhausted,
       message:
-        `no ${what} address is free: ${named(open, text)}${waits(count)}; ` +
-        'delete a Service that has one, or add addresses to a pool',
+        `${what}: ${named(open, text)}${waits(count)}; ` + 'delete a Service that has one, or add addresses to a pool',
     };
   }
   if (pools.length === 0) {
