@@ -454,4 +454,62 @@ describe('Services with a sharing key', () => {
       allocations: [{ address: parseAddress('192.0.2.0'), pool: 'b' }],
     });
   });
+
+  it('does not let who waits in vain stand in the way of those whom another pool admits', () => {
+    const cluster = new ModelCluster();
+    const pools = [
+      allocatorPool('a', ['192.0.2.0/32']),
+      allocatorPool('b', ['198.51.100.0/32'], { namespaces: ['other'] }),
+    ];
+    const controller = new ModelController(cluster, pools);
+    const other = { metadata: { namespace: 'other' } };
+    for (const object of [service('x'), service('y', other), service('w1'), service('w2', other)]) {
+      cluster.create(object);
+      controller.settle();
+    }
+    cluster.delete('other/y');
+    controller.settle();
+    expect(ipsOf(cluster.services.get('other/w2'))).to.deep.equal(['198.51.100.0']);
+    expect(ipsOf(cluster.services.get('default/w1'))).to.deep.equal([]);
+  });
+
+  it('does not let one that cannot share stand in the way of one that can', () => {
+    const cluster = new ModelCluster();
+    const controller = new ModelController(cluster, [allocatorPool('a', ['192.0.2.0/32'])]);
+    const sharing = (port: number) => ({
+      metadata: { annotations: { 'fairlead.dev/sharing-key': 'k' } },
+      spec: { ports: [{ port, protocol: 'TCP' }] },
+    });
+    for (const object of [service('x'), service('w1', sharing(80)), service('w2', sharing(81))]) {
+      cluster.create(object);
+      controller.settle();
+    }
+    cluster.edit('default/x', sharing(80));
+    controller.settle();
+    expect(ipsOf(cluster.services.get('default/w2'))).to.deep.equal(['192.0.2.0']);
+    expect(ipsOf(cluster.services.get('default/w1'))).to.deep.equal([]);
+  });
+
+  it('lets the one that has had it for longer keep an address that two show when it begins', () => {
+    const cluster = new ModelCluster();
+    const showing = (since: string) => ({
+      status: {
+        loadBalancer: { ingress: [{ ip: '192.0.2.0', ipMode: 'Proxy' }] },
+        conditions: [
+          {
+            type: 'fairlead.dev/Allocated',
+            status: 'True',
+            reason: 'Allocated',
+            message: '',
+            lastTransitionTime: since,
+          },
+        ],
+      },
+    });
+    cluster.create(service('a', showing('2026-01-02T00:00:00Z')));
+    cluster.create(service('z', showing('2026-01-01T00:00:00Z')));
+    new ModelController(cluster, [allocatorPool('public', ['192.0.2.0/31'])]).settle();
+    expect(ipsOf(cluster.services.get('default/z'))).to.deep.equal(['192.0.2.0']);
+    expect(ipsOf(cluster.services.get('default/a'))).to.deep.equal(['192.0.2.1']);
+  });
 });

@@ -198,13 +198,10 @@ export class ModelLeader {
     if (!answer) return false;
     const { kind, key, object } = answer;
     this.#busy.delete(key);
+    if (object === 'not found') return true;
     if (kind === 'services') this.#dirty.add(key);
     else this.#poolsDirty = true;
     if (object === 'failed') return true;
-    if (object === 'not found') {
-      this.#dirty.delete(key);
-      return true;
-    }
     const fresh = object === 'conflict' ? this.#world[kind].objects.get(key) : object;
     const gone = fresh?.metadata?.deletionTimestamp && !fresh.metadata.finalizers?.length;
     if (!fresh || gone) return true;
