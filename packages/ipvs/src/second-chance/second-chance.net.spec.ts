@@ -244,6 +244,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     new NftCommand(hostNetns).run('delete table netdev fairlead\n');
     expect(chance.audit(routed).operations).to.be.greaterThan(2);
     former.keep();
+    held.hold();
     expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
   });
 
