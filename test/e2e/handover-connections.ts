@@ -1,7 +1,4 @@
-/**
- * Connections that are open while their VIP changes hands on purpose: run by handover-connections.net.spec.ts (nftables) and
- * handover-connections.ipvs.spec.ts (IPVS).
- */
+/** Connections that are open while their VIP changes hands on purpose, with either engine. */
 
 import { fileURLToPath } from 'node:url';
 import { until } from '@fairlead/cli';

@@ -1,3 +1,0 @@
-import { describeOpenConnections } from './handover-connections.js';
-
-describeOpenConnections('ipvs', 'lease');
