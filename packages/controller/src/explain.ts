@@ -131,8 +131,7 @@ function explainAny(allocator: Pools, holder: Holder, wish: Wish, waiting: Queue
     const text = (pool: AllocatorPool) => `pool "${pool.name}" has ${freeOf(allocator, pool, wish.families)}`;
     return {
       reason: reasons.poolExhausted,
-      message:
-        `${what}: ${named(open, text)}${waits(count)}; ` + 'delete a Service that has one, or add addresses to a pool',
+      message: `${what}: ${named(open, text)}${waits(count)}; delete a Service that has one, or add addresses to a pool`,
     };
   }
   if (pools.length === 0) {
