@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { type Link, Rtnetlink } from '@fairlead/netlink';
 import { deleteNetns, listNetns } from '@fairlead/raw-socket';
-import { checkCapabilities } from './director/capabilities.js';
+import { checkCapabilities, directorWork } from './director/capabilities.js';
 import { checkName } from './director/director.js';
 import { directorLink } from './director/link.js';
 import { LOOPBACK_INDEX, type NetworkOptions } from './director/network.js';
@@ -33,7 +33,7 @@ export interface Cleanup {
  */
 export function cleanup(options: CleanupOptions): Cleanup {
   checkName(options.name);
-  checkCapabilities();
+  checkCapabilities(directorWork);
   const host = new Rtnetlink(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
   try {
     // In the order of a packet's way, so that nothing is sent to where nobody is any more.

@@ -3,6 +3,7 @@
 export { type Cleanup, type CleanupOptions, cleanup, speakerRuns } from './cleanup.js';
 export { createForwarder, type ForwarderOptions } from './create-forwarder.js';
 export * from './diff.js';
+export { checkCapabilities, speakerWork } from './director/capabilities.js';
 export { checkName, Director, type DirectorOptions } from './director/director.js';
 export type { FirewallCounters } from './director/firewall.js';
 export { DEFAULT_HOST_INTERFACE } from './director/link.js';

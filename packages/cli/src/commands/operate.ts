@@ -101,6 +101,7 @@ async function run<T>(
   let kube: KubeClient | undefined;
   try {
     kube = new KubeClient({
+      userAgent: 'fairlead-cli',
       ...(await resolveConfig({ server, kubeconfig })),
       timeoutMs: Math.min(timeout, REQUEST_TIMEOUT_MS),
     });

@@ -19,7 +19,7 @@ import { type Log, silent } from '../log.js';
 import { NftCommand } from '../nft.js';
 import { NftReader } from '../nft-reader.js';
 import { sortAddresses } from '../order.js';
-import { checkCapabilities } from './capabilities.js';
+import { checkCapabilities, directorWork } from './capabilities.js';
 import {
   type Access,
   accessOf,
@@ -81,7 +81,7 @@ export class Director {
   /** Makes what is missing, sets what differs. Throws ForwardingError, NetlinkError, NftError. */
   static ensure(options: DirectorOptions): Director {
     checkName(options.name);
-    checkCapabilities();
+    checkCapabilities(directorWork);
     checkHost(options.hostNetns);
     return new Director(options);
   }

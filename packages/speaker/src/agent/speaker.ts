@@ -8,10 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { formatAddress, isAddress, parseAddress } from '@fairlead/api';
 import {
+  checkCapabilities,
   DEFAULT_HOST_INTERFACE,
   hostObstacles,
   Planner,
   type PlanProblem,
+  speakerWork,
   type VirtualServerStats,
 } from '@fairlead/ipvs';
 import { EventRecorder, KubeClient, resolveConfig } from '@fairlead/kube';
@@ -32,6 +34,7 @@ import { LOOK_AGAIN_MS, ObstacleWatch } from './obstacle-watch.js';
 import { Reporter } from './reporter.js';
 import { Routers } from './routers.js';
 import { type Found, readSnapshot, Snapshot } from './snapshot.js';
+import { becomeSole, type SoleSpeaker } from './sole-speaker.js';
 import { Standing } from './standing.js';
 import { Stations } from './stations.js';
 import { Upkeep, type Wanted } from './upkeep.js';
@@ -99,11 +102,14 @@ const PREEMPT_DELAY_MS = 60_000;
 /** Resolves when this node forwards and stands for election. */
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
   const { stateFolder, log } = options;
+  checkCapabilities(speakerWork);
+  const sole = await becomeSole(() => log.warn('another speaker runs on this host: waiting for it to end'));
   const found = stateFolder === undefined ? undefined : await readSnapshot(stateFolder, (why) => log.warn(why));
   const agent = new Agent(
     options,
     new KubeClient({ ...(await resolveConfig(options.kube)), userAgent: 'fairlead-speaker' }),
     found,
+    sole,
   );
   await agent.start();
   return agent;
@@ -115,6 +121,7 @@ class Agent implements Speaker {
   readonly #log: Logger;
   readonly #metrics: SpeakerMetrics;
   readonly #kube: KubeClient;
+  readonly #sole: SoleSpeaker;
   /** When the snapshot that this speaker may start from was written. */
   readonly #knownSince: string | undefined;
   readonly #snapshot: Snapshot | undefined;
@@ -147,8 +154,9 @@ class Agent implements Speaker {
   /** The planner knows the whole cluster and how it is. Before that its plan would be to forward less. */
   #known = false;
 
-  constructor(options: SpeakerOptions, kube: KubeClient, found: Found | undefined) {
+  constructor(options: SpeakerOptions, kube: KubeClient, found: Found | undefined, sole: SoleSpeaker) {
     const { node, namespace, timings, log } = options;
+    this.#sole = sole;
     this.#options = options;
     this.#log = log;
     this.#metrics = options.metrics ?? new SpeakerMetrics();
@@ -270,6 +278,7 @@ class Agent implements Speaker {
     this.#kernel.close();
     this.#rtnetlink.close();
     await this.#kube.close();
+    this.#sole.close();
   }
 
   /** Their addresses, in an order that does not change with that of events. */
