@@ -167,14 +167,17 @@ describe('a VIP', function () {
     await cluster.served(vip);
   });
 
-  it('is not contested by a speaker whose node the cluster does not know, which says so', async () => {
+  it('is not contested by a second speaker on a host, nor by one whose node the cluster does not know, which say so', async () => {
     const owner = await cluster.owner();
     const node = cluster.lab.nodes.find((candidate) => candidate !== owner)!;
     const extra = ['--node-name', 'ghost'];
     const ghost = startSpeaker(cluster.lab, node, { forwarder: 'nftables', extra });
+    await ghost.waitFor('it waited', said('another speaker runs on this host'), PATIENCE_MS);
+    await cluster.stopSpeaker(node);
     await ghost.waitFor('it said so', said('not standing for election: there is no Node'), PATIENCE_MS);
     ghost.signal('SIGKILL');
     await ghost.exited;
+    cluster.startSpeaker(node);
     expect((await cluster.owner()).name).to.equal(owner.name);
   });
 
