@@ -1,6 +1,6 @@
 /** A VIP whose owner is elected by Lease, while API servers cannot be reached: by nobody, or by its owner alone. */
 
-import { steady, until } from '@fairlead/cli';
+import { steady } from '@fairlead/cli';
 import { type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
@@ -50,10 +50,6 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     return cluster.startSpeaker(node);
   }
 
-  function transitions(): number | undefined {
-    return cluster.leases.list()[0]?.spec?.leaseTransitions;
-  }
-
   // First, as the snapshot of a speaker that was out of reach before may call its own Node NotReady.
   it('is left to whoever has taken over, by a former owner whose speaker restarts and alone reaches none', async () => {
     cutOffFromApi([owner]);
@@ -69,8 +65,7 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     expect((await cluster.owner()).name).to.equal(next.name);
   });
 
-  it('is answered for again by its owner whose speaker restarts while nobody reaches one, and stays there afterwards', async () => {
-    const before = transitions();
+  it('is answered for again by its owner whose speaker restarts while nobody reaches one', async () => {
     const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 2_000 });
     await steady(probe);
     cutOffFromApi(cluster.lab.nodes);
@@ -79,16 +74,13 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     const restartedAt = performance.now();
     await observer.next((answer) => !answer.gratuitous && answer.mac === mac);
     await steady(probe);
+    expect(observer.answeredSince(restartedAt)).to.deep.equal(new Set([mac]));
     const report = await probe.stop();
     expect(report.failures, JSON.stringify(report.outages)).to.equal(0);
-    // kube-proxy may refuse connections then, for as long as it reads of nodes that nobody has heard of.
-    const renewedAt = cluster.leases.list()[0]?.spec?.renewTime;
+    // Then kube-proxy may refuse connections for as long as it reads of nodes that nobody has heard of, and the stopped speaker's farewell
+    // may arrive, which gives the Lease to whoever comes first.
     for (const node of cluster.lab.nodes) node.managementUp();
-    await until(cluster.leases, 'a renewal', ({ spec }) => spec?.renewTime !== renewedAt || undefined);
     await cluster.served(vip);
-    expect(observer.answeredSince(restartedAt)).to.deep.equal(new Set([mac]));
-    expect((await cluster.owner()).name).to.equal(owner.name);
-    expect(transitions()).to.equal(before);
   });
 
   it('is answered for again by its owner that stood still meanwhile, after it has asked', async () => {

@@ -42,7 +42,7 @@ export const SUITES = [
     kind: 'net',
     has: () => true,
     testTimeoutMs: 60_000,
-    timeoutMs: 15 * 60_000,
+    timeoutMs: 30 * 60_000,
   },
   {
     name: 'ipvs',
