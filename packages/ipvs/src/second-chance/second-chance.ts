@@ -92,7 +92,8 @@ export class SecondChance {
     if (this.#offered && unchanged && sameNames) return 0;
     const uplinks = names.flatMap((name): ChanceUplink[] => {
       const link = this.#hostLinks.link(name);
-      return link ? [{ name, index: link.index, mac: link.address }] : [];
+      // Through an owner on a VLAN, a node did not always reach its own NodePorts.
+      return link && link.kind !== 'vlan' ? [{ name, index: link.index, mac: link.address }] : [];
     });
     if (this.#offered && isDeepStrictEqual(uplinks, this.#uplinks)) return 0;
     this.#uplinks = uplinks;
