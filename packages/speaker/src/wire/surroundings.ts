@@ -30,11 +30,12 @@ export class Surroundings {
   #peers: readonly WireNode[] = [];
   #indexes: ReadonlySet<number> = new Set();
   #apiAskedAt = Number.NEGATIVE_INFINITY;
+  #apiHeardAt = Number.NEGATIVE_INFINITY;
   #lanAsked = { at: Number.NEGATIVE_INFINITY, widely: false };
 
   constructor(options: SurroundingsOptions) {
     this.#options = options;
-    this.#asking = setInterval(() => this.ask(false), ASK_EVERY_MS);
+    this.#asking = setInterval(() => this.#keepHearing(), ASK_EVERY_MS);
   }
 
   configure(peers: readonly WireNode[], uplinks: readonly WireUplink[]): void {
@@ -45,14 +46,37 @@ export class Surroundings {
 
   /** Asks everybody for a sign of life: on the LAN at once, the API server once a second at most. */
   ask(widely: boolean): void {
-    const { clock, askLan, anyLease, client, namespace } = this.#options;
-    const now = clock();
-    if (now - this.#lanAsked.at >= ASK_LAN_EVERY_MS || (widely && !this.#lanAsked.widely)) {
-      this.#lanAsked = { at: now, widely };
-      this.#look();
-      askLan(widely);
-    }
+    this.#askLan(widely);
+    this.#askApi();
+  }
+
+  heardApi(): void {
+    this.#apiHeardAt = this.#options.clock();
+    this.witnesses.heard(API_SERVER, this.#apiHeardAt);
+  }
+
+  close(): void {
+    clearInterval(this.#asking);
+  }
+
+  /** An API server that speaks unasked, as where Leases are renewed, is not asked. */
+  #keepHearing(): void {
+    this.#askLan(false);
+    if (this.#options.clock() - this.#apiHeardAt >= ASK_EVERY_MS / 2) this.#askApi();
+  }
+
+  #askLan(widely: boolean): void {
+    const now = this.#options.clock();
+    if (now - this.#lanAsked.at < ASK_LAN_EVERY_MS && (!widely || this.#lanAsked.widely)) return;
+    this.#lanAsked = { at: now, widely };
+    this.#look();
+    this.#options.askLan(widely);
+  }
+
+  #askApi(): void {
+    const { clock, anyLease, client, namespace } = this.#options;
     const name = anyLease();
+    const now = clock();
     if (name === undefined || now - this.#apiAskedAt < ASK_API_EVERY_MS) return;
     this.#apiAskedAt = now;
     client.get(leases, { namespace, name }, { timeoutMs: ASK_API_EVERY_MS }).then(
@@ -61,14 +85,6 @@ export class Surroundings {
         if (!isUnreachable(error)) this.heardApi();
       },
     );
-  }
-
-  heardApi(): void {
-    this.witnesses.heard(API_SERVER, this.#options.clock());
-  }
-
-  close(): void {
-    clearInterval(this.#asking);
   }
 
   /** Gateways come and go without anybody telling. */
