@@ -28,7 +28,10 @@ export async function withCluster<T>(
     } as KubeObject);
     // Local, so that no kube-proxy sends connections on to a dead node's Pod before Kubernetes has noticed: that outage is not the VIP's.
     await cluster.createService('web', 'public', PORT, { spec: { externalTrafficPolicy: 'Local' } });
-    return await run({ cluster, lab: cluster.lab, address: await cluster.vipOf('web'), port: PORT });
+    const address = await cluster.vipOf('web');
+    // A VIP that is new has its address before it is announced.
+    await cluster.served(address);
+    return await run({ cluster, lab: cluster.lab, address, port: PORT });
   } finally {
     context.signal.removeEventListener('abort', stop);
     await cluster.stop();
