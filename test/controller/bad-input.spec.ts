@@ -1,6 +1,7 @@
 import type { Controller } from '@fairlead/controller';
 import { addressPools, services } from '@fairlead/kube';
 import { expect } from 'chai';
+import { pino } from 'pino';
 import { namespace } from './api-server.js';
 import { World } from './world.js';
 
@@ -39,6 +40,29 @@ describe('controller: bad input', () => {
     await expectUnharmed();
     await world.editPool('broken', { addresses: ['198.51.100.0/24'] });
     expect(await world.address('unlucky')).to.equal('198.51.100.0');
+  });
+
+  it('a pool that is not accepted is a line of the log, each time for another reason', async () => {
+    await controller.stop();
+    const told: string[] = [];
+    let toldTwice = () => {};
+    const twice = new Promise<void>((resolve) => {
+      toldTwice = resolve;
+    });
+    const write = (line: string) => {
+      const { pool, reason, msg } = JSON.parse(line) as Record<string, string>;
+      if (pool === 'broken' && told.push(`${reason} ${msg}`) === 2) toldTwice();
+    };
+    const log = pino({ level: 'warn' }, { write });
+    await (await world.startController('c2', { log })).ready;
+    await world.createPool('broken', ['203.0.113.9-203.0.113.1']);
+    const first = await world.accepted('broken', 'False', 'InvalidAddresses');
+    await world.editPool('broken', { addresses: ['203.0.113.9-203.0.113.1'], autoAssign: false });
+    expect(await world.accepted('broken', 'False', 'InvalidAddresses')).to.equal(first);
+    await world.editPool('broken', { addresses: ['192.0.2.0/24'] });
+    const second = await world.accepted('broken', 'False', 'Overlap');
+    await twice;
+    expect(told).to.deep.equal([`PoolRejected ${first}`, `PoolRejected ${second}`]);
   });
 
   it('a pool that overlaps is not accepted and names the culprit; it is when that one lets go', async () => {

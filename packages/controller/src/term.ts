@@ -89,7 +89,12 @@ export class Term {
       kube,
       onWrite: () => metrics.writes.inc(),
       leadershipMs,
-      emit: (object, { type, reason, message }) => recorder.event(object, type, reason, message),
+      emit: (object, { type, reason, message }) => {
+        recorder.event(object, type, reason, message);
+        // A pool that gives out less than it says concerns who runs the cluster; Services are too many to log.
+        if (object.kind === addressPools.kind && type === 'Warning')
+          options.log.warn({ pool: object.metadata?.name, reason }, message);
+      },
     });
     this.#facts = new ClusterFacts({
       kube,
