@@ -1,10 +1,7 @@
-import { whyNoIpvs } from '../forwarder/why-no-ipvs.js';
+import { describeWithIpvs } from '@fairlead/netlink/testing';
 import { describeSurroundings } from './surroundings.js';
 
-const reason = whyNoIpvs();
-if (reason) {
-  it.skip(`works beside kube-proxy in ipvs mode [skipped: ${reason}]`);
-} else {
+describeWithIpvs('with IPVS', () => {
   describeSurroundings(
     'beside kube-proxy in ipvs mode',
     'ipvs',
@@ -14,4 +11,4 @@ if (reason) {
       return Number.parseInt(stdout.split('\n')[2] ?? '', 16); // total connections
     },
   );
-}
+});

@@ -1,12 +1,8 @@
 import { createForwarder } from '@fairlead/ipvs';
+import { describeWithIpvs } from '@fairlead/netlink/testing';
 import { firewallCompliance } from './firewall.js';
-import { whyNoIpvs } from './why-no-ipvs.js';
 
-const reason = whyNoIpvs();
-(reason ? describe.skip : describe)(
-  `firewall of a director, with IPVS${reason ? ` [skipped: ${reason}]` : ''}`,
-  function () {
-    this.timeout(120_000);
-    firewallCompliance('ipvs', (director) => createForwarder({ kind: 'ipvs', director }));
-  },
-);
+describeWithIpvs('firewall of a director, with IPVS', function () {
+  this.timeout(120_000);
+  firewallCompliance('ipvs', (director) => createForwarder({ kind: 'ipvs', director }));
+});

@@ -1,12 +1,8 @@
 import { createForwarder } from '@fairlead/ipvs';
+import { describeWithIpvs } from '@fairlead/netlink/testing';
 import { pathMtuCompliance } from './path-mtu.js';
-import { whyNoIpvs } from './why-no-ipvs.js';
 
-const reason = whyNoIpvs();
-(reason ? describe.skip : describe)(
-  `a path with a smaller MTU, with IPVS${reason ? ` [skipped: ${reason}]` : ''}`,
-  function () {
-    this.timeout(120_000);
-    pathMtuCompliance('ipvs', (director) => createForwarder({ kind: 'ipvs', director }));
-  },
-);
+describeWithIpvs('a path with a smaller MTU, with IPVS', function () {
+  this.timeout(120_000);
+  pathMtuCompliance('ipvs', (director) => createForwarder({ kind: 'ipvs', director }));
+});

@@ -1,9 +1,9 @@
 /** What of a director there is only with IPVS: its settings, which the forwarder sets and the director looks after. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { describeWithIpvs } from '@fairlead/netlink/testing';
 import { createNetns, deleteNetns, inNetns, listNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { createForwarder } from '../create-forwarder.js';
-import { describeWithIpvs } from '../ipvs/require-ipvs.spec.helpers.js';
 import { Director } from './director.js';
 import { ipvsSysctls } from './sysctls.js';
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { Ipvs, ipvsServiceFlags, Rtnetlink } from '@fairlead/netlink';
+import { describeWithIpvs } from '@fairlead/netlink/testing';
 import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -16,7 +17,6 @@ import {
   virtualServerName,
 } from '../forwarder.js';
 import { NftCommand } from '../nft.js';
-import { describeWithIpvs } from './require-ipvs.spec.helpers.js';
 
 const director = `fl-ipvs-${process.pid}`;
 const vips: string[] = [];

@@ -1,7 +1,8 @@
 /** Ipvs.table() against what services() and destinations() say of the same kernel. */
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
-import { describeWithIpvs, makeNetns, runIn } from '../netns.spec.helpers.js';
+import { describeWithIpvs } from '../describe-with-ipvs.js';
+import { makeNetns, runIn } from '../netns.spec.helpers.js';
 import { Rtnetlink } from '../route/rtnetlink.js';
 import { ipvsServiceFlags } from './constants.js';
 import { Ipvs } from './ipvs.js';

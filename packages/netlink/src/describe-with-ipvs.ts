@@ -1,5 +1,6 @@
-/** describe() for tests that need IPVS in the running kernel. */
-import { hasCode, Ipvs } from '@fairlead/netlink';
+/** describe() for tests that need IPVS in the running kernel. It is mocha's, and looked for only when it is called. */
+import { hasCode } from './errors.js';
+import { Ipvs } from './ipvs/ipvs.js';
 
 /** Without IPVS they are skipped, and the title says why; with FAIRLEAD_REQUIRE_IPVS set they fail instead. */
 export function describeWithIpvs(title: string, body: (this: Mocha.Suite) => void): void {
