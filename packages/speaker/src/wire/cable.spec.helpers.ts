@@ -37,19 +37,18 @@ export class Cable {
     this.here = `fl-${id}-here`;
     this.there = `fl-${id}-there`;
     for (const name of [this.here, this.there]) createNetns(name);
-    this.ip('here', 'link set lo up');
-    this.ip('here', `link add eth0 address 02:00:00:00:00:0a type veth peer name eth0 netns ${this.there}`);
-    this.ip('there', 'link set eth0 address 02:00:00:00:00:64 up');
-    this.ip('here', 'link set eth0 up');
-    prepare(this);
-    this.#capture = new RawSocket({
-      domain: constants.AF_PACKET,
-      type: constants.SOCK_RAW,
-      protocol: 0,
-      netns: this.there,
-    });
-    this.#capture.setsockopt(constants.SOL_PACKET, constants.PACKET_IGNORE_OUTGOING, 1);
-    this.#capture.bind(sockaddrLl({ ifindex: this.index('there', captureOn), protocol: constants.ETH_P_ALL }));
+    try {
+      this.ip('here', 'link set lo up');
+      this.ip('here', `link add eth0 address 02:00:00:00:00:0a type veth peer name eth0 netns ${this.there}`);
+      this.ip('there', 'link set eth0 address 02:00:00:00:00:64 up');
+      this.ip('here', 'link set eth0 up');
+      prepare(this);
+      this.#capture = this.#listenAt(captureOn);
+    } catch (error) {
+      // Nobody has anything to close yet.
+      this.#deleteNetns();
+      throw error;
+    }
     this.#capture.onMessages(
       (messages) => {
         for (const { data } of messages) this.#note(data);
@@ -132,7 +131,19 @@ export class Cable {
     this.#links.close();
     this.wire.close();
     this.#capture.close();
+    this.#deleteNetns();
+  }
+
+  #deleteNetns(): void {
     for (const name of [this.here, this.there]) deleteNetns(name);
+  }
+
+  #listenAt(there: string): RawSocket {
+    const { AF_PACKET, SOCK_RAW, SOL_PACKET, PACKET_IGNORE_OUTGOING, ETH_P_ALL } = constants;
+    const socket = new RawSocket({ domain: AF_PACKET, type: SOCK_RAW, protocol: 0, netns: this.there });
+    socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+    socket.bind(sockaddrLl({ ifindex: this.index('there', there), protocol: ETH_P_ALL }));
+    return socket;
   }
 
   /** All its sockets in the namespace, those that are opened later, too. */
