@@ -32,6 +32,7 @@ describe('the fairlead command', function () {
     ['speaker', '--panic-threshold', '101%'],
     ['speaker', '--metrics-address', 'localhost'],
     ['speaker', '--lease-duration', '500ms'],
+    ['controller', '--lease-duration', '500ms'],
     ['speaker', '--lease-duration', '3s', '--renew-period', '2900ms'],
     ['speaker', '--node-name', '../x'],
     ['status', 'n1'],

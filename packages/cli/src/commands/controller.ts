@@ -8,7 +8,13 @@ import { createLogger } from '../logging.js';
 import type { ListenAddress } from '../metrics/listen-address.js';
 import { runDaemon } from './daemon.js';
 import { startMetrics } from './metrics.js';
-import { type CommonOptions, durationOption, parseCidrs, withCommonOptions, withMetricsAddress } from './options.js';
+import {
+  type CommonOptions,
+  leaseDurationOption,
+  parseCidrs,
+  withCommonOptions,
+  withMetricsAddress,
+} from './options.js';
 
 interface ControllerOptions extends CommonOptions {
   metricsAddress: ListenAddress | undefined;
@@ -28,7 +34,7 @@ export function controllerCommand(parent: Command): void {
       process.env.POD_NAME ?? hostname(),
     )
     .option('--default-class', 'serve Services without a loadBalancerClass too')
-    .addOption(durationOption('--lease-duration <time>', 'how long a silent leader is waited for', '15s'))
+    .addOption(leaseDurationOption('how long a silent leader is waited for', '15s'))
     .option('--pod-cidr <cidr>', 'a Pod network that Nodes do not tell of; repeatable', parseCidrs)
     .option('--service-cidr <cidr>', 'a Service network, for Kubernetes before 1.33; repeatable', parseCidrs)
     .action((options: ControllerOptions) => {

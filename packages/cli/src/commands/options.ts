@@ -48,6 +48,15 @@ export function durationOption(flags: string, description: string, fallback: str
   return new Option(flags, description).argParser(parseDuration).default(parseDuration(fallback), fallback);
 }
 
+/** `--lease-duration`, of the daemons. */
+export function leaseDurationOption(description: string, fallback: string): Option {
+  return durationOption('--lease-duration <time>', description, fallback).argParser((text: string) => {
+    const milliseconds = parseDuration(text);
+    if (milliseconds >= 1_000) return milliseconds;
+    throw new InvalidArgumentError('a Lease counts in seconds: 1s or more is expected.');
+  });
+}
+
 /** `3s`, `500ms`, `2m`, or a plain number of seconds → milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);

@@ -13,6 +13,7 @@ import { startMetrics } from './metrics.js';
 import {
   type CommonOptions,
   defaultNodeName,
+  leaseDurationOption,
   durationOption,
   parseCount,
   parseDuration,
@@ -60,8 +61,6 @@ function parseVrrpInterval(text: string): number {
  * @returns what is wrong
  */
 function wrongTimings({ leaseDuration, renewPeriod, retryPeriod }: Options): string | undefined {
-  if (leaseDuration < 1_000)
-    return `--lease-duration is ${leaseDuration} ms, and a Lease counts in seconds: give it 1s or more`;
   const termMs = leaseDuration * 0.9;
   if (renewPeriod + retryPeriod < termMs) return undefined;
   return (
@@ -106,7 +105,7 @@ export function speakerCommand(parent: Command): void {
       'keep here what is known of the cluster, to start without an API server ("": nowhere)',
       '/var/lib/fairlead',
     )
-    .addOption(durationOption('--lease-duration <time>', 'how long a silent owner is waited for', '3s'))
+    .addOption(leaseDurationOption('how long a silent owner is waited for', '3s'))
     .addOption(durationOption('--renew-period <time>', 'how often an owner renews its Lease', '1s'))
     .addOption(durationOption('--retry-period <time>', 'how soon a failed renewal is tried again', '200ms'))
     .addOption(
