@@ -3,6 +3,8 @@
  * of a speaker does when it lists ten thousand of them. `--node NAME --server URL`.
  */
 import { parseArgs } from 'node:util';
+import { SYSTEM_NAMESPACE } from '@fairlead/api';
+import { KubeClient, namespaces } from '@fairlead/kube';
 import { WireThread } from '@fairlead/speaker';
 import { benchService } from '../controller/services.js';
 import type { FromStation, ToStation } from './messages.js';
@@ -14,10 +16,14 @@ const PAGE = 500;
 const { values } = parseArgs({ options: { node: { type: 'string' }, server: { type: 'string' } } });
 const say = (message: FromStation) => process.send!(message);
 
+// Owners record themselves in Leases there.
+const kube = new KubeClient({ server: values.server! });
+await kube.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } });
+await kube.close();
+
 const wire = new WireThread({
   node: values.node!,
   kube: { server: values.server! },
-  namespace: 'default',
   timings: { leaseDurationMs: 3_000, renewPeriodMs: 1_000, retryPeriodMs: 200 },
   vrrp: { intervalMs: 100, mode: 'unicast' },
   preemptDelayMs: 60_000,

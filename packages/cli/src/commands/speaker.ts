@@ -1,7 +1,6 @@
 /** `fairlead speaker` */
 
 import { join } from 'node:path';
-import { SYSTEM_NAMESPACE } from '@fairlead/api';
 import { DEFAULT_SCHEDULER, parseScheduler } from '@fairlead/ipvs';
 import { type Speaker, SpeakerMetrics, type SpeakerOptions, startSpeaker, virtualServersPage } from '@fairlead/speaker';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -13,8 +12,8 @@ import { startMetrics } from './metrics.js';
 import {
   type CommonOptions,
   defaultNodeName,
-  leaseDurationOption,
   durationOption,
+  leaseDurationOption,
   parseCount,
   parseDuration,
   parseNodeName,
@@ -30,7 +29,6 @@ interface Options extends CommonOptions {
   forwarder: SpeakerOptions['forwarder'];
   scheduler: string;
   uplink?: string;
-  namespace: string;
   leaseDuration: number;
   renewPeriod: number;
   retryPeriod: number;
@@ -99,7 +97,6 @@ export function speakerCommand(parent: Command): void {
       '--uplink <interface>',
       "announce on this interface only (default: those with an address in a VIP's subnet)",
     )
-    .option('--namespace <name>', 'namespace of the Leases', SYSTEM_NAMESPACE)
     .option(
       '--state-dir <folder>',
       'keep here what is known of the cluster, to start without an API server ("": nowhere)',
@@ -162,7 +159,6 @@ export function speakerCommand(parent: Command): void {
           forwarder: options.forwarder,
           scheduler: options.scheduler,
           uplink: options.uplink,
-          namespace: options.namespace,
           ...(options.stateDir && { stateFolder: join(options.stateDir, options.nodeName) }),
           timings: {
             leaseDurationMs: options.leaseDuration,

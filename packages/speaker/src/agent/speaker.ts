@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { formatAddress, isAddress, parseAddress } from '@fairlead/api';
+import { formatAddress, isAddress, parseAddress, SYSTEM_NAMESPACE } from '@fairlead/api';
 import {
   checkCapabilities,
   DEFAULT_HOST_INTERFACE,
@@ -55,8 +55,6 @@ export interface SpeakerOptions {
   scheduler?: string;
   /** Announce on this interface only. */
   uplink?: string;
-  /** Namespace of the Leases. */
-  namespace: string;
   timings: LeaseTimings;
   /** For pools with `election: vrrp`. */
   vrrp: VrrpOptions;
@@ -155,7 +153,7 @@ class Agent implements Speaker {
   #known = false;
 
   constructor(options: SpeakerOptions, kube: KubeClient, found: Found | undefined, sole: SoleSpeaker) {
-    const { node, namespace, timings, log } = options;
+    const { node, timings, log } = options;
     this.#sole = sole;
     this.#options = options;
     this.#log = log;
@@ -203,7 +201,7 @@ class Agent implements Speaker {
     });
     this.#stations = new Stations({
       client: kube,
-      namespace,
+      namespace: SYSTEM_NAMESPACE,
       node,
       onError: (error) => log.warn({ err: error }, `could not report stations that have our VIPs: ${error.message}`),
     });
@@ -219,7 +217,7 @@ class Agent implements Speaker {
     });
     this.failed.catch(() => {}); // whoever holds the speaker decides what a failure means
     const { vrrp, preemptDelayMs = PREEMPT_DELAY_MS, stateFolder } = options;
-    this.#wire = new WireThread({ node, namespace, stateFolder, timings, vrrp, preemptDelayMs, kube: options.kube });
+    this.#wire = new WireThread({ node, stateFolder, timings, vrrp, preemptDelayMs, kube: options.kube });
     this.#wire.on('message', (message) => this.#heard(message));
     this.#wire.on('died', (error) => this.#fail(new Error(`the wire thread died: ${error.message}`, { cause: error })));
   }

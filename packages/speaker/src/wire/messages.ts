@@ -72,7 +72,6 @@ export interface WireOptions {
   node: string;
   /** Where the API server is, as the command line says; the Pod's own configuration when empty. */
   kube: { server?: string; kubeconfig?: string };
-  namespace: string;
   /** A folder that outlives the process, for what it holds; absent: none. */
   stateFolder?: string;
   timings: LeaseTimings;

@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { labels, leaseAnnotations } from '@fairlead/api';
+import { labels, leaseAnnotations, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
 import { Informer, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
@@ -77,7 +77,7 @@ const leaseElection = new LeaseElection({
   createLock: ({ contested, startDelayMs }) => {
     const lock = new LeaseLock({
       client: kube,
-      namespace: options.namespace,
+      namespace: SYSTEM_NAMESPACE,
       name: contested.leaseName,
       identity: options.node,
       labels: { [labels.name]: 'fairlead', [labels.virtualRouter]: contested.name },
@@ -95,7 +95,7 @@ const leaseElection = new LeaseElection({
 
 const record = new LeaseRecord({
   client: kube,
-  namespace: options.namespace,
+  namespace: SYSTEM_NAMESPACE,
   node: options.node,
   delayMs: RECORD_DELAY_MS,
   onError: (error) => tell({ kind: 'error', message: `could not record an owner in its Lease: ${error.message}` }),
@@ -109,7 +109,7 @@ let nodes: readonly WireNode[] = [];
 const complaints = new Throttle(COMPLAIN_EVERY_MS);
 const surroundings = new Surroundings({
   client: kube,
-  namespace: options.namespace,
+  namespace: SYSTEM_NAMESPACE,
   clock,
   askLan: (widely) => wire.askWitnesses(widely),
   anyLease: () => leaseNames.values().next().value,
@@ -224,7 +224,7 @@ function liven(): void {
 const observed = new Informer<LeaseObject>({
   client: kube,
   resource: leases,
-  namespace: options.namespace,
+  namespace: SYSTEM_NAMESPACE,
   labelSelector: `${labels.name}=fairlead,${labels.virtualRouter}`,
 });
 const lockOf = (lease: LeaseObject) => locks.get(lease.metadata?.name ?? '');
@@ -242,7 +242,7 @@ const claimant = new Claimant({
 });
 function note(name: string, annotations: Record<string, string | null>): void {
   const lease = observed.list().find((candidate) => routerOf(candidate) === name);
-  const key = { namespace: options.namespace, name: lease?.metadata?.name ?? '' };
+  const key = { namespace: SYSTEM_NAMESPACE, name: lease?.metadata?.name ?? '' };
   kube
     .patch(leases, key, { metadata: { annotations } }, { type: 'merge' })
     .catch((error: Error) => complain(`could not note in Lease ${key.name} who takes over: ${error.message}`));
