@@ -455,6 +455,9 @@ class Agent implements Speaker {
         break;
       }
       case 'error':
+      case 'requestFailed':
+        this.#metrics.apiErrors.inc({ resource: message.resource });
+        break;
         this.#log.error({ code: message.code }, message.message);
         break;
     }

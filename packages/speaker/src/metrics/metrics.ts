@@ -46,9 +46,7 @@ export class SpeakerMetrics {
     registers: [this.registry],
   });
   readonly panics = this.#counter('panics_total', 'How often too few nodes looked usable, so that all were used.');
-  readonly apiErrors = this.#counter('api_errors_total', 'Failed requests to the API server, watches included.', [
-    'resource',
-  ]);
+  readonly apiErrors = this.#counter('api_errors_total', 'Failed watches, and requests for Leases.', ['resource']);
   readonly scrapeErrors = this.#counter('scrape_errors_total', 'Scrapes in which something could not be read.');
 
   readonly #forwarder = this.#gauge('forwarder', '1 for the forwarder in use.', ['kind']);

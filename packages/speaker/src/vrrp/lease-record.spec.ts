@@ -7,7 +7,7 @@ import { LeaseRecord } from './lease-record.js';
 const ROUTER = { name: 'public.0', leaseName: 'vr-public-0' };
 
 function setUp(stored?: LeaseObject) {
-  const world = { stored, writes: 0, failures: 0, errors: [] as string[] };
+  const world = { stored, writes: 0, failures: 0, errors: [] as [string, number][] };
   const write = async (_: unknown, object: unknown) => {
     world.writes++;
     world.stored = object as LeaseObject;
@@ -26,7 +26,7 @@ function setUp(stored?: LeaseObject) {
     namespace: 'fairlead-system',
     node: 'n1',
     wallClock: () => 0,
-    onError: (error) => world.errors.push(error.message),
+    onError: (error, failures) => world.errors.push([error.message, failures]),
   });
   return { world, record };
 }
@@ -76,12 +76,15 @@ describe('the record of an owner in its Lease', () => {
     await Promise.all([same.record.stop(), other.record.stop()]);
   });
 
-  it('is tried again when no API server answered, which is told once', async () => {
+  it('is tried again when no API server answered, and tells how often that was', async () => {
     const { world, record } = setUp(lease('n2'));
-    world.failures = 1;
+    world.failures = 2;
     record.own(ROUTER);
     await written(world);
     await record.stop();
-    expect(world.errors).to.deep.equal(['no answer']);
+    expect(world.errors).to.deep.equal([
+      ['no answer', 1],
+      ['no answer', 2],
+    ]);
   });
 });

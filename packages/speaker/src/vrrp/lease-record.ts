@@ -17,7 +17,8 @@ export interface LeaseRecordOptions {
   wallClock?: () => number;
   /** How long after a takeover to write, ms, so that the writing does not compete with the announcing; default 0. */
   delayMs?: number;
-  onError: (error: Error) => void;
+  /** @param failures how often this write has failed in a row; it is tried again */
+  onError: (error: Error, failures: number) => void;
 }
 
 export interface OwnedRouter {
@@ -41,7 +42,7 @@ export class LeaseRecord {
       backoff: { baseMs: 500, maxMs: 30_000 },
       // One that was overtaken is no failure: the next attempt reads anew.
       onError: (error, _, failures) => {
-        if (failures === 1 && !isKubeError(error, 'FL_KUBE_CONFLICT')) options.onError(error);
+        if (!isKubeError(error, 'FL_KUBE_CONFLICT')) options.onError(error, failures);
       },
     });
   }

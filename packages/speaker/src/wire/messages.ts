@@ -102,5 +102,7 @@ export type FromWire =
   | { kind: 'lapsed' }
   /** No API server has answered requests for Leases for so long, or (without an error) one does again. */
   | { kind: 'apiServer'; silentMs: number; error: string | undefined }
+  /** A request to the API server has failed, or a watch: to be counted. */
+  | { kind: 'requestFailed'; resource: string }
   | { kind: 'error'; message: string; code?: string }
   | { kind: 'stopped' };

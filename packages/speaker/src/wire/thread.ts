@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { labels, leaseAnnotations, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
-import { Informer, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
+import { Informer, isKubeError, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
 import { Rtnetlink, RuleMonitor } from '@fairlead/netlink';
 import { Claimant } from '../election/claimant.js';
@@ -46,6 +46,8 @@ const port = parentPort!;
 const options = workerData as WireOptions;
 const clock = () => performance.now();
 const tell = (message: FromWire) => port.postMessage(message);
+/** All that this thread asks of the API server is about Leases. */
+const requestFailed = () => tell({ kind: 'requestFailed', resource: leases.plural });
 
 const kube = new KubeClient({ ...(await resolveConfig(options.kube)), userAgent: 'fairlead-speaker-wire' });
 const locks = new Map<string, LeaseLock>();
@@ -86,7 +88,15 @@ const leaseElection = new LeaseElection({
       startDelayMs,
       clock,
     });
-    lock.on('attempt', ({ error }) => reachability.attempt(isUnreachable(error) ? error : undefined));
+    lock.on('attempt', ({ purpose, error }) => {
+      reachability.attempt(isUnreachable(error) ? error : undefined);
+      // That there is no Lease yet, or that another node was faster, is an answer.
+      const isAnswer =
+        purpose === 'look'
+          ? isKubeError(error, 'FL_KUBE_NOT_FOUND')
+          : isKubeError(error, 'FL_KUBE_CONFLICT', 'FL_KUBE_ALREADY_EXISTS');
+      if (error && !isAnswer) requestFailed();
+    });
     locks.set(contested.leaseName, lock);
     return lock;
   },
@@ -98,7 +108,10 @@ const record = new LeaseRecord({
   namespace: SYSTEM_NAMESPACE,
   node: options.node,
   delayMs: RECORD_DELAY_MS,
-  onError: (error) => tell({ kind: 'error', message: `could not record an owner in its Lease: ${error.message}` }),
+  onError: (error, failures) => {
+    requestFailed();
+    if (failures === 1) tell({ kind: 'error', message: `could not record an owner in its Lease: ${error.message}` });
+  },
 });
 /** Names of Leases by virtual router, and of nodes by address. */
 const leaseNames = new Map<string, string>();
@@ -243,9 +256,10 @@ const claimant = new Claimant({
 function note(name: string, annotations: Record<string, string | null>): void {
   const lease = observed.list().find((candidate) => routerOf(candidate) === name);
   const key = { namespace: SYSTEM_NAMESPACE, name: lease?.metadata?.name ?? '' };
-  kube
-    .patch(leases, key, { metadata: { annotations } }, { type: 'merge' })
-    .catch((error: Error) => complain(`could not note in Lease ${key.name} who takes over: ${error.message}`));
+  kube.patch(leases, key, { metadata: { annotations } }, { type: 'merge' }).catch((error: Error) => {
+    requestFailed();
+    complain(`could not note in Lease ${key.name} who takes over: ${error.message}`);
+  });
 }
 const claiming = setInterval(() => claimant.tick(), CLAIM_TICK_MS);
 function seen(lease: LeaseObject): void {
@@ -262,6 +276,7 @@ observed.on('delete', (lease) => {
   claimant.leaseGone(routerOf(lease));
 });
 observed.on('error', (error) => {
+  requestFailed();
   const text = 'watching Leases failed, trying again';
   if (complaints.allows(`${text} ${(error as KubeError).code}`, clock()))
     tell({ kind: 'error', message: `${text}: ${error.message}` });
