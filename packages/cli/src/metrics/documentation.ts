@@ -15,7 +15,7 @@ of its Pod. \`--metrics-address\` changes that (\`127.0.0.1:7480\`, \`off\`). A 
   which reads the kernel's whole table and grows with the Services: scrape it rarely, or by hand.
 - \`kubectl -n fairlead-system get pods\` finds who to ask; the manifests in \`deploy/\` carry the annotations \`prometheus.io/scrape\` and \`prometheus.io/port\`.
 
-Worth an alert: \`fairlead_speaker_panic == 1\`, \`fairlead_speaker_kernel_in_sync == 0\` for a minute, \`increase(fairlead_speaker_address_conflicts_total[5m]) > 0\`,
+Worth an alert: \`fairlead_speaker_panic == 1\`, \`fairlead_speaker_kernel_in_sync == 0\` for a minute, \`fairlead_speaker_address_conflict == 1\`,
 \`rate(fairlead_speaker_conntrack_insert_failed_total[5m]) > 0\`, \`sum by (virtual_router) (fairlead_speaker_virtual_router_owner) != 1\`,
 \`sum(fairlead_controller_leader) != 1\`, \`fairlead_controller_services_waiting > 0\`.
 

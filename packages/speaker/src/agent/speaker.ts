@@ -390,6 +390,7 @@ class Agent implements Speaker {
       ...this.#planner.counts,
       draining: this.#kernel.draining,
       probes: this.#health.counters,
+      stations: this.#stations.known,
       kernel: this.#kernel.view(),
     };
   }
@@ -433,7 +434,7 @@ class Agent implements Speaker {
             : `${message.mac} announces ${message.address}, which this node owns`,
         );
         this.#reporter.conflict(message.address, message.mac, message.uplink, message.withheld);
-        this.#stations.heard(message.address, message.mac);
+        this.#stations.heard(message);
         break;
       case 'lapsed':
         if (!this.#upkeep.isGone) {
@@ -454,10 +455,10 @@ class Agent implements Speaker {
         }
         break;
       }
-      case 'error':
       case 'requestFailed':
         this.#metrics.apiErrors.inc({ resource: message.resource });
         break;
+      case 'error':
         this.#log.error({ code: message.code }, message.message);
         break;
     }

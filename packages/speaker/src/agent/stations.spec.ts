@@ -36,9 +36,11 @@ describe('reports of stations on the LAN', () => {
   });
   afterEach(() => stations.stop());
 
+  const hear = (address: string, mac: string) => stations.heard({ address, mac, uplink: 'eth0' });
+
   it('name each address and who has it, in a ConfigMap of the node', async () => {
-    stations.heard('10.77.0.200', '02:00:00:00:00:0b');
-    stations.heard('fd00:77::c8', '02:00:00:00:00:0c');
+    hear('10.77.0.200', '02:00:00:00:00:0b');
+    hear('fd00:77::c8', '02:00:00:00:00:0c');
     await stations.idle();
     expect(stored?.metadata).to.deep.include({ name: 'fairlead-stations-n1', namespace: 'fairlead-system' });
     expect(stored?.data).to.deep.equal({
@@ -49,25 +51,27 @@ describe('reports of stations on the LAN', () => {
 
   it('are written when there is news only', async () => {
     for (let n = 0; n < 3; n++) {
-      stations.heard('10.77.0.200', '02:00:00:00:00:0b');
+      hear('10.77.0.200', '02:00:00:00:00:0b');
       await stations.idle();
     }
     expect(writes).to.equal(1);
-    stations.heard('10.77.0.200', '02:00:00:00:00:0d');
+    hear('10.77.0.200', '02:00:00:00:00:0d');
     await stations.idle();
     expect(writes).to.equal(2);
   });
 
   it('end when a station was not heard of for ten minutes', async () => {
-    stations.heard('10.77.0.200', '02:00:00:00:00:0b');
+    hear('10.77.0.200', '02:00:00:00:00:0b');
     await stations.idle();
     now = FORGET_AFTER_MS - 1;
     stations.forget();
     await stations.idle();
     expect(Object.keys(stored?.data ?? {})).to.have.length(1);
+    expect([...stations.known]).to.have.length(1);
     now = FORGET_AFTER_MS;
     stations.forget();
     await stations.idle();
     expect(stored?.data).to.deep.equal({});
+    expect([...stations.known]).to.deep.equal([]);
   });
 });

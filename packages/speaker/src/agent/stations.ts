@@ -1,10 +1,20 @@
 /**
  * Stations on the LAN that answer for VIPs of ours, as this node has heard while it owned them: told to the controller by a ConfigMap of
- * this node's own, so that no pool gives out an address that somebody else has. A station that was not heard of for ten minutes is
- * forgotten; one that stays is heard of every minute.
+ * this node's own, so that no pool gives out an address that somebody else has, and shown by a metric. A station that was
+ * not heard of for ten minutes is forgotten; one that stays is heard of every minute or two.
  */
 import { labels } from '@fairlead/api';
 import { configMaps, isKubeError, type KubeApi, type KubeObject, upsert, WorkQueue } from '@fairlead/kube';
+
+/** A station that has a VIP. */
+export interface Station {
+  /** The VIP, in canonical text form. */
+  address: string;
+  /** The station's hardware address. */
+  mac: string;
+  /** The interface on which it was heard. */
+  uplink: string;
+}
 
 export interface StationsOptions {
   client: Pick<KubeApi, 'get' | 'create' | 'update'>;
@@ -27,7 +37,7 @@ const LOOK_EVERY_MS = 60_000;
 export class Stations {
   readonly #options: StationsOptions;
   readonly #clock: () => number;
-  readonly #heard = new Map<string, { mac: string; at: number }>();
+  readonly #heard = new Map<string, Station & { at: number }>();
   readonly #queue: WorkQueue;
   readonly #forgetting: NodeJS.Timeout;
 
@@ -45,10 +55,15 @@ export class Stations {
     this.#forgetting.unref();
   }
 
-  /** A station with this hardware address has answered for, or announced, the address. */
-  heard(address: string, mac: string): void {
+  /** Those that were heard of within the last ten minutes, about. */
+  get known(): Iterable<Readonly<Station>> {
+    return this.#heard.values();
+  }
+
+  /** The station has answered for, or announced, the address. */
+  heard({ address, mac, uplink }: Station): void {
     const isNews = this.#heard.get(address)?.mac !== mac;
-    this.#heard.set(address, { mac, at: this.#clock() });
+    this.#heard.set(address, { address, mac, uplink, at: this.#clock() });
     if (isNews) this.#queue.add('report');
   }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { SpeakerMetrics } from './metrics.js';
+import { MAX_CONFLICTS, SpeakerMetrics } from './metrics.js';
 import type { SpeakerView } from './view.js';
 
 const probes = { targets: 3, unhealthy: 1, passed: 40, failed: 2, deferred: 0, intervalMs: 1_000 };
@@ -16,6 +16,7 @@ function view(changes: Partial<SpeakerView> = {}): SpeakerView {
     realServers: 9,
     draining: 1,
     probes: { node: probes, service: { ...probes, targets: 0, unhealthy: 0, passed: 0, failed: 0 } },
+    stations: [],
     kernel: {
       firewall: { dropped: { packets: 5n, bytes: 500n } },
       conntrack: { entries: 7, insertFailed: 1, drop: 0 },
@@ -60,6 +61,27 @@ describe('metrics of a speaker', () => {
     now = view({ virtualRouters: [{ name: 'public.1', owner: false, vips: 1 }] });
     const text = await metrics.scrape();
     expect(text).to.contain('owner{virtual_router="public.1"} 0').and.not.contain('public.0');
+  });
+
+  it('name the station that has a VIP of ours, for as long as it does', async () => {
+    const metrics = new SpeakerMetrics();
+    let now = view({ stations: [{ address: 'fd00:77::c8', mac: '02:00:00:00:00:0b', uplink: 'eth0' }] });
+    metrics.observe(() => now, unexpected);
+    const conflict = 'fairlead_speaker_address_conflict{vip="fd00:77::c8",mac="02:00:00:00:00:0b",interface="eth0"} 1';
+    expect((await metrics.scrape()).split('\n')).to.include(conflict);
+    now = view();
+    expect(await metrics.scrape()).not.to.contain('fairlead_speaker_address_conflict{');
+  });
+
+  it('are bounded where a station answers for everything', async () => {
+    const metrics = new SpeakerMetrics();
+    const stations = Array.from({ length: MAX_CONFLICTS + 1 }, (_, n) => ({
+      address: `10.77.1.${n}`,
+      mac: '02:00:00:00:00:0b',
+      uplink: 'eth0',
+    }));
+    metrics.observe(() => view({ stations }), unexpected);
+    expect((await metrics.scrape()).match(/^fairlead_speaker_address_conflict\{/gm)).to.have.length(MAX_CONFLICTS);
   });
 
   it('go on when something cannot be read, and say so', async () => {

@@ -1,7 +1,7 @@
 /**
  * The metrics of a speaker. What happens is counted when it happens; what is, is read when somebody asks (`scrape`), from what the
  * speaker has in memory and a few counters of the kernel, so that a scrape costs the same for one Service and for ten
- * thousand. Labels are bounded by the configuration: virtual routers, nodes' parts, never Services or clients.
+ * thousand. Labels are bounded by the configuration (virtual routers, nodes' parts, never Services or clients) or by a number.
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
@@ -9,6 +9,9 @@ import type { SpeakerView } from './view.js';
 
 /** Which part of the kernel was written to. */
 export type KernelPart = 'director' | 'forwarder' | 'routes';
+
+/** One that answers for every address of a LAN is found out by its first hundred as well. */
+export const MAX_CONFLICTS = 100;
 
 export class SpeakerMetrics {
   readonly registry = new Registry();
@@ -49,6 +52,11 @@ export class SpeakerMetrics {
   readonly apiErrors = this.#counter('api_errors_total', 'Failed watches, and requests for Leases.', ['resource']);
   readonly scrapeErrors = this.#counter('scrape_errors_total', 'Scrapes in which something could not be read.');
 
+  readonly #conflict = this.#gauge(
+    'address_conflict',
+    `1 for each other station that has answered for, or announced, a VIP while this node owned it, until it was not heard of for ten minutes. ${MAX_CONFLICTS} of them at most.`,
+    ['vip', 'mac', 'interface'],
+  );
   readonly #forwarder = this.#gauge('forwarder', '1 for the forwarder in use.', ['kind']);
   readonly #standing = this.#gauge('standing', 'Whether this node stands for election (1) or is not fit to (0).');
   readonly #inSync = this.#gauge('kernel_in_sync', 'Whether the kernel holds what is desired.');
@@ -147,6 +155,12 @@ export class SpeakerMetrics {
       total(this.#probes, failed, { of, outcome: 'failed' });
       total(this.#deferred, deferred, { of });
       this.#interval.set({ of }, intervalMs / 1_000);
+    }
+    this.#conflict.reset();
+    let conflicts = 0;
+    for (const { address, mac, uplink } of view.stations) {
+      if (conflicts++ === MAX_CONFLICTS) break;
+      this.#conflict.set({ vip: address, mac, interface: uplink }, 1);
     }
     if (view.kernel === undefined) return;
     for (const [rule, { packets, bytes }] of Object.entries(view.kernel.firewall)) {

@@ -1,6 +1,7 @@
 /** What a speaker's metrics are read from at the moment of a scrape: nothing here may cost more than the number of virtual routers. */
 
 import type { ProberCounters } from '@fairlead/ipvs';
+import type { Station } from '../agent/stations.js';
 
 export interface SpeakerView {
   /** `ipvs` or `nftables`; undefined before it was chosen. */
@@ -19,6 +20,8 @@ export interface SpeakerView {
   draining: number;
   /** Probes of nodes, and those on behalf of Services. */
   probes: { node: ProberCounters; service: ProberCounters };
+  /** Other stations that have VIPs of ours; no more than the metrics want of them are read. */
+  stations: Iterable<Readonly<Station>>;
   /** Undefined while there is no director. */
   kernel: KernelView | undefined;
 }
