@@ -11,6 +11,8 @@ export interface Request {
   body: Uint8Array;
   /** For errors: what is attempted, on what. */
   operation: string;
+  /** What refusals mean, by name of the errno, where that is not what they mean in general. Heeded for single requests. */
+  reasons?: Readonly<Record<string, string>>;
   timeoutMs?: number;
 }
 

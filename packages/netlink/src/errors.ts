@@ -22,8 +22,11 @@ const descriptions: Record<string, string> = {
   EEXIST: 'it exists already',
   ERANGE: 'a value is out of range',
   EOPNOTSUPP: 'the kernel does not support this operation',
-  ENOBUFS: 'the socket buffer overflowed and messages were lost: read the state again',
+  ENOBUFS: 'the kernel has no room for it',
 };
+
+/** As a failure of the socket. In an answer of the kernel it is a refusal like others. */
+const MESSAGES_LOST = 'the socket buffer overflowed and messages were lost: read the state again';
 
 /** 'ENODEV' for 19 (or -19); 'E999' for a number without a name. */
 export function errnoName(errno: number): string {
@@ -87,7 +90,7 @@ export function fromSystemError(error: unknown, operation: string): NetlinkError
     operation,
     ...(errno ? { errno } : { code }),
     // What ENOBUFS means on a netlink socket its general text does not say.
-    ...(code === 'ENOBUFS' ? {} : { reason: message.replace(`${code}: `, '') }),
+    reason: code === 'ENOBUFS' ? MESSAGES_LOST : message.replace(`${code}: `, ''),
     cause: error,
   });
 }

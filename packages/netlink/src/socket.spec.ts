@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { expect } from 'chai';
 import type { Request } from './batch.js';
 import { NetlinkError } from './errors.js';
@@ -78,6 +79,13 @@ describe('NetlinkSocket.request', () => {
       .that.includes({ code: 'ENOBUFS' });
     lose = false;
     expect(socket.request(ask())).to.deep.equal([]);
+  });
+
+  it('tells a refusal of the same name from lost answers, by what it means for the request where that says so', () => {
+    const socket = open(new FakeTransport((request) => [refusal(request, constants.errno.ENOBUFS)]));
+    expect(() => socket.request(ask())).to.throw(NetlinkError, 'ask 1: ENOBUFS: the kernel has no room for it');
+    const reasons = { ENOBUFS: 'the table is full' };
+    expect(() => socket.request({ ...ask(), reasons })).to.throw(NetlinkError, 'ask 1: ENOBUFS: the table is full');
   });
 
   it('refuses a truncated datagram', () => {

@@ -10,7 +10,7 @@
  * between the parts of a dump are how such code goes wrong.
  */
 import { type BatchFailure, type BatchLimits, encodeBatch, listOf, type Request, type RequestList } from './batch.js';
-import { dumpInterrupted, fromSystemError, MAX_DUMP_ATTEMPTS, NetlinkError } from './errors.js';
+import { dumpInterrupted, errnoName, fromSystemError, MAX_DUMP_ATTEMPTS, NetlinkError } from './errors.js';
 import {
   decodeStatus,
   encodeMessages,
@@ -78,7 +78,7 @@ export class NetlinkSocket {
       for (const message of this.#receive(deadline, request.operation)) {
         if (message.sequence !== sequence) continue;
         if (message.type === NLMSG_ERROR) {
-          throwIfRefused(message, request.operation);
+          throwIfRefused(message, request);
           return answers;
         }
         if (isData(message)) answers.push(message);
@@ -212,7 +212,7 @@ export class NetlinkSocket {
           if (message.sequence !== sequence) continue;
           if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
           if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
-            throwIfRefused(message, request.operation);
+            throwIfRefused(message, request);
             return interrupted ? undefined : answers;
           }
           if (isData(message)) answers.push(message);
@@ -334,7 +334,9 @@ function isData(message: NetlinkMessage): boolean {
   return message.type >= NLMSG_MIN_TYPE;
 }
 
-function throwIfRefused(message: NetlinkMessage, operation: string): void {
+function throwIfRefused(message: NetlinkMessage, { operation, reasons }: Request): void {
   const { errno, ...details } = decodeStatus(message);
-  if (errno !== 0) throw new NetlinkError({ operation, errno, ...details });
+  if (errno === 0) return;
+  const reason = reasons?.[errnoName(errno)];
+  throw new NetlinkError({ operation, errno, ...details, ...(reason === undefined ? {} : { reason }) });
 }

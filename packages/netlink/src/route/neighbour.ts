@@ -81,6 +81,13 @@ function text(key: NeighbourKey): string {
   return `${key.proxy ? 'proxy ' : ''}neighbour ${key.address} on link ${key.index}`;
 }
 
+function tableFull({ address }: NeighbourKey): string {
+  return (
+    "the kernel's table of neighbours is full, which all network namespaces of this host share: make room for more by sysctl " +
+    `net.${familyOf(address)}.neigh.default.gc_thresh3`
+  );
+}
+
 export function replaceNeighbourRequest(neighbour: NeighbourOptions): Request {
   const encoder = encodeKey(neighbour, states[neighbour.state ?? 'permanent']);
   if (neighbour.hardwareAddress !== undefined) {
@@ -91,6 +98,7 @@ export function replaceNeighbourRequest(neighbour: NeighbourOptions): Request {
     flags: NLM_F_CREATE | NLM_F_REPLACE,
     body: encoder.bytes(),
     operation: `replace ${text(neighbour)}`,
+    reasons: { ENOBUFS: tableFull(neighbour) },
   };
 }
 
