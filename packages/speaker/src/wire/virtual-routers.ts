@@ -76,6 +76,11 @@ export class VirtualRouters {
     return this.#vips.values();
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
   /** Those that have VIPs. One that has not changed is the same object as before. */
   get contested(): Contested[] {
     return [...this.#entries.values()].flatMap(({ contested, vips }) => (vips.length > 0 ? [contested] : []));

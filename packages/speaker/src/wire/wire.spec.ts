@@ -12,8 +12,10 @@ import {
 import { BROADCAST_MAC, formatMac, parseMac, ZERO_MAC } from './mac.js';
 import type { FromWire, WireUplink } from './messages.js';
 import { decodeNdpFrame, type NdpPacket, unsolicitedAdvertisement } from './ndp.js';
+import type { Port } from './ports.js';
+import { EXPECTED } from './routing.js';
 import { WholeConfiguration, type WholeVirtualRouter } from './whole-configuration.spec.helpers.js';
-import { type Port, Wire } from './wire.js';
+import { Wire } from './wire.js';
 
 const CLIENT_MAC = parseMac('02:00:00:00:00:64');
 const UPLINK: WireUplink = { name: 'eth0', index: 2, addresses: [] };
@@ -762,6 +764,20 @@ describe('the wire', () => {
       expect(set.state.expected, 'or the kernel would have to ask').to.deep.equal(['2 10.77.0.200', '2 10.77.0.208']);
       heard(set);
       expect(set.state.exits.size).to.equal(0);
+    });
+
+    it('is expected of so many VIPs only as the kernel has room for, of all virtual routers alike', () => {
+      const { wire, configure, state } = setUp();
+      const routers = Array.from({ length: 16 }, (_, n) => ({
+        ...ROUTER,
+        name: `public.${n}`,
+        vips: Array.from({ length: 100 }, (_, i) => ({ address: `10.0.${n}.${i}`, uplink: 'eth0' })),
+      }));
+      configure(routers, [UPLINK]);
+      for (const { name } of routers) wire.own(name, undefined);
+      for (const { name } of routers) wire.yield(name, 'drained', true);
+      const expected = routers.map((_, n) => state.expected.filter((line) => line.startsWith(`2 10.0.${n}.`)).length);
+      expect(new Set(expected)).to.deep.equal(new Set([EXPECTED / 16]));
     });
 
     it('does not go to the LAN when this node owns again after all', () => {
