@@ -19,7 +19,7 @@ import { createHash } from 'node:crypto';
 import type { Protocol } from '../forwarder.js';
 import type { NftObject } from '../nft.js';
 import type { NftReader } from '../nft-reader.js';
-import { type ElementChange, type ElementKind, setName } from './elements.js';
+import { type ElementKind, setName } from './elements.js';
 
 export const TABLE = 'fairlead';
 const table = `inet ${TABLE}`;
@@ -167,21 +167,4 @@ export function editionsIn(objects: readonly NftObject[] | undefined): string[] 
   return objects
     ?.flatMap(({ chain }) => (chain ? [(chain as { name: string }).name] : []))
     .filter((name) => name.startsWith('edition-'));
-}
-
-/** The changes in one transaction; '' for none. */
-export function elementsScript(changes: readonly ElementChange[]): string {
-  return changes
-    .map((change) => {
-      const { verb, kind, elements } = change;
-      const text = elements.map((element) => {
-        const numbered = element.replace(
-          / \. (tcp|udp|sctp) \. /,
-          (_, name: Protocol) => ` . ${protocolNumbers[name]} . `,
-        );
-        return kind === 'snat' && verb === 'add' ? `${numbered} : ${numbered}` : numbered;
-      });
-      return `${verb} element ${table} ${setName(change)} { ${text.join(', ')} }\n`;
-    })
-    .join('');
 }
