@@ -38,6 +38,12 @@ export const nodeAnnotations = {
   drain: 'fairlead.dev/drain',
 } as const;
 
+/** Labels on a Node. */
+export const nodeLabels = {
+  /** The node is neither forwarded to nor owns VIPs. Presence alone counts, whatever the value (KEP-1143). */
+  exclude: 'node.kubernetes.io/exclude-from-external-load-balancers',
+} as const;
+
 /** Annotations on the Lease of a virtual router. */
 export const leaseAnnotations = {
   /** The node that shall take over; `fairlead move` writes it. Whoever fulfils it removes it. */

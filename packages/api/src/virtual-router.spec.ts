@@ -46,7 +46,7 @@ describe('names of a virtual router', () => {
 
   it('are a Lease name and labels that the API server accepts', () => {
     expect(leaseName('public', 3)).to.equal('vr-public-3');
-    expect(leaseLabels('public', 3)).to.deep.equal({
+    expect(leaseLabels('public.3')).to.deep.equal({
       'app.kubernetes.io/name': 'fairlead',
       'fairlead.dev/virtual-router': 'public.3',
     });

@@ -31,10 +31,13 @@ export function leaseName(pool: string, n: number): string {
   return `vr-${pool}-${n}`;
 }
 
-/** Labels of that Lease: speakers watch `app.kubernetes.io/name=fairlead,fairlead.dev/virtual-router`. */
-export function leaseLabels(pool: string, n: number): Record<string, string> {
-  return { [labels.name]: 'fairlead', [labels.virtualRouter]: virtualRouterName(pool, n) };
+/** Labels of that Lease. @param virtualRouter `<pool>.<n>` */
+export function leaseLabels(virtualRouter: string): Record<string, string> {
+  return { [labels.name]: 'fairlead', [labels.virtualRouter]: virtualRouter };
 }
+
+/** Selects the Leases of all virtual routers, by these labels. */
+export const LEASE_SELECTOR = `${labels.name}=fairlead,${labels.virtualRouter}`;
 
 /**
  * The nodes in the order in which they should take over a virtual router (rendezvous hashing): the same everywhere

@@ -4,6 +4,7 @@ import {
   formatAddress,
   isAddress,
   nodeAnnotations,
+  nodeLabels,
   type ServiceLike,
   unknownAnnotations,
   vipsOf,
@@ -51,9 +52,6 @@ export interface NodeObject {
     conditions?: { type: string; status: string }[];
   };
 }
-
-/** Presence alone excludes a node, whatever the value (KEP-1143). */
-export const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
 /** Says which Service an EndpointSlice is of. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
@@ -148,7 +146,7 @@ export function nodeInput(node: NodeObject): NodeInput {
       .filter(({ type, address }) => type === 'InternalIP' && isAddress(address))
       .map(({ address }) => canonicalAddress(address)),
     ready: (node.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True'),
-    excluded: EXCLUDE_LABEL in (node.metadata?.labels ?? {}) || node.metadata?.deletionTimestamp !== undefined,
+    excluded: nodeLabels.exclude in (node.metadata?.labels ?? {}) || node.metadata?.deletionTimestamp !== undefined,
     ...(nodeAnnotations.drain in (node.metadata?.annotations ?? {}) && { drained: true as const }),
   };
 }

@@ -1,6 +1,6 @@
 /** What the commands for operators read of a cluster: nodes, and who owns which virtual router. Pure but for the reading. */
 
-import { labels, nodeAnnotations, SYSTEM_NAMESPACE } from '@fairlead/api';
+import { LEASE_SELECTOR, labels, nodeAnnotations, nodeLabels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { isKubeError, type KubeApi, type KubeObject, leases, nodes } from '@fairlead/kube';
 import { OperatorError } from './operator-error.js';
 
@@ -18,10 +18,6 @@ export interface NodeView extends KubeObject {
   status?: { conditions?: { type: string; status: string }[] };
 }
 
-const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
-export const LEASES_OF_VIRTUAL_ROUTERS = `${labels.name}=fairlead,${labels.virtualRouter}`;
-export const LEASE_NAMESPACE = SYSTEM_NAMESPACE;
-
 /** @throws OperatorError FL_NO_NODE */
 export async function nodeNamed(kube: Pick<KubeApi, 'get' | 'list'>, name: string): Promise<NodeView> {
   try {
@@ -36,7 +32,7 @@ export async function nodeNamed(kube: Pick<KubeApi, 'get' | 'list'>, name: strin
 export function unfitBecause(node: NodeView): string | undefined {
   const { annotations = {}, labels: own = {}, deletionTimestamp, name } = node.metadata ?? {};
   if (deletionTimestamp !== undefined) return 'it is being deleted';
-  if (EXCLUDE_LABEL in own) return `it has the label ${EXCLUDE_LABEL}`;
+  if (nodeLabels.exclude in own) return `it has the label ${nodeLabels.exclude}`;
   if (nodeAnnotations.drain in annotations) return `it is drained (fairlead undrain ${name} ends that)`;
   const ready = node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
   return ready ? undefined : 'it is not Ready';
@@ -52,8 +48,8 @@ export function holderOf(lease: LeaseView | undefined): string | undefined {
 
 export async function leasesOf(kube: Pick<KubeApi, 'list'>): Promise<LeaseView[]> {
   const { items } = await kube.list<LeaseView>(leases, {
-    namespace: LEASE_NAMESPACE,
-    labelSelector: LEASES_OF_VIRTUAL_ROUTERS,
+    namespace: SYSTEM_NAMESPACE,
+    labelSelector: LEASE_SELECTOR,
   });
   return items.sort((a, b) => (routerOf(a) < routerOf(b) ? -1 : 1));
 }

@@ -8,10 +8,11 @@ import {
   parseAddress,
   poolInEffect,
   type ServiceLike,
+  SYSTEM_NAMESPACE,
   vipsOf,
 } from '@fairlead/api';
 import { addressPools, type KubeApi, type KubeObject, leases, services } from '@fairlead/kube';
-import { holderOf, LEASE_NAMESPACE, leasesOf, nodeNamed, routerOf, unfitBecause } from './cluster-view.js';
+import { holderOf, leasesOf, nodeNamed, routerOf, unfitBecause } from './cluster-view.js';
 import { OperatorError } from './operator-error.js';
 import { followLeases } from './watch-leases.js';
 
@@ -56,7 +57,7 @@ export async function move(kube: Client, { vip, node, timeoutMs, step }: MoveOpt
     const annotations = { [leaseAnnotations.preferredOwner]: preferred, [leaseAnnotations.refused]: null };
     return kube.patch(
       leases,
-      { namespace: LEASE_NAMESPACE, name: lease },
+      { namespace: SYSTEM_NAMESPACE, name: lease },
       { metadata: { annotations } },
       { type: 'merge' },
     );

@@ -1,7 +1,8 @@
 /** Following the Leases of the virtual routers until they are as an operator wants them. */
 
+import { LEASE_SELECTOR, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { Informer, type KubeApi, leases } from '@fairlead/kube';
-import { LEASE_NAMESPACE, LEASES_OF_VIRTUAL_ROUTERS, type LeaseView } from './cluster-view.js';
+import type { LeaseView } from './cluster-view.js';
 
 /**
  * Calls `look` with all Leases now and at every change, until it tells that that is enough, or throws; resolves to whether it did so
@@ -15,8 +16,8 @@ export async function followLeases(
   const informer = new Informer<LeaseView>({
     client: kube,
     resource: leases,
-    namespace: LEASE_NAMESPACE,
-    labelSelector: LEASES_OF_VIRTUAL_ROUTERS,
+    namespace: SYSTEM_NAMESPACE,
+    labelSelector: LEASE_SELECTOR,
   });
   let timer: NodeJS.Timeout | undefined;
   try {

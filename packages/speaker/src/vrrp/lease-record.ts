@@ -4,7 +4,7 @@
  * waited for.
  */
 
-import { labels } from '@fairlead/api';
+import { leaseLabels } from '@fairlead/api';
 import { isKubeError, type KubeApi, leases, upsert, WorkQueue } from '@fairlead/kube';
 import type { LeaseObject } from '@fairlead/lease-lock';
 import { notesOf, settledAnnotations } from '../election/lease-notes.js';
@@ -67,7 +67,6 @@ export class LeaseRecord {
     if (router === undefined) return;
     const { client, namespace, node } = this.#options;
     const now = new Date(this.#options.wallClock?.() ?? Date.now()).toISOString().replace('Z', '000Z');
-    const ours = { [labels.name]: 'fairlead', [labels.virtualRouter]: router.name };
     const recorded = (found: LeaseObject | undefined) => {
       if (found?.spec?.holderIdentity === node && notesOf(found).claimedBy === undefined) return undefined;
       const { labels: others, annotations = {}, ...metadata } = found?.metadata ?? {};
@@ -78,7 +77,7 @@ export class LeaseRecord {
           ...metadata,
           namespace,
           name: leaseName,
-          labels: { ...others, ...ours },
+          labels: { ...others, ...leaseLabels(router.name) },
           annotations: settledAnnotations(annotations, node),
         },
         spec: {

@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { labels, leaseAnnotations, SYSTEM_NAMESPACE } from '@fairlead/api';
+import { LEASE_SELECTOR, labels, leaseAnnotations, leaseLabels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
 import { Informer, isKubeError, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
 import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
@@ -82,7 +82,7 @@ const leaseElection = new LeaseElection({
       namespace: SYSTEM_NAMESPACE,
       name: contested.leaseName,
       identity: options.node,
-      labels: { [labels.name]: 'fairlead', [labels.virtualRouter]: contested.name },
+      labels: leaseLabels(contested.name),
       settle: (annotations) => settledAnnotations(annotations, options.node),
       ...options.timings,
       startDelayMs,
@@ -238,7 +238,7 @@ const observed = new Informer<LeaseObject>({
   client: kube,
   resource: leases,
   namespace: SYSTEM_NAMESPACE,
-  labelSelector: `${labels.name}=fairlead,${labels.virtualRouter}`,
+  labelSelector: LEASE_SELECTOR,
 });
 const lockOf = (lease: LeaseObject) => locks.get(lease.metadata?.name ?? '');
 const routerOf = (lease: LeaseObject) => lease.metadata?.labels?.[labels.virtualRouter] ?? '';
