@@ -174,7 +174,8 @@ export function targetOf({ method, url, headers }: IncomingMessage): Target {
   return { info, resource };
 }
 
-function refuse(response: ServerResponse, error: ApiError): void {
+/** Answers as an API server does that refuses. */
+export function refuse(response: ServerResponse, error: ApiError): void {
   const { retryAfterSeconds } = error.details;
   response.writeHead(error.code, {
     'content-type': 'application/json',

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { leaseAnnotations } from '@fairlead/api';
 import { until } from '@fairlead/cli';
 import { configMaps, Informer, leases } from '@fairlead/kube';
+import { ApiError } from '@fairlead/lab';
 import { Rtnetlink } from '@fairlead/netlink';
 import { expect } from 'chai';
-import { targetOf } from '../api/front.js';
+import { refuse, targetOf } from '../api/front.js';
 import { Cluster } from '../e2e/cluster.js';
 import { isAllowed, type Rule, rulesOf } from './rights.js';
 
@@ -44,15 +45,7 @@ class Gate {
     this.asked.add(text);
     if (!isAllowed(this.#rules, info)) {
       this.refused.add(text);
-      const status = {
-        kind: 'Status',
-        apiVersion: 'v1',
-        status: 'Failure',
-        reason: 'Forbidden',
-        code: 403,
-        message: text,
-      };
-      response.writeHead(403, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+      refuse(response, new ApiError(403, 'Forbidden', text));
       return;
     }
     if (this.target === undefined) return void response.destroy();

@@ -85,12 +85,9 @@ export function celValue(value: unknown, schema: Schema): unknown {
 }
 
 function mapped(object: JsonObject, entry: (name: string, value: unknown) => [string, unknown] | undefined): object {
-  return Object.fromEntries(
-    Object.entries(object).flatMap(([name, value]) => [entry(name, value) ?? []].filter(isPair)),
-  );
+  const entries = Object.entries(object).map(([name, value]) => entry(name, value));
+  return Object.fromEntries(entries.filter((each) => each !== undefined));
 }
-
-const isPair = (entry: [string, unknown] | never[]): entry is [string, unknown] => entry.length === 2;
 
 const isTime = ({ format }: Schema): boolean => format === 'date-time' || format === 'date';
 
