@@ -3,9 +3,17 @@
  * asks and however, and uses none as a source, of questions to neighbours or of connections of its own. On the owner and elsewhere.
  */
 import { execFileSync } from 'node:child_process';
-import { Rtnetlink } from '@fairlead/netlink';
+import { type Link, Rtnetlink } from '@fairlead/netlink';
 import { constants, inNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
-import { arpProbe, decodeArpFrame, decodeNdpFrame, ndpProbe, parseMac, vipKey } from '@fairlead/speaker';
+import {
+  arpProbe,
+  decodeArpFrame,
+  decodeNdpFrame,
+  ndpProbe,
+  parseMac,
+  SolicitedNodeGroups,
+  vipKey,
+} from '@fairlead/speaker';
 import { expect } from 'chai';
 import { Speaker } from './speaker.js';
 import { type Node, PLAIN_NODE_PORT, Topology } from './topology.js';
@@ -61,13 +69,10 @@ describe('the kernel of a host that forwards for VIPs', function () {
   });
 
   function packetSocket(netns: string, name: string): RawSocket {
-    const links = new Rtnetlink({ netns });
-    const { index } = links.link(name)!;
-    links.close();
     const socket = new RawSocket({ domain: constants.AF_PACKET, type: constants.SOCK_RAW, protocol: 0, netns });
     sockets.push(socket);
     socket.setsockopt(constants.SOL_PACKET, constants.PACKET_IGNORE_OUTGOING, 1);
-    socket.bind(sockaddrLl({ ifindex: index, protocol: constants.ETH_P_ALL }));
+    socket.bind(sockaddrLl({ ifindex: linkOf(netns, name).index, protocol: constants.ETH_P_ALL }));
     return socket;
   }
 
@@ -80,23 +85,20 @@ describe('the kernel of a host that forwards for VIPs', function () {
 
   /** As a speaker does, so that solicitations for the VIP reach the kernel. */
   function joinGroup(node: Node): void {
-    inNetns(node.netns, () => {
-      const { AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_JOIN_GROUP } = constants;
-      const socket = new RawSocket({ domain: AF_INET6, type: SOCK_DGRAM, protocol: 0 });
-      sockets.push(socket);
-      const links = new Rtnetlink();
-      const request = Buffer.alloc(20);
-      request.write(`ff0200000000000000000001ff${IPV6.slice(-6)}`, 'hex');
-      request.writeInt32LE(links.link('eth0')!.index, 16);
-      links.close();
-      socket.setsockopt(IPPROTO_IPV6, IPV6_JOIN_GROUP, request);
-    });
+    const groups = new SolicitedNodeGroups(linkOf(node.netns, 'eth0').index);
+    sockets.push(groups);
+    groups.add([IPV6]);
+    inNetns(node.netns, () => groups.join());
   }
 
   function macOf(netns: string): Buffer {
+    return parseMac(linkOf(netns, 'eth0').address);
+  }
+
+  function linkOf(netns: string, name: string): Link {
     const links = new Rtnetlink({ netns });
     try {
-      return parseMac(links.link('eth0')!.address);
+      return links.link(name)!;
     } finally {
       links.close();
     }

@@ -19,4 +19,5 @@ export type {
   WireUplink,
 } from './wire/messages.js';
 export { decodeNdpFrame, ndpProbe, unsolicitedAdvertisement } from './wire/ndp.js';
+export { SolicitedNodeGroups } from './wire/solicited-node-groups.js';
 export { vipKey } from './wire/vip-key.js';
