@@ -4,14 +4,18 @@
  * - Requests share at most `maxConnections` connections, in order of arrival. Watches are not counted: each one
  *   occupies a connection for minutes and must never keep a request waiting.
  * - undici's pool and nothing else of it is loaded: its main file costs 80-115 ms at start, the pool 26 ms.
+ * - Its parser is WebAssembly. V8 would compile that once more, optimized, as soon as it has run for a while, and take 35 MiB and half a
+ *   second of processor time for it, in every thread that has a client; answers are not parsed measurably faster.
  * - A request that gets no byte before its deadline may have gone into a connection whose other end is gone without a
  *   FIN (half open). All idle connections are as suspect, so later requests get a new pool; the old one drains.
  */
 import { createRequire } from 'node:module';
+import { setFlagsFromString } from 'node:v8';
 import type { Dispatcher } from 'undici';
 import { connector, type TlsFiles } from './connector.js';
 import { KubeError } from './error.js';
 
+setFlagsFromString('--liftoff-only'); // the baseline compiler for WebAssembly; before undici compiles its parser
 const Pool = createRequire(import.meta.url)('undici/lib/dispatcher/pool.js') as typeof import('undici').Pool;
 type Pool = InstanceType<typeof Pool>;
 type Kind = 'request' | 'stream';
