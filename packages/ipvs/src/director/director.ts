@@ -23,7 +23,6 @@ import { checkCapabilities, directorWork } from './capabilities.js';
 import {
   type Access,
   accessOf,
-  accessTo,
   type Elements,
   elementChanges,
   elementsOf,
@@ -49,13 +48,16 @@ export interface DirectorOptions extends NetworkOptions {
 
 /** What is to be in the kernel as far as it depends on Services. */
 interface Desired {
+  vips: Set<string>;
+  /** By serviceElement(). The planner's own objects, of which there may be thousands. */
   servers: Map<string, Guarded>;
-  access: Access;
+  /** Whom source ranges may let in. */
+  node: OwnNode;
 }
 
 /** What is in the kernel. */
 interface Actual {
-  addresses: Set<string>;
+  addresses: ReadonlySet<string>;
   elements: Elements;
 }
 
@@ -72,11 +74,12 @@ export class Director {
   readonly #firewall: Firewall;
   /** The namespace's inode: another one of the same name is not this director. */
   readonly #identity: number;
-  #node: OwnNode;
   #desired: Desired | undefined;
   /** The kernel may not hold what is desired: it has to be read before the next change. */
   #inDoubt = true;
   #rulesInDoubt = true;
+  /** The firewall's generation when its elements were found as they should be. */
+  #audited: number | undefined;
 
   /** Makes what is missing, sets what differs. Throws ForwardingError, NetlinkError, NftError. */
   static ensure(options: DirectorOptions): Director {
@@ -109,7 +112,6 @@ export class Director {
         conntrack: open(new Conntrack({ netns: name })),
       });
       this.changes = made + this.#ensureSurroundings();
-      this.#node = ownNode(options, this.#host);
     } catch (error) {
       for (const socket of opened) socket.close();
       throw error;
@@ -122,11 +124,11 @@ export class Director {
    * compares with the kernel, so that a restarted process adopts what it finds. The pair follows the uplink's MTU.
    */
   sync({ vips, virtualServers }: Pick<DesiredState, 'vips' | 'virtualServers'>): SyncResult {
-    this.#node = ownNode(this.#options, this.#host);
+    const node = ownNode(this.#options, this.#host);
     const widened = ensureMtu(this.#options, this.#host, this.#inside, this.#log);
-    const servers = new Map(virtualServers.map((server) => [serviceElement(server), guarded(server)]));
-    const access = accessOf(vips, servers.values(), this.#node);
-    return { operations: widened + this.#become({ servers, access }).operations };
+    const servers = new Map<string, Guarded>();
+    for (const server of virtualServers) servers.set(serviceElement(server), server);
+    return { operations: widened + this.#become({ vips: new Set(vips), servers, node }).operations };
   }
 
   /** Only what changed, by as much work as that is. Throws FL_NOT_SYNCED before the first `sync`. */
@@ -135,12 +137,13 @@ export class Director {
     if (!desired) {
       throw new ForwardingError('FL_NOT_SYNCED', `cannot change the director "${this.name}" before its first sync`);
     }
-    const keys = [...changed, ...removed].map(serviceElement);
-    const before = accessTo(desired.access, [...addedVips, ...removedVips], keys);
-    const after = accessOf(addedVips, changed, this.#node);
-    merge(desired, { changed, removed, removedVips }, after);
+    const { node } = desired;
+    const known = [...changed, ...removed].flatMap((key) => desired.servers.get(serviceElement(key)) ?? []);
+    const vips = [...addedVips, ...removedVips].filter((vip) => desired.vips.has(vip));
+    const before = accessOf(vips, known, node);
+    merge(desired, { changed, removed, addedVips, removedVips });
     if (this.#inDoubt) return this.#become(desired);
-    return this.#write(after, { addresses: before.vips, elements: elementsOf(before) });
+    return this.#write(accessOf(addedVips, changed, node), { addresses: before.vips, elements: elementsOf(before) });
   }
 
   /**
@@ -158,12 +161,16 @@ export class Director {
    */
   audit(): { repaired: number } {
     this.#mustBeThere();
+    const generation = this.#firewall.generation();
     let repaired = this.#ensureSurroundings();
-    if (this.#desired) {
-      const { servers, access } = this.#desired;
-      this.#node = ownNode(this.#options, this.#host);
+    const desired = this.#desired;
+    if (desired) {
+      const node = ownNode(this.#options, this.#host);
+      const isUnchanged = !this.#inDoubt && generation === this.#audited && isDeepStrictEqual(node, desired.node);
       this.#inDoubt = true;
-      repaired += this.#become({ servers, access: accessOf(access.vips, servers.values(), this.#node) }).operations;
+      repaired += this.#become({ ...desired, node }, { elements: !isUnchanged }).operations;
+      // What this process writes from now on counts, too: then the next audit reads the elements again.
+      this.#audited = repaired === 0 ? generation : undefined;
     }
     if (repaired > 0) this.#log.warn({ netns: this.name, repaired }, 'the director was not as it was left: repaired');
     return { repaired };
@@ -186,11 +193,10 @@ export class Director {
   }
 
   #followAddresses(): number {
-    const before = this.#node;
-    this.#node = ownNode(this.#options, this.#host);
-    if (!this.#desired || isDeepStrictEqual(this.#node, before)) return 0;
-    const { servers, access } = this.#desired;
-    return this.#become({ servers, access: accessOf(access.vips, servers.values(), this.#node) }).operations;
+    const desired = this.#desired;
+    if (!desired) return 0;
+    const node = ownNode(this.#options, this.#host);
+    return isDeepStrictEqual(node, desired.node) ? 0 : this.#become({ ...desired, node }).operations;
   }
 
   /** All that does not depend on Services. Returns how many things had to be made or set. */
@@ -210,15 +216,15 @@ export class Director {
     return 1;
   }
 
-  #become(desired: Desired): SyncResult {
+  /** `elements` false: the firewall's are known to be as they are desired. */
+  #become(desired: Desired, { elements: alsoElements = true } = {}): SyncResult {
     const known = this.#inDoubt ? undefined : this.#desired;
     this.#desired = desired;
-    if (known) {
-      return this.#write(desired.access, { addresses: known.access.vips, elements: elementsOf(known.access) });
-    }
+    if (known) return this.#write(whole(desired), { addresses: known.vips, elements: elementsOf(whole(known)) });
     const mended = this.#rulesInDoubt ? this.#ensureRules() : 0;
-    const actual = { addresses: this.#addresses(), elements: this.#firewall.read() };
-    return { operations: mended + this.#write(desired.access, actual).operations };
+    const wanted = alsoElements ? whole(desired) : accessOf(desired.vips, [], desired.node);
+    const elements = alsoElements ? this.#firewall.read() : elementsOf(wanted);
+    return { operations: mended + this.#write(wanted, { addresses: this.#addresses(), elements }).operations };
   }
 
   /** From `actual` to `desired`, both whole or both the same part. */
@@ -281,24 +287,15 @@ function makeNetns(options: DirectorOptions, host: Rtnetlink, log: Log): number 
   return 1;
 }
 
-function guarded({ address, port, protocol, sourceRanges }: Guarded): Guarded {
-  return { address, port, protocol, ...(sourceRanges && { sourceRanges }) };
+function whole({ vips, servers, node }: Desired): Access {
+  return accessOf(vips, servers.values(), node);
 }
 
-/** `after`: what the changed virtual servers and added VIPs mean. */
-function merge(
-  { servers, access }: Desired,
-  { changed, removed, removedVips }: Pick<DesiredChange, 'changed' | 'removed' | 'removedVips'>,
-  after: Access,
-): void {
-  for (const server of changed) servers.set(serviceElement(server), guarded(server));
-  for (const [service, clients] of after.services) access.services.set(service, clients);
-  for (const key of removed) {
-    servers.delete(serviceElement(key));
-    access.services.delete(serviceElement(key));
-  }
-  for (const vip of removedVips) access.vips.delete(vip);
-  for (const vip of after.vips) access.vips.add(vip);
+function merge(desired: Desired, { changed, removed, addedVips, removedVips }: Omit<DesiredChange, 'dead'>): void {
+  for (const server of changed) desired.servers.set(serviceElement(server), server);
+  for (const key of removed) desired.servers.delete(serviceElement(key));
+  for (const vip of removedVips) desired.vips.delete(vip);
+  for (const vip of addedVips) desired.vips.add(vip);
 }
 
 function onLoopback(vip: string): { index: number; address: string; prefixLength: number; noDad: boolean } {

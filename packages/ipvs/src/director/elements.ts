@@ -17,7 +17,7 @@ export const kinds = ['vips', 'snat', 'services', 'restricted', 'sources'] as co
 export type ElementKind = (typeof kinds)[number];
 
 /** The elements in the kernel, by kind, both families together. */
-export type Elements = Record<ElementKind, Set<string>>;
+export type Elements = Record<ElementKind, ReadonlySet<string>>;
 
 export interface ElementChange {
   verb: 'add' | 'delete';
@@ -26,9 +26,9 @@ export interface ElementChange {
   elements: readonly string[];
 }
 
-/** What the firewall shall let through, so that one Service can be found in it. */
+/** What the firewall shall let through. */
 export interface Access {
-  vips: Set<string>;
+  vips: ReadonlySet<string>;
   /** By `VIP . protocol . port`: its clients. */
   services: Map<string, 'open' | readonly string[]>;
 }
@@ -44,25 +44,8 @@ export function accessOf(vips: Iterable<string>, servers: Iterable<Guarded>, nod
   return { vips: new Set(vips), services };
 }
 
-/** That part of it. */
-export function accessTo(access: Access, vips: Iterable<string>, services: Iterable<string>): Access {
-  const part: Access = { vips: new Set(), services: new Map() };
-  for (const vip of vips) if (access.vips.has(vip)) part.vips.add(vip);
-  for (const service of services) {
-    const clients = access.services.get(service);
-    if (clients !== undefined) part.services.set(service, clients);
-  }
-  return part;
-}
-
 export function elementsOf({ vips, services }: Access): Elements {
-  const elements: Elements = {
-    vips: new Set(vips),
-    snat: new Set(vips),
-    services: new Set(),
-    restricted: new Set(),
-    sources: new Set(),
-  };
+  const elements = { services: new Set<string>(), restricted: new Set<string>(), sources: new Set<string>() };
   for (const [service, clients] of services) {
     if (clients === 'open') {
       elements.services.add(service);
@@ -71,7 +54,7 @@ export function elementsOf({ vips, services }: Access): Elements {
     elements.restricted.add(service);
     for (const range of clients) elements.sources.add(`${service} . ${range}`);
   }
-  return elements;
+  return { vips, snat: vips, ...elements };
 }
 
 /**

@@ -31,7 +31,7 @@ export interface FirewallCounters {
 export interface FirewallKernel {
   nft: Nft;
   reader: Pick<NftReader, 'hasChain' | 'rules' | 'counters'>;
-  nftables: Pick<Nftables, 'elements' | 'apply'>;
+  nftables: Pick<Nftables, 'elements' | 'apply' | 'generation'>;
   conntrack: Pick<Conntrack, 'stats' | 'count'>;
 }
 
@@ -58,6 +58,11 @@ export class Firewall {
       throw explained(error as Error);
     }
     return editions ? 'brought up to date' : 'made';
+  }
+
+  /** A number that changes with rules and elements, whoever changes them. */
+  generation(): number {
+    return this.#kernel.nftables.generation();
   }
 
   /** The elements in the kernel. Throws NetlinkError ENOENT when the table is not there. */
