@@ -25,7 +25,7 @@ export interface Engine {
   readonly kind: Forwarder['kind'];
   /** Whether `read` and the kernel know in which order real servers came. */
   readonly ordered: boolean;
-  /** As this engine writes it: for comparisons with what it reads. */
+  /** As this engine writes it: for comparisons with what it reads. The same object where that is no other. */
   normalize(server: VirtualServer): VirtualServer;
   /** Whether a real server of weight 0 keeps its connections there, and no new connection is refused because of it. */
   canDrain(server: VirtualServer): boolean;

@@ -236,6 +236,7 @@ export class KernelForwarder implements Forwarder {
       const desired = this.#desired!.get(name);
       const actual = known.servers.get(name);
       if (isInLine(desired, actual) && !this.#drains.has(name)) {
+        if (desired) known.servers.set(name, desired);
         this.#refused.delete(name);
         this.#disordered.delete(name);
         continue;
@@ -266,7 +267,9 @@ export class KernelForwarder implements Forwarder {
   #settle(known: Known, name: string, step: Step, refusals: readonly Refusal[]): void {
     const { after, draining } = outcome(step, known.servers.get(name), refusals);
     this.#drains.set(name, after, draining);
-    if (after) known.servers.set(name, after);
+    const desired = this.#desired!.get(name);
+    // Mostly that is what is desired: one object for both, where there are thousands.
+    if (after) known.servers.set(name, desired && isInLine(desired, after) ? desired : after);
     else known.servers.delete(name);
     this.#note(name, refusals[0]);
   }

@@ -11,7 +11,14 @@ import {
 } from '@fairlead/api';
 import { familyOf, type Protocol } from './forwarder.js';
 import { canonicalAddress } from './order.js';
-import type { EndpointInput, EndpointsInput, NodeInput, ServiceInput } from './plan/input.js';
+import type {
+  EndpointInput,
+  EndpointPortInput,
+  EndpointsInput,
+  NodeInput,
+  ServiceInput,
+  ServicePortInput,
+} from './plan/input.js';
 
 /** The part of a core/v1 Service that is read here (a V1Service fits). */
 export interface ServiceObject extends ServiceLike {
@@ -67,7 +74,7 @@ export function serviceInput(
   service: ServiceObject,
   only: (vip: string) => boolean = () => true,
 ): ServiceInput | undefined {
-  const vips = vipsOf(service).map(formatAddress).filter(only);
+  const vips = trimmed(vipsOf(service).map(formatAddress).filter(only));
   if (vips.length === 0) return undefined;
   const { spec = {}, metadata = {} } = service;
   const forwarding = metadata.annotations?.[annotations.forwarding];
@@ -77,12 +84,11 @@ export function serviceInput(
   return {
     name: `${metadata.namespace ?? ''}/${metadata.name ?? ''}`,
     vips,
-    ports: (spec.ports ?? []).map(({ name, port, nodePort, protocol }) => ({
-      ...(name ? { name } : {}),
-      port,
-      ...(nodePort ? { nodePort } : {}),
-      protocol: protocolOf(protocol),
-    })),
+    ports: (spec.ports ?? []).map(({ name, port, protocol, nodePort }) => {
+      const input: ServicePortInput = portInput(name, port, protocol);
+      if (nodePort) input.nodePort = nodePort;
+      return input;
+    }),
     ...(spec.externalTrafficPolicy === 'Local' ? { local: true } : {}),
     ...(spec.allocateLoadBalancerNodePorts === false ? { withoutNodePorts: true } : {}),
     ...(forwarding === undefined ? {} : { forwarding }),
@@ -116,27 +122,40 @@ export function endpointsInput(slice: EndpointSliceObject): EndpointsInput | und
     service: `${namespace}/${service}`,
     family,
     // A slice without port number is "all ports" to nobody but its author.
-    ports: ports.flatMap(({ name, port, protocol }) =>
-      port ? [{ ...(name ? { name } : {}), port, protocol: protocolOf(protocol) }] : [],
+    ports: trimmed(ports.flatMap(({ name, port, protocol }) => (port ? [portInput(name, port, protocol)] : []))),
+    endpoints: trimmed(
+      endpoints.flatMap(({ addresses: [address], nodeName, conditions = {} }): EndpointInput[] => {
+        if (address === undefined || !isAddress(address) || familyOf(address) !== family) return [];
+        const ready = conditions.ready ?? true;
+        const serving = conditions.serving ?? ready;
+        if (!ready && !(serving && conditions.terminating)) return [];
+        const canonical = canonicalAddress(address);
+        const input: EndpointInput = nodeName ? { address: canonical, node: nodeName } : { address: canonical };
+        if (!ready) input.terminating = true;
+        return [input];
+      }),
     ),
-    endpoints: endpoints.flatMap(({ addresses: [address], nodeName, conditions = {} }): EndpointInput[] => {
-      if (address === undefined || !isAddress(address) || familyOf(address) !== family) return [];
-      const ready = conditions.ready ?? true;
-      const serving = conditions.serving ?? ready;
-      if (!ready && !(serving && conditions.terminating)) return [];
-      return [
-        {
-          address: canonicalAddress(address),
-          ...(nodeName ? { node: nodeName } : {}),
-          ...(ready ? {} : { terminating: true }),
-        },
-      ];
-    }),
   };
 }
 
+/**
+ * Not by spreading what there may be: of objects that are made so, each gets a hidden class of its own, which is five times as large as
+ * they are, and tens of thousands of them are kept.
+ */
+function portInput(name: string | undefined, port: number, protocol: string | undefined): EndpointPortInput {
+  return name ? { port, protocol: protocolOf(protocol), name } : { port, protocol: protocolOf(protocol) };
+}
+
+/** V8 makes arrays that grow with room for 16 more; those of `filter` and `flatMap` are such, and these are kept. */
+function trimmed<T>(items: readonly T[]): T[] {
+  return items.slice();
+}
+
+const protocols: Record<string, Protocol> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' };
+
+/** One text for all: `toLowerCase` makes a new one each time. */
 function protocolOf(text = 'TCP'): Protocol {
-  return text.toLowerCase() as Protocol;
+  return protocols[text] ?? (text.toLowerCase() as Protocol);
 }
 
 export function nodeInput(node: NodeObject): NodeInput {

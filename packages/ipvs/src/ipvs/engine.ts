@@ -47,8 +47,10 @@ export class IpvsEngine implements Engine {
   }
 
   normalize(server: VirtualServer): VirtualServer {
-    const { sourceRanges: _, flags, ...rest } = server;
-    const effective = effectiveFlags(server.scheduler, flags);
+    const { flags = [], scheduler } = server;
+    const effective = effectiveFlags(scheduler, flags);
+    if (effective.join() === flags.join()) return server;
+    const { flags: _, ...rest } = server;
     return effective.length > 0 ? { ...rest, flags: effective } : rest;
   }
 

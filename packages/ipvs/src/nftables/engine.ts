@@ -38,8 +38,7 @@ export class NftablesEngine implements Engine {
   }
 
   normalize(server: VirtualServer): VirtualServer {
-    const { sourceRanges: _, ...rest } = server;
-    return rest;
+    return server;
   }
 
   canDrain({ protocol }: VirtualServer): boolean {
