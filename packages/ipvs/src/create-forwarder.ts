@@ -63,7 +63,7 @@ class SoleForwarder extends KernelForwarder {
 
 /** Its connections go on: they are in connection tracking. */
 function retireNftables(nft: Nft): number {
-  if (!nft.listTable('inet', TABLE)) return 0;
+  if (!nft.listTable('inet', TABLE, { elements: false })) return 0;
   nft.run(deleteTableScript);
   return 1;
 }

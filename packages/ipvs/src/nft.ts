@@ -4,7 +4,10 @@
  */
 import { spawnSync } from 'node:child_process';
 import { inNetns } from '@fairlead/raw-socket';
+import { type NftObject, objectsIn } from './nft-listing.js';
 import type { NftFamily } from './nft-reader.js';
+
+export type { NftObject };
 
 /** A listing of 30,000 chains (10,000 virtual servers) takes nft 1.0.6 some 15 s, and twice that on a busy machine. */
 const TIMEOUT_MS = 120_000;
@@ -21,15 +24,14 @@ export class NftError extends Error {
   }
 }
 
-/** One entry of the JSON that nft prints (libnftables-json(5)): an object with one key, the kind. */
-export type NftObject = { [kind: string]: unknown };
-
 /** What this package needs of nftables in one network namespace. */
 export interface Nft {
   /** Applies a script: all of it or, when it throws, nothing. */
   run(script: string): void;
   /** The objects of a table, by default with the elements of its sets; undefined when there is no such table. */
   listTable(family: NftFamily, name: string, options?: { elements?: boolean }): NftObject[] | undefined;
+  /** As `listTable`, for a table that may be large: each object is made when it is asked for, once. */
+  eachOfTable(family: NftFamily, name: string): Iterable<NftObject> | undefined;
 }
 
 export class NftCommand implements Nft {
@@ -47,28 +49,33 @@ export class NftCommand implements Nft {
 
   listTable(family: NftFamily, name: string, options: { elements?: boolean } = {}): NftObject[] | undefined {
     const { elements = true } = options;
-    return this.#list([...(elements ? [] : ['-t']), '-j', 'list', 'table', family, name]);
+    const objects = this.#list([...(elements ? [] : ['-t']), '-j', 'list', 'table', family, name]);
+    return objects && [...objects];
+  }
+
+  eachOfTable(family: NftFamily, name: string): Iterable<NftObject> | undefined {
+    return this.#list(['-j', 'list', 'table', family, name]);
   }
 
   /** A chain and its rules; undefined when there is no such chain. */
   listChain(family: string, table: string, chain: string): NftObject[] | undefined {
-    return this.#list(['-j', 'list', 'chain', family, table, chain]);
+    const objects = this.#list(['-j', 'list', 'chain', family, table, chain]);
+    return objects && [...objects];
   }
 
   /** undefined when what is asked for is not there. */
-  #list(args: string[]): NftObject[] | undefined {
+  #list(args: string[]): Iterable<NftObject> | undefined {
     const { status, stdout, stderr } = this.#nft(args);
-    if (status === 0) return (JSON.parse(stdout) as { nftables: NftObject[] }).nftables;
+    if (status === 0) return objectsIn(stdout);
     if (stderr.includes('No such file or directory')) return undefined;
     throw this.#failed(args.filter((arg) => !arg.startsWith('-')).join(' '), stderr);
   }
 
-  #nft(args: string[], input = ''): { status: number | null; stdout: string; stderr: string } {
+  #nft(args: string[], input = ''): { status: number | null; stdout: Buffer; stderr: string } {
     // A child is born into the network namespace of the thread that makes it.
     const start = () =>
       spawnSync('nft', args, {
         input,
-        encoding: 'utf8',
         timeout: TIMEOUT_MS,
         maxBuffer: MAX_OUTPUT_BYTES,
         env: { ...process.env, LC_ALL: 'C' }, // errors are recognised by their text
@@ -80,7 +87,7 @@ export class NftCommand implements Nft {
       });
     }
     if (result.error) throw this.#failed(`run nft ${args.join(' ')}`, result.error.message, result.error);
-    return result;
+    return { ...result, stderr: result.stderr.toString() };
   }
 
   #failed(what: string, reason: string, cause?: Error): NftError {

@@ -14,6 +14,7 @@ function firewall({ table, refusal }: { table?: NftObject[]; refusal?: string })
       scripts.push(script);
     },
     listTable: () => table,
+    eachOfTable: () => table,
   };
   const nobody = { hasChain: () => false, rules: () => [], counters: () => new Map() };
   const kernel = { nft, reader: nobody } as unknown as FirewallKernel;

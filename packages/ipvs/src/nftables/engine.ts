@@ -90,7 +90,7 @@ export class NftablesEngine implements Engine {
   }
 
   #list(): { table: TableState; servers: ParsedServer[] } {
-    const objects = this.#nft.listTable('inet', TABLE);
+    const objects = this.#nft.eachOfTable('inet', TABLE);
     if (!objects) return { table: 'absent', servers: [] };
     const servers = parseListing(objects);
     if (!servers) return { table: 'damaged', servers: [] };

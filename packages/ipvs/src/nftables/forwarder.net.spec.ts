@@ -122,12 +122,12 @@ describe('nftables forwarder and the kernel', function () {
 
   it('reads the table again in an audit only when somebody has changed a ruleset since the one before', () => {
     let listings = 0;
-    const listTable: NftCommand['listTable'] = (...table) => {
+    const eachOfTable: NftCommand['eachOfTable'] = (...table) => {
       listings++;
-      return nft.listTable(...table);
+      return nft.eachOfTable(...table);
     };
     const flows = new TrackedFlows(netns);
-    const watched = { run: (script: string) => nft.run(script), listTable } as NftCommand;
+    const watched = { run: (script: string) => nft.run(script), eachOfTable } as NftCommand;
     const forwarder = new KernelForwarder({ engine: new NftablesEngine(watched, flows, netns), flows });
     forwarder.sync({ vips, virtualServers: [web] });
     const audit = () => {

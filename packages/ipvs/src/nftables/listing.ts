@@ -8,19 +8,26 @@ import type { Protocol, RealServerStats, SchedulerFlag, VirtualServer, VirtualSe
 import type { NftObject } from '../nft.js';
 import { realServerChain, serviceChain } from './ruleset.js';
 
+/** What is read of a rule: the whole of all rules would be hundreds of megabytes. */
 interface Rule {
-  chain: string;
-  comment?: string;
-  expr: Expression[];
+  /** `name=value` and spaces between them. */
+  comment: string;
+  /** Where it can go. */
+  targets: string[];
+  realServer: { address: string; port: number; connections: bigint } | undefined;
 }
 interface Goto {
   goto: { target: string };
 }
-type Expression = Partial<Goto> & {
-  counter?: { packets: number };
-  dnat?: { addr: string; port: number };
-  vmap?: { data: string | { set: [number, Goto][] } };
-};
+interface PrintedRule {
+  chain: string;
+  comment?: string;
+  expr: (Partial<Goto> & {
+    counter?: { packets: number };
+    dnat?: { addr: string; port: number };
+    vmap?: { data: string | { set: [number, Goto][] } };
+  })[];
+}
 interface DispatchMap {
   name: string;
   elem?: [{ concat: [address: string, protocol: string | number, port: number] }, Goto][];
@@ -32,7 +39,7 @@ export type ParsedServer = VirtualServerStats & Pick<VirtualServer, 'flags' | 'p
 const protocols: Record<string, Protocol> = { tcp: 'tcp', 6: 'tcp', udp: 'udp', 17: 'udp', sctp: 'sctp', 132: 'sctp' };
 
 /** Virtual servers with their counters, in no particular order; undefined when the table is not as we write it. */
-export function parseListing(objects: readonly NftObject[]): ParsedServer[] | undefined {
+export function parseListing(objects: Iterable<NftObject>): ParsedServer[] | undefined {
   const listing = index(objects);
   const maps = [listing.maps.get('dispatch4'), listing.maps.get('dispatch6')];
   if (maps.includes(undefined) || listing.rules.get('prerouting')?.length !== 2) return undefined;
@@ -44,27 +51,53 @@ export function parseListing(objects: readonly NftObject[]): ParsedServer[] | un
     servers.push(server);
     chainsKnown += 1 + server.realServers.length;
   }
-  return chainsKnown === listing.chains.length ? servers : undefined;
+  return chainsKnown === listing.chains ? servers : undefined;
 }
 
 interface Listing {
-  chains: string[];
+  /** How many there are. */
+  chains: number;
+  /** By chain. */
   rules: Map<string, Rule[]>;
   maps: Map<string, DispatchMap>;
   /** Chains of real servers by the chain of their virtual server. */
   realServers: Map<string, string[]>;
 }
 
-function index(objects: readonly NftObject[]): Listing {
-  const chains = ofKind<{ name: string }>(objects, 'chain').map(({ name }) => name);
+function index(objects: Iterable<NftObject>): Listing {
+  const listing: Listing = { chains: 0, rules: new Map(), maps: new Map(), realServers: new Map() };
+  for (const object of objects) {
+    if ('rule' in object) {
+      const rule = object.rule as PrintedRule;
+      put(listing.rules, rule.chain, read(rule));
+    } else if ('chain' in object) {
+      const { name } = object.chain as { name: string };
+      listing.chains++;
+      if (name.startsWith('rs/')) put(listing.realServers, `vs/${name.split('/').slice(1, 4).join('/')}`, name);
+    } else if ('map' in object) {
+      const map = object.map as DispatchMap;
+      listing.maps.set(map.name, map);
+    }
+  }
+  return listing;
+}
+
+function put<T>(groups: Map<string, T[]>, key: string, item: T): void {
+  const group = groups.get(key);
+  if (group) group.push(item);
+  else groups.set(key, [item]);
+}
+
+function read({ comment = '', expr }: PrintedRule): Rule {
+  const dnat = expr.find((expression) => expression.dnat)?.dnat;
+  const counter = expr.find((expression) => expression.counter)?.counter;
   return {
-    chains,
-    rules: group(ofKind<Rule>(objects, 'rule'), ({ chain }) => chain),
-    maps: new Map(ofKind<DispatchMap>(objects, 'map').map((map) => [map.name, map])),
-    realServers: group(
-      chains.filter((name) => name.startsWith('rs/')),
-      (name) => `vs/${name.split('/').slice(1, 4).join('/')}`,
-    ),
+    comment,
+    targets: expr.flatMap(({ goto, vmap }) => {
+      if (goto) return [goto.target];
+      return typeof vmap?.data === 'object' ? vmap.data.set.map(([, verdict]) => verdict.goto.target) : [];
+    }),
+    realServer: dnat && counter && { address: dnat.addr, port: dnat.port, connections: BigInt(counter.packets) },
   };
 }
 
@@ -80,7 +113,7 @@ function parseServer(
   if (target !== chain || !choose || more.length > 0 || !settings) return undefined;
 
   const realServers: RealServerStats[] = [];
-  const unchosen = targets(choose);
+  const unchosen = new Set(choose.targets);
   for (const name of listing.realServers.get(chain) ?? []) {
     const real = parseRealServer(listing.rules.get(name) ?? []);
     if (!real || name !== realServerChain(key, real)) return undefined;
@@ -91,28 +124,17 @@ function parseServer(
 }
 
 function parseRealServer([rule, ...more]: Rule[]): RealServerStats | undefined {
-  const weight = comment(rule).get('weight');
-  const dnat = rule?.expr.find((expression) => expression.dnat)?.dnat;
-  const counter = rule?.expr.find((expression) => expression.counter)?.counter;
-  if (!dnat || !counter || weight === undefined || more.length > 0) return undefined;
-  return { address: dnat.addr, port: dnat.port, weight: Number(weight), connections: BigInt(counter.packets) };
-}
-
-/** Where the rule that chooses can go. */
-function targets(rule: Rule): Set<string> {
-  return new Set(
-    rule.expr.flatMap(({ goto, vmap }) => {
-      if (goto) return [goto.target];
-      return typeof vmap?.data === 'object' ? vmap.data.set.map(([, verdict]) => verdict.goto.target) : [];
-    }),
-  );
+  const weight = words(rule).get('weight');
+  if (!rule?.realServer || weight === undefined || more.length > 0) return undefined;
+  const { address, port, connections } = rule.realServer;
+  return { address, port, weight: Number(weight), connections };
 }
 
 function parseSettings(
   rule: Rule | undefined,
 ): Pick<ParsedServer, 'scheduler' | 'flags' | 'persistenceSeconds'> | undefined {
-  const words = comment(rule);
-  const [scheduler, flags, persistence] = ['scheduler', 'flags', 'persistence'].map((name) => words.get(name));
+  const comment = words(rule);
+  const [scheduler, flags, persistence] = ['scheduler', 'flags', 'persistence'].map((name) => comment.get(name));
   if (!scheduler) return undefined;
   return {
     scheduler,
@@ -121,22 +143,7 @@ function parseSettings(
   };
 }
 
-/** `name=value` and spaces between them. */
-function comment(rule: Rule | undefined): Map<string, string> {
-  const words = rule?.comment?.split(' ').map((word) => word.split('=')) ?? [];
-  return new Map(words.map(([name = '', value = '']) => [name, value]));
-}
-
-function ofKind<T>(objects: readonly NftObject[], kind: string): T[] {
-  return objects.filter((object) => kind in object).map((object) => object[kind] as T);
-}
-
-function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const list = groups.get(key(item));
-    if (list) list.push(item);
-    else groups.set(key(item), [item]);
-  }
-  return groups;
+function words(rule: Rule | undefined): Map<string, string> {
+  const pairs = rule?.comment.split(' ').map((word) => word.split('=')) ?? [];
+  return new Map(pairs.map(([name = '', value = '']) => [name, value]));
 }
