@@ -6,8 +6,18 @@ import { expect } from 'chai';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
-function fairlead(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const env = { PATH: process.env.PATH, HOME: '/nonexistent' };
+interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function fairlead(...args: string[]): Ended {
+  return fairleadWith({}, ...args);
+}
+
+function fairleadWith(more: NodeJS.ProcessEnv, ...args: string[]): Ended {
+  const env = { PATH: process.env.PATH, HOME: '/nonexistent', ...more };
   return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
 }
 
@@ -51,6 +61,12 @@ describe('the fairlead command', function () {
         .and.not.match(/^ +at /m);
     });
   }
+
+  it('refuses a name of a node that can be none, in the environment as well', () => {
+    const { status, stderr } = fairleadWith({ NODE_NAME: '../x' }, 'speaker');
+    expect(status).to.equal(2);
+    expect(stderr).to.match(/^error: .*'\.\.\/x' from env 'NODE_NAME' is invalid/);
+  });
 
   const needs: [string[], string][] = [
     [[], 'ipvs'],

@@ -89,8 +89,8 @@ export function parseCount(max: number): (text: string) => number {
 }
 
 /** As kubelet names a Node that nobody names: the host's name in lower case. */
-export function defaultNodeName(env: NodeJS.ProcessEnv = process.env): string {
-  return env.NODE_NAME ?? hostname().trim().toLowerCase();
+export function defaultNodeName(): string {
+  return hostname().trim().toLowerCase();
 }
 
 /** A name that a Node can have (RFC 1123): it becomes a file's name, too. */

@@ -79,8 +79,9 @@ export function speakerCommand(parent: Command): void {
     .description('elect an owner for each VIP, announce it, and forward its traffic (on every node)')
     .addOption(
       new Option('--node-name <name>', "this node's name in the cluster")
+        .env('NODE_NAME')
         .argParser(parseNodeName)
-        .default(defaultNodeName(), "$NODE_NAME, else the host's name"),
+        .default(defaultNodeName(), "the host's name"),
     )
     .addOption(
       new Option('--forwarder <kind>', 'ipvs, nftables, or auto: ipvs where the kernel has it')
