@@ -8,9 +8,10 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { ClientConfig } from './config.js';
 import { errorFromReply, isKubeError, KubeError } from './error.js';
+import type { HttpReply } from './exchange.js';
 import type { KubeList, KubeListPage, KubeObject, ObjectKey, WatchEvent } from './objects.js';
 import { apiVersionOf, collectionPath, objectPath, type Resource } from './resources.js';
-import { type HttpReply, type HttpRequest, Transport } from './transport.js';
+import { Transport } from './transport.js';
 import { watchStream } from './watch-stream.js';
 
 export interface CallOptions {
@@ -99,12 +100,14 @@ const PATCH_TYPES = {
 } as const;
 
 type Query = Record<string, string | number | boolean | undefined>;
+type Headers = Record<string, string>;
 
 export class KubeClient implements KubeApi {
   readonly #config: ClientConfig;
   readonly #transport: Transport;
   /** Path before `/api`, for API servers behind a proxy. */
   readonly #prefix: string;
+  readonly #headersByType = new Map<string | undefined, Headers>();
 
   constructor(config: ClientConfig) {
     this.#config = config;
@@ -227,7 +230,8 @@ export class KubeClient implements KubeApi {
 
   /** A request to any path (`/version`, `/readyz?verbose`), without retries; for what has no resource. */
   async raw(method: string, path: string, options: CallOptions = {}): Promise<HttpReply> {
-    return this.#transport.request({ ...(await this.#request(method, path)), ...this.#limits(options) });
+    const headers = await this.#headers();
+    return this.#transport.request({ method, path: this.#prefix + path, headers, ...this.#limits(options) });
   }
 
   /** Cuts all connections; running calls reject with FL_KUBE_CLOSED. */
@@ -241,17 +245,19 @@ export class KubeClient implements KubeApi {
     query: Query,
     body: unknown,
     options: CallOptions,
-    contentType = 'application/json',
+    contentType = body === undefined ? undefined : 'application/json',
   ): Promise<T> {
     const { signal, timeoutMs } = this.#limits(options);
     const target = withQuery(path, query);
+    const text = body === undefined ? undefined : JSON.stringify(body);
     const deadline = performance.now() + timeoutMs;
     for (let attempt = 1; ; attempt++) {
-      const request = await this.#request(method, target, body, contentType);
+      const headers = this.#fixedHeaders(contentType) ?? (await this.#headers(contentType));
       const remaining = Math.max(1, deadline - performance.now());
-      const reply = await this.#transport.request({ ...request, signal, timeoutMs: remaining });
+      const request = { method, path: this.#prefix + target, headers, body: text, signal, timeoutMs: remaining };
+      const reply = await this.#transport.request(request);
+      if (reply.status < 400) return parseReply(method, target, reply) as T;
       const what = `${method} ${target}`;
-      if (reply.status < 400) return parseReply(what, reply) as T;
       const error = errorFromReply(what, reply);
       const retryable = error.status === 429 || error.status >= 500;
       const retryAt = performance.now() + (error.retryAfterMs ?? Number.POSITIVE_INFINITY);
@@ -268,27 +274,30 @@ export class KubeClient implements KubeApi {
     return { signal: options.signal, timeoutMs: options.timeoutMs ?? this.#config.timeoutMs ?? DEFAULT_TIMEOUT_MS };
   }
 
-  async #request(
-    method: string,
-    path: string,
-    body?: unknown,
-    contentType?: string,
-  ): Promise<Omit<HttpRequest, 'timeoutMs'>> {
-    const headers = await this.#headers();
-    if (body === undefined) return { method, path: this.#prefix + path, headers };
-    if (contentType !== undefined) headers['content-type'] = contentType;
-    return { method, path: this.#prefix + path, headers, body: JSON.stringify(body) };
+  /** The same object for all requests with this type of body; undefined when there are credentials to ask for. */
+  #fixedHeaders(contentType: string | undefined): Headers | undefined {
+    const { authorization, token } = this.#config;
+    if (authorization || token) return undefined;
+    let headers = this.#headersByType.get(contentType);
+    if (!headers) {
+      headers = this.#plainHeaders(contentType);
+      this.#headersByType.set(contentType, headers);
+    }
+    return headers;
   }
 
-  async #headers(): Promise<Record<string, string>> {
-    const headers: Record<string, string> = {
-      accept: 'application/json',
-      'user-agent': this.#config.userAgent ?? 'fairlead',
-    };
+  async #headers(contentType?: string): Promise<Headers> {
+    const headers = this.#plainHeaders(contentType);
     const { authorization, token } = this.#config;
     const bearer = authorization ? undefined : await token?.();
     const value = authorization ? await authorization() : bearer && `Bearer ${bearer}`;
     if (value) headers.authorization = value;
+    return headers;
+  }
+
+  #plainHeaders(contentType: string | undefined): Headers {
+    const headers: Headers = { accept: 'application/json', 'user-agent': this.#config.userAgent ?? 'fairlead' };
+    if (contentType !== undefined) headers['content-type'] = contentType;
     return headers;
   }
 }
@@ -298,11 +307,11 @@ interface WireList<T> {
   items?: T[] | null;
 }
 
-function parseReply(what: string, reply: HttpReply): unknown {
+function parseReply(method: string, target: string, reply: HttpReply): unknown {
   try {
     return JSON.parse(reply.body.toString('utf8'));
   } catch (cause) {
-    const message = `${what}: the answer is not JSON: ${(cause as Error).message}; is this an API server?`;
+    const message = `${method} ${target}: the answer is not JSON: ${(cause as Error).message}; is this an API server?`;
     throw new KubeError({ code: 'FL_KUBE_BAD_REPLY', status: reply.status, message, cause });
   }
 }
@@ -316,9 +325,10 @@ function writeQuery({ fieldManager, dryRun }: WriteOptions): Query {
 }
 
 function withQuery(path: string, query: Query): string {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== '') parameters.set(name, String(value));
+  const parameters: [string, string][] = [];
+  for (const name in query) {
+    const value = query[name];
+    if (value !== undefined && value !== '') parameters.push([name, String(value)]);
   }
-  return parameters.size === 0 ? path : `${path}?${parameters}`;
+  return parameters.length === 0 ? path : `${path}?${new URLSearchParams(parameters)}`;
 }

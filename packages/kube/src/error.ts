@@ -1,6 +1,7 @@
 /** The one error type of this package: what was attempted, what the API server (or the network) said, what to do. */
+
+import type { HttpReply } from './exchange.js';
 import type { Status } from './objects.js';
-import type { HttpReply } from './transport.js';
 
 export type KubeErrorCode =
   /** No usable configuration: no server, unreadable kubeconfig or token. */
@@ -118,6 +119,28 @@ export function errorFromReply(what: string, reply: HttpReply): KubeError {
   }
   const retryAfter = reply.headers['retry-after'];
   return errorFromStatus(what, reply.status, body, Array.isArray(retryAfter) ? retryAfter[0] : retryAfter);
+}
+
+export function abortedError(what: string, signal: AbortSignal): KubeError {
+  return new KubeError({ code: 'FL_KUBE_ABORTED', message: `${what}: aborted by the caller`, cause: signal.reason });
+}
+
+export function timeoutError(what: string, timeoutMs: number, detail: string): KubeError {
+  const message = `${what}: ${detail} within ${Math.round(timeoutMs)} ms; is the API server reachable and not overloaded?`;
+  return new KubeError({ code: 'FL_KUBE_TIMEOUT', message, reason: 'Timeout' });
+}
+
+export function closedError(): KubeError {
+  return new KubeError({ code: 'FL_KUBE_CLOSED', message: 'the Kubernetes client was closed', reason: 'Closed' });
+}
+
+export function networkError(what: string, cause: Error): KubeError {
+  // An AggregateError (several addresses tried) has its text in its parts only.
+  const causes: Error[] = cause instanceof AggregateError ? cause.errors : [cause];
+  const text = causes.map((part) => part.message).join(', ');
+  const reason = String((cause as NodeJS.ErrnoException).code ?? cause.name);
+  const message = `${what}: no answer: ${text || reason}; is the API server up and reachable from here?`;
+  return new KubeError({ code: 'FL_KUBE_NETWORK', message, reason, cause });
 }
 
 /** Retry-After in its seconds form, in ms. (The API server never sends the date form, which would need a shared clock.) */

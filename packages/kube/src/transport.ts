@@ -1,5 +1,5 @@
 /**
- * HTTP to one API server: keep-alive connections (undici), deadlines, abort, TLS with files that may change.
+ * HTTP to one API server: keep-alive connections (undici), TLS with files that may change.
  *
  * - Requests share at most `maxConnections` connections, in order of arrival. Watches are not counted: each one
  *   occupies a connection for minutes and must never keep a request waiting.
@@ -12,8 +12,21 @@
 import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import type { Dispatcher } from 'undici';
+import { Aborts } from './aborts.js';
 import { connector, type TlsFiles } from './connector.js';
-import { KubeError } from './error.js';
+import { Deadlines } from './deadlines.js';
+import { closedError } from './error.js';
+import {
+  type Carrier,
+  type Exchange,
+  type HttpReply,
+  type HttpRequest,
+  RequestExchange,
+  StreamExchange,
+  type StreamReply,
+  type StreamSink,
+} from './exchange.js';
+import { Fifo } from './fifo.js';
 
 setFlagsFromString('--liftoff-only'); // the baseline compiler for WebAssembly; before undici compiles its parser
 const Pool = createRequire(import.meta.url)('undici/lib/dispatcher/pool.js') as typeof import('undici').Pool;
@@ -23,75 +36,42 @@ type Kind = 'request' | 'stream';
 export interface TransportOptions extends TlsFiles {
   /** `http://host:port` or `https://host:port` */
   server: string;
-  socketPath?: string;
+  socketPath?: string | undefined;
   /** Connections that requests (not watches) may use at once. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   connectTimeoutMs?: number;
 }
 
-export interface HttpRequest {
-  method: string;
-  /** With query. */
-  path: string;
-  headers: Record<string, string>;
-  body?: string;
-  signal?: AbortSignal;
-  /** From now until the whole answer is there (request), or until its header is there (stream). */
-  timeoutMs: number;
+/** A pool, and what exchanges tell of it. */
+interface Lane extends Carrier {
+  readonly pool: Pool;
 }
-
-export interface HttpReply {
-  status: number;
-  headers: Record<string, string | string[] | undefined>;
-  body: Buffer;
-}
-
-/** Control over a running stream. */
-export interface StreamControl {
-  pause(): void;
-  resume(): void;
-}
-
-export interface StreamSink {
-  onData(chunk: Buffer): void;
-  /** The answer is complete (no argument) or broken. Called once, after which nothing else is. */
-  onEnd(error?: KubeError): void;
-}
-
-export type StreamReply =
-  | { ok: true; control: StreamControl }
-  /** The server refused; the body was read. */
-  | { ok: false; reply: HttpReply };
 
 export class Transport {
   readonly #options: TransportOptions;
   readonly #origin: string;
-  readonly #pools: Record<Kind, Pool>;
+  readonly #lanes: Record<Kind, Lane>;
   readonly #retired = new Set<Pool>();
+  readonly #watchers = { deadlines: new Deadlines(), aborts: new Aborts() };
   #closed = false;
   #running = 0;
-  /** Requests that wait for a connection, in order of arrival. */
-  readonly #waiting = new Set<() => void>();
+  /** Requests that wait for a connection, in order of arrival; some may be over. */
+  readonly #waiting = new Fifo<Exchange>();
   readonly #maxConnections: number;
 
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#origin = options.socketPath === undefined ? options.server : 'http://localhost';
     this.#maxConnections = options.maxConnections ?? 16;
-    this.#pools = { request: this.#newPool('request'), stream: this.#newPool('stream') };
+    this.#lanes = { request: this.#newLane('request'), stream: this.#newLane('stream') };
   }
 
   /** Sends a request and reads the whole answer, whatever its status. Rejects with KubeError when there is none. */
-  async request(request: HttpRequest): Promise<HttpReply> {
-    const deadline = performance.now() + request.timeoutMs;
-    await this.#acquire(request);
-    try {
-      return await this.#exchange({ ...request, timeoutMs: Math.max(1, deadline - performance.now()) });
-    } finally {
-      this.#running--;
-      const next = this.#waiting.values().next();
-      if (!next.done) next.value();
-    }
+  request(request: HttpRequest): Promise<HttpReply> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(new RequestExchange(request, this.#watchers, resolve, reject));
+      this.#serve();
+    });
   }
 
   /**
@@ -100,28 +80,7 @@ export class Transport {
    */
   stream(request: HttpRequest, sink: StreamSink): Promise<StreamReply> {
     return new Promise((resolve, reject) => {
-      let opened = false;
-      const chunks: Buffer[] = [];
-      this.#dispatch('stream', request, {
-        onHeader: (status, control, disarm) => {
-          if (status < 200 || status >= 300) return;
-          disarm();
-          opened = true;
-          resolve({ ok: true, control });
-        },
-        onData: (chunk) => {
-          if (opened) sink.onData(chunk);
-          else chunks.push(chunk);
-        },
-        onEnd: (status, headers) => {
-          if (opened) sink.onEnd();
-          else resolve({ ok: false, reply: { status, headers, body: Buffer.concat(chunks) } });
-        },
-        onError: (error) => {
-          if (opened) sink.onEnd(error);
-          else reject(error);
-        },
-      });
+      this.#dispatch('stream', new StreamExchange(request, this.#watchers, sink, resolve, reject));
     });
   }
 
@@ -129,49 +88,49 @@ export class Transport {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const wake of [...this.#waiting]) wake();
-    const reason = closedError();
-    await Promise.all([...Object.values(this.#pools), ...this.#retired].map((pool) => pool.destroy(reason)));
+    this.#serve();
+    const pools = [...Object.values(this.#lanes).map(({ pool }) => pool), ...this.#retired];
+    await Promise.all(pools.map((pool) => pool.destroy(closedError())));
   }
 
-  #exchange(request: HttpRequest): Promise<HttpReply> {
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      this.#dispatch('request', request, {
-        onHeader: () => {},
-        onData: (chunk) => chunks.push(chunk),
-        onEnd: (status, headers) =>
-          resolve({ status, headers, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }),
-        onError: reject,
-      });
-    });
-  }
-
-  #dispatch(kind: Kind, request: HttpRequest, events: ExchangeEvents): void {
-    const pool = this.#pools[kind];
-    const what = `${request.method} ${request.path}`;
-    if (this.#closed) {
-      events.onError(closedError());
-      return;
+  /** Whoever waits longest goes next, as long as there are connections. */
+  #serve(): void {
+    while (this.#running < this.#maxConnections || this.#closed) {
+      const exchange = this.#waiting.shift();
+      if (!exchange) return;
+      this.#dispatch('request', exchange);
     }
-    const handler = new ExchangeHandler(what, request, events, () => this.#suspect(kind, pool));
-    if (handler.done) return;
-    pool.dispatch(
-      {
-        method: request.method as Dispatcher.HttpMethod,
-        path: request.path,
-        headers: request.headers,
-        body: request.body ?? null,
+  }
+
+  #dispatch(kind: Kind, exchange: Exchange): void {
+    const { method, path, headers, body = null, signal } = exchange.request;
+    if (signal?.aborted) exchange.onAbort(signal);
+    if (this.#closed) exchange.fail(closedError());
+    if (exchange.done) return;
+    const lane = this.#lanes[kind];
+    exchange.carrier = lane;
+    if (kind === 'request') this.#running++;
+    lane.pool.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, exchange);
+  }
+
+  #newLane(kind: Kind): Lane {
+    const lane = {
+      pool: this.#newPool(kind),
+      onSilence: () => this.#suspect(kind, lane),
+      onEnd: () => {
+        if (kind === 'stream') return;
+        this.#running--;
+        this.#serve();
       },
-      handler,
-    );
+    };
+    return lane;
   }
 
   #newPool(kind: Kind): Pool {
     const connectTimeoutMs = this.#options.connectTimeoutMs ?? 5_000;
     return new Pool(this.#origin, {
       connect: connector({ ...this.#options, connectTimeoutMs }),
-      // With the gate in #acquire at most a moment is spent in the pool's own queue: undici uses a connection again
+      // With the gate in #serve at most a moment is spent in the pool's own queue: undici uses a connection again
       // one turn of the event loop after its last answer.
       connections: kind === 'request' ? this.#maxConnections : null,
       // undici closes idle connections after 4 s; a Lease renewed every 5 s would pay a TLS handshake each time.
@@ -184,151 +143,10 @@ export class Transport {
     });
   }
 
-  #suspect(kind: Kind, pool: Pool): void {
-    if (pool !== this.#pools[kind] || this.#closed) return;
-    this.#pools[kind] = this.#newPool(kind);
-    this.#retired.add(pool);
-    void pool.close().finally(() => this.#retired.delete(pool));
+  #suspect(kind: Kind, lane: Lane): void {
+    if (lane !== this.#lanes[kind] || this.#closed) return;
+    this.#lanes[kind] = this.#newLane(kind);
+    this.#retired.add(lane.pool);
+    void lane.pool.close().finally(() => this.#retired.delete(lane.pool));
   }
-
-  #acquire({ signal, timeoutMs, method, path }: HttpRequest): Promise<void> {
-    const what = `${method} ${path}`;
-    if (this.#closed) return Promise.reject(closedError());
-    if (signal?.aborted) return Promise.reject(abortedError(what, signal));
-    if (this.#running < this.#maxConnections) {
-      this.#running++;
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiting.delete(wake);
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const wake = () => {
-        leave();
-        if (this.#closed) return reject(closedError());
-        this.#running++;
-        resolve();
-      };
-      const onAbort = () => {
-        leave();
-        reject(abortedError(what, signal!));
-      };
-      const timer = setTimeout(() => {
-        leave();
-        reject(timeoutError(what, timeoutMs, 'all connections were busy'));
-      }, timeoutMs);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.add(wake);
-    });
-  }
-}
-
-interface ExchangeEvents {
-  onHeader(status: number, control: StreamControl, disarm: () => void): void;
-  onData(chunk: Buffer): void;
-  onEnd(status: number, headers: HttpReply['headers']): void;
-  onError(error: KubeError): void;
-}
-
-/** One request with its deadline and abort signal; tells its caller about the end exactly once, and at once. */
-class ExchangeHandler implements Dispatcher.DispatchHandler {
-  done = false;
-  #controller: Dispatcher.DispatchController | undefined;
-  #failure: KubeError | undefined;
-  #heard = false;
-  #status = 0;
-  #headers: HttpReply['headers'] = {};
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #onAbort: () => void;
-
-  constructor(
-    readonly what: string,
-    readonly request: HttpRequest,
-    readonly events: ExchangeEvents,
-    onSilence: () => void,
-  ) {
-    const { signal, timeoutMs } = request;
-    this.#onAbort = () => this.#fail(abortedError(what, signal!));
-    if (signal?.aborted) {
-      this.#fail(abortedError(what, signal));
-      return;
-    }
-    this.#timer = setTimeout(() => {
-      if (!this.#heard) onSilence();
-      this.#fail(timeoutError(what, timeoutMs, this.#heard ? 'the answer was not complete' : 'no answer'));
-    }, timeoutMs);
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
-  }
-
-  /** Ends the exchange for the caller now, and for undici as soon as it has given us the means. */
-  #fail(error: KubeError): void {
-    if (this.done) return;
-    this.#finish();
-    this.#failure = error;
-    this.#controller?.abort(error);
-    this.events.onError(error);
-  }
-
-  #finish(): void {
-    this.done = true;
-    clearTimeout(this.#timer);
-    this.request.signal?.removeEventListener('abort', this.#onAbort);
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#failure) controller.abort(this.#failure);
-  }
-
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (this.done || status < 200) return;
-    this.#heard = true;
-    this.#status = status;
-    this.#headers = headers;
-    this.events.onHeader(status, controller, () => clearTimeout(this.#timer));
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.done) this.events.onData(chunk);
-  }
-
-  onResponseEnd(): void {
-    if (this.done) return;
-    this.#finish();
-    this.events.onEnd(this.#status, this.#headers);
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.done) return;
-    this.#finish();
-    this.events.onError(error instanceof KubeError ? error : networkError(this.what, error));
-  }
-}
-
-function abortedError(what: string, signal: AbortSignal): KubeError {
-  return new KubeError({ code: 'FL_KUBE_ABORTED', message: `${what}: aborted by the caller`, cause: signal.reason });
-}
-
-function timeoutError(what: string, timeoutMs: number, detail: string): KubeError {
-  const message = `${what}: ${detail} within ${Math.round(timeoutMs)} ms; is the API server reachable and not overloaded?`;
-  return new KubeError({ code: 'FL_KUBE_TIMEOUT', message, reason: 'Timeout' });
-}
-
-function closedError(): KubeError {
-  return new KubeError({ code: 'FL_KUBE_CLOSED', message: 'the Kubernetes client was closed', reason: 'Closed' });
-}
-
-function networkError(what: string, cause: Error): KubeError {
-  // An AggregateError (several addresses tried) has its text in its parts only.
-  const causes: Error[] = cause instanceof AggregateError ? cause.errors : [cause];
-  const text = causes.map((part) => part.message).join(', ');
-  const reason = String((cause as NodeJS.ErrnoException).code ?? cause.name);
-  const message = `${what}: no answer: ${text || reason}; is the API server up and reachable from here?`;
-  return new KubeError({ code: 'FL_KUBE_NETWORK', message, reason, cause });
 }

@@ -1,9 +1,10 @@
 /** A watch's answer as an async iterable: lines to events, with back-pressure and a limit on silence. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { errorFromReply, errorFromStatus, KubeError } from './error.js';
+import type { HttpRequest, StreamControl } from './exchange.js';
 import { LineSplitter } from './lines.js';
 import type { KubeObject, Status, WatchEvent } from './objects.js';
-import type { HttpRequest, StreamControl, Transport } from './transport.js';
+import type { Transport } from './transport.js';
 
 export interface WatchStreamOptions {
   transport: Transport;
