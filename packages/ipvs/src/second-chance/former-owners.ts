@@ -36,7 +36,7 @@ const table: NftTable = { family: 'netdev', name: TABLE };
 
 export class FormerOwners {
   readonly #nftables: Nftables;
-  /** By index of the virtual router: at first, what an earlier process left. */
+  /** By index of the virtual router: at first, those that an earlier process knew a former owner of. */
   readonly #states: Map<number, State>;
 
   constructor(options: FormerOwnersOptions = {}) {
@@ -73,7 +73,7 @@ export class FormerOwners {
     if (this.#states.delete(index)) this.#write();
   }
 
-  /** Those that are owned or handed over, and those that an earlier process left; ascending. */
+  /** Those that are owned or handed over, and at first those that an earlier process knew a former owner of; ascending. */
   list(): number[] {
     return [...this.#states.keys()].sort((a, b) => a - b);
   }
@@ -95,7 +95,6 @@ export class FormerOwners {
   #write(): void {
     const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
     this.#apply([
-      ['owned', [...this.#states.keys()].map((index) => ({ key: [index] }))],
       this.#alive(),
       ['guests', formers.map(({ key }) => ({ key }))],
       ['former', formers.map(({ key, former }) => ({ key, value: [former.mac] }))],
@@ -133,10 +132,9 @@ export class FormerOwners {
         .map(({ key, value }) => [Number(key[0]), String((value as string[])[0])]),
     );
     return new Map(
-      this.#nftables.elements(table, 'owned').map(({ key }) => {
-        const index = Number(key[0]);
-        const [uplink, mac] = [uplinks.get(index), macs.get(index)];
-        return [index, uplink && mac ? { aliveMs: 0, former: { uplink, mac } } : { aliveMs: 0 }];
+      [...uplinks].flatMap(([index, uplink]): [number, State][] => {
+        const mac = macs.get(index);
+        return mac === undefined ? [] : [[index, { aliveMs: 0, former: { uplink, mac } }]];
       }),
     );
   }

@@ -13,8 +13,8 @@
  * passes it, and goes into the director past the routing (as a copy, `dup`), which has no way there for a node that does not own the VIP
  * and would refuse what has its own address as source: replies of its own NodePorts, which came here first.
  *
- * While two directors forward for a VIP, a node that has a rule for it gets requests from the other one: their source is the VIP, which strict
- * rp_filter refuses from the LAN. So these come in by the director's interface (`from-vip`, `mirror`), as its own requests do.
+ * While two directors forward for a VIP, a node that routes it into its own gets requests from the other one: their source is the VIP, which
+ * strict rp_filter refuses from the LAN. So these come in by the director's interface (`from-vip`, `mirror`), as its own requests do.
  *
  * There is one chance. What was passed on is marked by a TTL that nothing else has which came through a router or this host (RFC 5082): 255 on
  * the wire, at least 253 in a director, and a director passes on only what has less. So nothing can go round, whatever two nodes believe of
@@ -89,7 +89,6 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
       'map router6 { type ipv6_addr : mark; }',
       'map former { type mark : ether_addr; }',
       'map exits { type mark : verdict; }',
-      'set owned { type mark; }',
       'set alive { type mark; flags timeout; }',
       'set guests { type mark; }',
       ...counterNames.map((name) => `counter ${name}`),
@@ -128,9 +127,10 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
       {
         name: 'from-vip',
         rules: [
-          'meta mark != @owned meta mark set 0 accept',
           'meta mark @alive meta mark != @guests meta mark set 0 accept',
-          `ether daddr set ${MIRROR_MAC} fwd to "${link.host.name}"`,
+          // Only while rp_filter would refuse it from the LAN: without a way into the director, it would refuse it from there.
+          `fib saddr oifname "${link.host.name}" ether daddr set ${MIRROR_MAC} fwd to "${link.host.name}"`,
+          'meta mark set 0 accept',
         ],
       },
       {

@@ -249,6 +249,8 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
   });
 
   describe('after which nobody cares for this node any more', () => {
+    beforeEach(() => former.linger(INDEX));
+
     it('is routed like anything else when nobody holds the dead man’s switch any more, over IPv6, too', async () => {
       const host = opened(new Rtnetlink({ netns: hostNetns }));
       const { index } = uplink;
@@ -260,6 +262,14 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
         const opening = () => send(unknown(family, { flags: 'syn' }), 1)[0]!;
         while (opening().destination !== VIPS[family]) await sleep(100);
         expect(opening(), family).to.include({ destinationMac: FORMER, destination: VIPS[family], ttl: 63 });
+      }
+    });
+
+    it('and this node answers the other director’s requests itself again', () => {
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        const request = { source: VIPS[family], destination: HOSTS[family], destinationPort: NODE_PORT };
+        const [refused] = send(unknown(family, { ...request, flags: 'syn' }), 1);
+        expect(refused, family).to.include({ destinationMac: FORMER, destination: VIPS[family], flags: 'rst ack' });
       }
     });
   });

@@ -2,8 +2,8 @@
  * What a second chance (rules.ts) needs in the kernels of a host and its director, but for who the former owners are: rules, and which
  * virtual router each VIP belongs to. The same on every node, all the time.
  *
- * It is an extra: where the kernel cannot (it takes nf_tables' netdev family with `fwd`, and `dup`), that is said once, and a hand-over cuts
- * the connections that are open.
+ * It is an extra: where the kernel cannot (it takes nf_tables' netdev family with `fwd` and `fib`, and `dup`), that is said once, and a
+ * hand-over cuts the connections that are open.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { hasCode, Nftables, type NftOperation, type NftTable, Rtnetlink } from '@fairlead/netlink';
@@ -92,8 +92,7 @@ export class SecondChance {
     if (this.#offered && unchanged && sameNames) return 0;
     const uplinks = names.flatMap((name): ChanceUplink[] => {
       const link = this.#hostLinks.link(name);
-      // Through an owner on a VLAN, a node did not always reach its own NodePorts.
-      return link && link.kind !== 'vlan' ? [{ name, index: link.index, mac: link.address }] : [];
+      return link ? [{ name, index: link.index, mac: link.address }] : [];
     });
     if (this.#offered && isDeepStrictEqual(uplinks, this.#uplinks)) return 0;
     this.#uplinks = uplinks;
@@ -109,7 +108,7 @@ export class SecondChance {
       this.#log.warn(
         { err: error },
         "connections that are open will not outlive a hand-over: this kernel cannot pass segments on to a VIP's former owner. It takes " +
-          `nf_tables with the modules nft_fwd_netdev, nft_dup_ipv4 and nft_dup_ipv6: ${(error as Error).message}`,
+          `nf_tables with the modules nft_fwd_netdev, nft_fib_netdev, nft_dup_ipv4 and nft_dup_ipv6: ${(error as Error).message}`,
       );
       return 0;
     }
