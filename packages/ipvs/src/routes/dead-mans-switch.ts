@@ -34,6 +34,8 @@ export class DeadMansSwitch {
   readonly #options: DeadMansSwitchOptions;
   /** Of the interface, as long as it is known to be there. */
   #index: number | undefined;
+  /** Holds that of IPv6 for so long. */
+  #ipv6: { seconds: number | undefined; hold: () => void } | undefined;
 
   constructor(options: DeadMansSwitchOptions) {
     this.#options = options;
@@ -85,16 +87,22 @@ export class DeadMansSwitch {
   }
 
   #holdIpv6(seconds: number | undefined): void {
-    const life = seconds === undefined ? {} : { timeoutMs: seconds * 1000 };
-    const elements = HELD.map((protocol) => ({ key: [protocol], ...life }));
     try {
-      // Older kernels do not prolong an element that is there.
-      this.#nftables.apply([
-        { kind: 'flush', table: ipv6, set: HELD_SET },
-        { kind: 'add', table: ipv6, set: HELD_SET, elements },
-      ]);
+      if (this.#ipv6?.seconds !== seconds || this.#ipv6 === undefined) {
+        this.#ipv6 = { seconds, hold: this.#prepareIpv6(seconds) };
+      }
+      this.#ipv6.hold();
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error; // the rules are not there (yet)
     }
+  }
+  #prepareIpv6(seconds: number | undefined): () => void {
+    const life = seconds === undefined ? {} : { timeoutMs: seconds * 1000 };
+    const elements = HELD.map((protocol) => ({ key: [protocol], ...life }));
+    // Older kernels do not prolong an element that is there.
+    return this.#nftables.prepare([
+      { kind: 'flush', table: ipv6, set: HELD_SET },
+      { kind: 'add', table: ipv6, set: HELD_SET, elements },
+    ]);
   }
 }

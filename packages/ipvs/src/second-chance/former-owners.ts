@@ -10,7 +10,7 @@
  * That a process is dead the kernel notices by itself: who owns says so over and over (`keepAlive`). All is written in one message, on
  * a socket of its own: made for the thread that elects.
  */
-import { hasCode, Nftables, type NftElementOptions, type NftTable } from '@fairlead/netlink';
+import { hasCode, Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
 import { exitTo, TABLE } from './rules.js';
 
 export interface FormerOwnersOptions {
@@ -38,6 +38,8 @@ export class FormerOwners {
   readonly #nftables: Nftables;
   /** By index of the virtual router: at first, those that an earlier process knew a former owner of. */
   readonly #states: Map<number, State>;
+  /** Says that the owners are alive, as long as they are the same. */
+  #sayAlive: (() => void) | undefined;
 
   constructor(options: FormerOwnersOptions = {}) {
     this.#nftables = new Nftables(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
@@ -80,43 +82,47 @@ export class FormerOwners {
 
   /** To be called several times in `aliveMs`; does something for those only for which that is at most `ofMs`. */
   keepAlive(ofMs: number): void {
-    if ([...this.#states.values()].some(({ aliveMs }) => aliveMs > 0 && aliveMs <= ofMs)) this.#apply([this.#alive()]);
+    for (const { aliveMs } of this.#states.values()) {
+      if (aliveMs > 0 && aliveMs <= ofMs) return this.#live();
+    }
   }
 
-  /** To be called now and then: puts back what was lost, as when the rules were made anew. */
+  /** To be called now and then: says that owners are alive, and puts back what was lost, as when the rules were made anew. */
   keep(): void {
-    if (this.#states.size > 0) this.#write();
+    if (this.#states.size === 0) return;
+    const [guest] = [...this.#states].find(([, { former }]) => former !== undefined) ?? [];
+    // What says that owners are alive is written anyway; the rest gets lost all at once, with its table.
+    const isLost = guest !== undefined && orNothing(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
+    if (isLost) this.#write();
+    else this.#live();
   }
 
   close(): void {
     this.#nftables.close();
   }
 
+  #live(): void {
+    orNothing(() => {
+      this.#sayAlive ??= this.#nftables.prepare(instead([this.#alive()]));
+      this.#sayAlive();
+    });
+  }
+
   #write(): void {
+    this.#sayAlive = undefined;
     const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
-    this.#apply([
+    const sets: Elements[] = [
       this.#alive(),
       ['guests', formers.map(({ key }) => ({ key }))],
       ['former', formers.map(({ key, former }) => ({ key, value: [former.mac] }))],
       ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
-    ]);
+    ];
+    orNothing(() => this.#nftables.apply(instead(sets)));
   }
 
   #alive(): Elements {
     const alive = [...this.#states].filter(([, { aliveMs }]) => aliveMs > 0);
     return ['alive', alive.map(([index, { aliveMs }]) => ({ key: [index], timeoutMs: aliveMs }))];
-  }
-
-  /** Sets with all of their elements. Without the rules there is no second chance, and nothing to do; they may come later (`keep`). */
-  #apply(sets: readonly Elements[]): void {
-    orNothing(() =>
-      this.#nftables.apply(
-        sets.flatMap(([set, elements]) => [
-          { kind: 'flush' as const, table, set },
-          { kind: 'add' as const, table, set, elements },
-        ]),
-      ),
-    );
   }
 
   #read(): Map<number, State> {
@@ -140,6 +146,15 @@ export class FormerOwners {
   }
 }
 
+/** These elements, and no others. */
+function instead(sets: readonly Elements[]): NftOperation[] {
+  return sets.flatMap(([set, elements]) => [
+    { kind: 'flush', table, set },
+    { kind: 'add', table, set, elements },
+  ]);
+}
+
+/** Without the rules there is no second chance, and nothing to do; they may come later (`keep`). */
 function orNothing<T>(action: () => T): T | undefined {
   try {
     return action();
