@@ -119,11 +119,12 @@ export class VrrpMachine {
     return [{ kind: 'yield', reason: `another router advertises priority ${heard.priority}` }];
   }
 
-  /** To be called at `nextAt`, or whenever. */
-  tick(now: number): VrrpAction[] {
+  /** To be called at `nextAt`, or whenever. `earlyMs`: an advertisement that is due within so long is sent now. */
+  tick(now: number, earlyMs = 0): VrrpAction[] {
     const late = this.#stoodStill(now);
-    if (late.length > 0 || this.#state === 'init' || now < this.#timerAt) return late;
-    if (this.#state === 'active') return this.#advertise(now);
+    if (late.length > 0 || this.#state === 'init') return late;
+    if (this.#state === 'active') return now < this.#timerAt - earlyMs ? late : this.#advertise(now);
+    if (now < this.#timerAt) return late;
     this.#state = 'active';
     // The advertisement goes first, so that a former owner falls silent before this one speaks.
     return [...this.#advertise(now), { kind: 'own' }];

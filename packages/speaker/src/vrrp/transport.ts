@@ -72,7 +72,7 @@ export interface TransportOptions {
   onError: (error: Error) => void;
 }
 
-/** One socket of either kind. */
+/** One socket of either kind, to one destination or several, each of which is one object for as long as the socket is open. */
 export interface AdvertisementSocket {
   /** The own address that others see, as text. */
   readonly source: string;
@@ -96,10 +96,15 @@ export function comparable(address: string): bigint {
   return BigInt(parseAddress(address).value);
 }
 
+/** So many different packets are remembered; nodes that are well send one for each of their virtual routers. */
+const MAX_REMEMBERED = 1_024;
+
 export class VrrpTransport {
   readonly #options: TransportOptions;
   #config: TransportConfig = { uplinks: [], self: [], peers: [] };
   readonly #sockets = new Map<string, AdvertisementSocket>();
+  /** What was sent last, by what it says and where it goes: an owner says the same ten times a second. */
+  #encoded = new WeakMap<Outgoing, WeakMap<Uint8Array, Buffer>>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -120,16 +125,22 @@ export class VrrpTransport {
   /** To everybody on the segment. Throws a SystemError. */
   send(outgoing: readonly Outgoing[], segment: Segment): void {
     const socket = this.#socketFor(segment);
-    const source = encodeAddress(socket.source);
-    socket.send((destination) =>
-      outgoing.map(({ advertisement, checksum }) =>
-        encodeAdvertisement(advertisement, { source, destination }, checksum),
-      ),
-    );
+    socket.send((destination) => outgoing.map((one) => this.#encode(one, socket.source, destination)));
   }
 
   close(): void {
     this.#closeAll();
+  }
+
+  #encode(outgoing: Outgoing, from: string, destination: Uint8Array): Buffer {
+    const byDestination = this.#encoded.get(outgoing) ?? new WeakMap<Uint8Array, Buffer>();
+    let bytes = byDestination.get(destination);
+    if (bytes === undefined) {
+      const { advertisement, checksum } = outgoing;
+      bytes = encodeAdvertisement(advertisement, { source: encodeAddress(from), destination }, checksum);
+      this.#encoded.set(outgoing, byDestination.set(destination, bytes));
+    }
+    return bytes;
   }
 
   #socketFor({ family, uplink }: Segment): AdvertisementSocket {
@@ -163,11 +174,25 @@ export class VrrpTransport {
 
   #listeners(family: Family) {
     const { onReceived, onFault, onError } = this.#options;
+    // The same octets from the same sender to the same destination are the same advertisement, and as good as the first time.
+    const known = new Map<string, Received>();
     return {
       onPacket: ({ payload, from, destination }: Packet) => {
+        const key = `${from} ${payload.toString('latin1')}`;
+        const heard = known.get(key);
+        if (heard !== undefined) {
+          onReceived(heard);
+          return;
+        }
         const decoded = decodeAdvertisement(payload, { source: encodeAddress(from), destination });
-        if (decoded.ok) onReceived({ advertisement: decoded.advertisement, checksum: decoded.checksum, family, from });
-        else onFault(decoded.fault, from);
+        if (!decoded.ok) {
+          onFault(decoded.fault, from);
+          return;
+        }
+        const received = { advertisement: decoded.advertisement, checksum: decoded.checksum, family, from };
+        if (known.size >= MAX_REMEMBERED) known.clear();
+        known.set(key, received);
+        onReceived(received);
       },
       onFault,
       onError,
@@ -177,5 +202,6 @@ export class VrrpTransport {
   #closeAll(): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    this.#encoded = new WeakMap(); // its own address may be another one
   }
 }

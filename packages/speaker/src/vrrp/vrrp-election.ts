@@ -12,9 +12,9 @@
 import { stableHash } from '@fairlead/api';
 import { encodeAddress, familyOf } from '@fairlead/netlink';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
-import { type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
+import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
 import { DOWN_INTERVALS, type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
-import { comparable, type Received, type Segment, type VrrpTransport } from './transport.js';
+import { comparable, type Outgoing, type Received, type Segment, type VrrpTransport } from './transport.js';
 
 export interface VrrpElectionOptions {
   /** This node's name. */
@@ -36,6 +36,8 @@ export interface VrrpElectionOptions {
   hearingMs?: number;
   /** The node that an address belongs to, as far as it is known. */
   nodeOf: (address: string) => string | undefined;
+  /** This node has advertised what it owns, or tried to: it lives. */
+  onAdvertised?: () => void;
   /** A system call failed; the others go on. */
   onError: (attempt: string, error: Error) => void;
   /** Monotonic milliseconds. */
@@ -49,15 +51,27 @@ interface Octets {
   digits: string;
 }
 
+/** An advertisement that is to go out. */
+interface Due {
+  contest: Contest;
+  priority: number;
+}
+
 interface Contest {
   spec: Contested;
   id: number;
   segment: Segment;
+  /** What goes out by one call is of one segment. */
+  segmentKey: string;
   /** The VIPs of the segment's family, by their text: as octets to send, and as hexadecimal digits to compare. */
   octets: ReadonlyMap<string, Octets>;
   /** Of those that are sent. */
   addresses: Buffer[];
   digits: ReadonlySet<string>;
+  /** What was sent last: the same again while nothing of it is another. */
+  sent: Outgoing | undefined;
+  /** What was found to be of this virtual router last: an advertisement is the same again and again. */
+  recognized: Advertisement | undefined;
   machine: VrrpMachine;
   /** Of the last rival that was heard: what it sends is what it understands. */
   checksum: ChecksumForm;
@@ -65,6 +79,8 @@ interface Contest {
   known: boolean;
   /** Who advertised last, and did not say that it stops. */
   active: string | undefined;
+  /** Whoever was heard last. */
+  rival: { address: string; number: bigint } | undefined;
   /** When the active router becomes suspect; undefined once it has, or when there is none. */
   suspectAt: number | undefined;
   owning: boolean;
@@ -118,7 +134,7 @@ export class VrrpElection implements Election {
   #wanted: readonly Contested[] = [];
   #reopenAt: number | undefined;
   /** Advertisements that are due, and go together. */
-  readonly #outgoing: { contest: Contest; priority: number }[] = [];
+  #outgoing: Due[] = [];
   /** When `tick` will be called. */
   #alarmAt: number | undefined;
   #fit = false;
@@ -180,15 +196,10 @@ export class VrrpElection implements Election {
 
   /** An advertisement came in. */
   received({ advertisement, family, from, checksum }: Received): void {
-    const { virtualRouterId, priority, intervalMs, addresses } = advertisement;
+    const { priority, intervalMs } = advertisement;
     const sender = this.#options.nodeOf(from);
     if (sender !== undefined) this.#options.witnesses?.heard(sender);
-    const contest = [...this.#contests.values()].find(
-      ({ id, segment, digits }) =>
-        id === virtualRouterId &&
-        segment.family === family &&
-        addresses.some((address) => digits.has(Buffer.from(address).toString('hex'))),
-    );
+    const contest = this.#contestOf(advertisement, family);
     if (contest === undefined) return;
     contest.checksum = checksum;
     contest.known = true;
@@ -196,7 +207,8 @@ export class VrrpElection implements Election {
     contest.silentSince = priority === 0 ? Number.NEGATIVE_INFINITY : this.#options.clock();
     contest.cutOffSince = undefined;
     this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
-    const heard = { priority, intervalMs, from: comparable(from) };
+    if (contest.rival?.address !== from) contest.rival = { address: from, number: comparable(from) };
+    const heard = { priority, intervalMs, from: contest.rival.number };
     const now = this.#options.clock();
     if (priority === 0 && !contest.owning && contest.claimant !== undefined) {
       this.#leftTo(contest.claimant, contest, heard, now);
@@ -208,6 +220,18 @@ export class VrrpElection implements Election {
     this.#obey(contest, contest.machine.receive(heard, now), inTime);
     this.#wakeFor(contest);
     if (wasOwning && contest.owning && priority > 0) this.#options.listener.contended(contest.spec.name);
+  }
+
+  #contestOf(advertisement: Advertisement, family: Segment['family']): Contest | undefined {
+    const { virtualRouterId, addresses } = advertisement;
+    for (const contest of this.#contests.values()) {
+      if (contest.id !== virtualRouterId || contest.segment.family !== family) continue;
+      if (contest.recognized === advertisement) return contest;
+      if (!addresses.some((address) => contest.digits.has(Buffer.from(address).toString('hex')))) continue;
+      contest.recognized = advertisement;
+      return contest;
+    }
+    return undefined;
   }
 
   /** The owner has handed over to the claimant. */
@@ -228,9 +252,10 @@ export class VrrpElection implements Election {
       this.#reopenAt = undefined;
       for (const spec of this.#wanted) if (!this.#contests.has(spec.name)) this.#enter(spec);
     }
+    const earlyMs = this.#isDue(now) ? this.#options.intervalMs / 2 : 0;
     for (const contest of this.#contests.values()) {
       this.#suspect(contest, now);
-      if (!this.#isCutOff(contest, now)) this.#obey(contest, contest.machine.tick(now));
+      if (!this.#isCutOff(contest, now)) this.#obey(contest, contest.machine.tick(now, earlyMs));
       if (contest.handOverAt === undefined || now < contest.handOverAt) continue;
       contest.handOverAt = undefined;
       if (!contest.owning) continue;
@@ -238,6 +263,17 @@ export class VrrpElection implements Election {
       if (this.#fit) this.#start(contest);
     }
     this.#wake();
+  }
+
+  /**
+   * Whether an advertisement is due. Those that are due soon then go along, and from then on together: one owner wakes up, and wakes the
+   * others, once an interval, not once for every virtual router.
+   */
+  #isDue(now: number): boolean {
+    for (const { machine } of this.#contests.values()) {
+      if (machine.state === 'active' && now >= machine.nextAt!) return true;
+    }
+    return false;
   }
 
   #start(contest: Contest): void {
@@ -298,6 +334,7 @@ export class VrrpElection implements Election {
         checksum: 'rfc9568',
         known: false,
         active: undefined,
+        rival: undefined,
         suspectAt: undefined,
         owning: false,
         silentSince: this.#options.clock(),
@@ -379,22 +416,30 @@ export class VrrpElection implements Election {
 
   /** What is to be sent, by one call for each segment. */
   #send(): void {
-    const bySegment = new Map<string, { contest: Contest; priority: number }[]>();
-    for (const outgoing of this.#outgoing.splice(0)) {
-      const { family, uplink } = outgoing.contest.segment;
-      const others = bySegment.get(`${family} ${uplink}`);
-      if (others) others.push(outgoing);
-      else bySegment.set(`${family} ${uplink}`, [outgoing]);
+    if (this.#outgoing.length === 0) return;
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    const bySegment = new Map<string, Due[]>();
+    for (const due of outgoing) {
+      const others = bySegment.get(due.contest.segmentKey);
+      if (others) others.push(due);
+      else bySegment.set(due.contest.segmentKey, [due]);
     }
     for (const together of bySegment.values()) this.#sendTogether(together);
+    if (outgoing.some(({ priority }) => priority > 0)) this.#options.onAdvertised?.();
   }
 
-  #sendTogether(together: readonly { contest: Contest; priority: number }[]): void {
-    const { intervalMs, transport, onError } = this.#options;
-    const outgoing = together.map(({ contest: { id, addresses, checksum }, priority }) => ({
-      advertisement: { virtualRouterId: id, priority, intervalMs, addresses },
-      checksum,
-    }));
+  #outgoingOf({ contest, priority }: Due): Outgoing {
+    const { id: virtualRouterId, addresses, checksum, sent } = contest;
+    if (sent?.checksum === checksum && sent.advertisement.priority === priority) return sent;
+    const { intervalMs } = this.#options;
+    contest.sent = { advertisement: { virtualRouterId, priority, intervalMs, addresses }, checksum };
+    return contest.sent;
+  }
+
+  #sendTogether(together: readonly Due[]): void {
+    const { transport, onError } = this.#options;
+    const outgoing = together.map((due) => this.#outgoingOf(due));
     try {
       transport.send(outgoing, together[0]!.contest.segment);
     } catch (error) {
@@ -405,8 +450,9 @@ export class VrrpElection implements Election {
   /** After anything may have changed. */
   #wake(): void {
     this.#send();
-    const times = [...this.#contests.values()].map(nextAt);
-    this.#setAlarm(earliest([...times, this.#reopenAt]));
+    let at = this.#reopenAt;
+    for (const contest of this.#contests.values()) at = earlier(at, nextAt(contest));
+    this.#setAlarm(at);
   }
 
   /**
@@ -429,17 +475,21 @@ export class VrrpElection implements Election {
 function partsOf(
   spec: Contested,
   known: ReadonlyMap<string, Octets> = new Map(),
-): Pick<Contest, 'spec' | 'segment' | 'octets' | 'addresses' | 'digits'> {
+): Pick<Contest, 'spec' | 'segment' | 'segmentKey' | 'octets' | 'addresses' | 'digits' | 'sent' | 'recognized'> {
   const family = spec.vips.some(({ address }) => familyOf(address) === 'ipv4') ? 'ipv4' : 'ipv6';
   const vips = spec.vips.filter(({ address }) => familyOf(address) === family);
   const octets = new Map(vips.map(({ address }) => [address, known.get(address) ?? octetsOf(address)]));
   const all = [...octets.values()];
+  const { uplink } = vips[0]!;
   return {
     spec,
-    segment: { family, uplink: vips[0]!.uplink },
+    segment: { family, uplink },
+    segmentKey: `${family} ${uplink}`,
     octets,
     addresses: all.slice(0, MAX_ADDRESSES).map(({ bytes }) => bytes),
     digits: new Set(all.map(({ digits }) => digits)),
+    sent: undefined,
+    recognized: undefined,
   };
 }
 
@@ -449,10 +499,10 @@ function octetsOf(address: string): Octets {
 }
 
 function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {
-  return earliest([machine.nextAt, suspectAt, handOverAt]);
+  return earlier(earlier(machine.nextAt, suspectAt), handOverAt);
 }
 
-function earliest(times: readonly (number | undefined)[]): number | undefined {
-  const known = times.filter((at) => at !== undefined);
-  return known.length > 0 ? Math.min(...known) : undefined;
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
 }
