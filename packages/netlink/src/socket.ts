@@ -15,7 +15,6 @@ import {
   decodeStatus,
   encodeMessages,
   type NetlinkMessage,
-  numberMessages,
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_DUMP_INTR,
@@ -23,6 +22,7 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_MIN_TYPE,
+  numberMessages,
 } from './message.js';
 import { type Datagram, decodeDatagrams, openTransport, type Transport, type TransportOptions } from './transport.js';
 

@@ -82,9 +82,7 @@ export class FormerOwners {
 
   /** To be called several times in `aliveMs`; does something for those only for which that is at most `ofMs`. */
   keepAlive(ofMs: number): void {
-    for (const { aliveMs } of this.#states.values()) {
-      if (aliveMs > 0 && aliveMs <= ofMs) return this.#live();
-    }
+    if ([...this.#states.values()].some(({ aliveMs }) => aliveMs > 0 && aliveMs <= ofMs)) this.#live();
   }
 
   /** To be called now and then: says that owners are alive, and puts back what was lost, as when the rules were made anew. */

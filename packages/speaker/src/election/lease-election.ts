@@ -102,7 +102,8 @@ export class LeaseElection implements Election {
   readonly #contests = new Map<string, Contest>();
   readonly #stopping = new Set<Promise<void>>();
   readonly #timers: NonNullable<LeaseElectionOptions['timers']>;
-  readonly #ticker: unknown;
+  /** Runs while there is something to look after. */
+  #ticker: unknown;
   readonly #startedAt: number;
   #fit = false;
 
@@ -110,7 +111,6 @@ export class LeaseElection implements Election {
     this.#options = options;
     this.#startedAt = options.clock();
     this.#timers = options.timers ?? { setInterval, clearInterval, setTimeout };
-    this.#ticker = this.#timers.setInterval(() => this.#tick(), HOLDOVER_TICK_MS);
   }
 
   configure(contested: readonly Contested[]): void {
@@ -150,6 +150,7 @@ export class LeaseElection implements Election {
     this.#handOver(contest, `${node} takes over`);
     contest.asideUntil = this.#options.clock() + STAND_ASIDE_MS;
     contest.lock.setEligible(false);
+    this.#tickWhileNeeded();
   }
 
   isUncertain(name: string): boolean {
@@ -165,8 +166,8 @@ export class LeaseElection implements Election {
   }
 
   async stop(options: { release: boolean }): Promise<void> {
-    this.#timers.clearInterval(this.#ticker as never);
     for (const contest of [...this.#contests.values()]) this.#drop(contest, 'the speaker stops', options);
+    this.#tickWhileNeeded();
     await Promise.all(this.#stopping);
   }
 
@@ -196,6 +197,7 @@ export class LeaseElection implements Election {
     lock.on('attempt', ({ error }) => {
       contest.unreachable = error !== undefined && this.#options.isUnreachable(error);
       if (!contest.unreachable) contest.quietSince = this.#options.clock();
+      this.#tickWhileNeeded();
     });
     lock.setEligible(this.#fit);
     lock.start();
@@ -245,8 +247,8 @@ export class LeaseElection implements Election {
   #lost(contest: Contest, reason: string): void {
     if (!contest.owning) return;
     const mayHoldOver = this.#fit && contest.unreachable;
-    if (mayHoldOver && contest.holdover.begin(this.#options.clock(), contest.lock.deadline)) return;
-    this.#yield(contest, reason);
+    if (mayHoldOver && contest.holdover.begin(this.#options.clock(), contest.lock.deadline)) this.#tickWhileNeeded();
+    else this.#yield(contest, reason);
   }
 
   #holderSeen(contest: Contest, holder: string | undefined): void {
@@ -268,6 +270,21 @@ export class LeaseElection implements Election {
       this.#resume(contest, now);
       if (!contest.holdover.begun || contest.holdover.tick(now)) continue;
       this.#yield(contest, 'the process stood still while no API server could be reached');
+    }
+    this.#tickWhileNeeded();
+  }
+
+  /** At rest, which is while an API server answers, nothing has to be looked at five times a second. */
+  #tickWhileNeeded(): void {
+    const isNeeded = [...this.#contests.values()].some(
+      ({ asideUntil, holdover, unreachable, owning }) =>
+        asideUntil !== undefined || holdover.begun || (unreachable && !owning),
+    );
+    if (isNeeded) {
+      this.#ticker ??= this.#timers.setInterval(() => this.#tick(), HOLDOVER_TICK_MS);
+    } else if (this.#ticker !== undefined) {
+      this.#timers.clearInterval(this.#ticker as never);
+      this.#ticker = undefined;
     }
   }
 

@@ -6,23 +6,25 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { LEASE_SELECTOR, labels, leaseAnnotations, leaseLabels, SYSTEM_NAMESPACE } from '@fairlead/api';
-import { DeadMansSwitch, FormerOwners, OwnerRules } from '@fairlead/ipvs';
-import { Informer, isKubeError, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
-import { LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
-import { Rtnetlink, RuleMonitor } from '@fairlead/netlink';
-import { Claimant } from '../election/claimant.js';
+import { leaseLabels, SYSTEM_NAMESPACE } from '@fairlead/api';
+import { FormerOwners, OwnerRules } from '@fairlead/ipvs';
+import { isKubeError, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
+import { LeaseLock } from '@fairlead/lease-lock';
+import { Rtnetlink } from '@fairlead/netlink';
 import type { ElectionListener } from '../election/election.js';
 import { Engines } from '../election/engines.js';
 import { HeldLeases } from '../election/held-leases.js';
 import { LeaseElection } from '../election/lease-election.js';
-import { notesOf, settledAnnotations } from '../election/lease-notes.js';
+import { settledAnnotations } from '../election/lease-notes.js';
+import { LeaseWatch } from '../election/lease-watch.js';
 import { Reachability } from '../election/reachability.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
-import { ALONE_SECONDS, aliveMs, closedMs, HAND_OVER_MS, HOLD_EVERY_MS, switchSeconds } from './hold.js';
+import { Alarm } from './alarm.js';
+import { aliveMs, closedMs, HAND_OVER_MS } from './hold.js';
 import { HostLinks } from './host-links.js';
+import { HostUpkeep } from './host-upkeep.js';
 import { LanPort } from './lan-port.js';
 import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
 import { goFirst } from './priority.js';
@@ -32,8 +34,6 @@ import { Wire } from './wire.js';
 
 /** The same complaint is told once in so long: what fails for VRRP fails ten times a second. */
 const COMPLAIN_EVERY_MS = 60_000;
-const CLAIM_TICK_MS = 1_000;
-const KEEP_RULES_MS = 10_000;
 /**
  * How long a node that has just started listens before it takes what nobody seems to own: an owner's kernel may need a second to find out that
  * it is reachable again (RFC 4861 RetransTimer).
@@ -54,7 +54,6 @@ const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
 const exits = new FormerOwners();
 const rtnetlink = new Rtnetlink();
-const deadMansSwitch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
 
 const listener: ElectionListener = {
   own: (name, lapsed, claim) => wire.own(name, lapsed, claim),
@@ -134,7 +133,7 @@ const transport = new VrrpTransport({
   onFault: (fault, from) => complain(`a VRRP packet of ${from} was not heeded: ${faultTexts[fault]}`),
   onError: (error) => complain(`VRRP socket: ${error.message}`),
 });
-let vrrpTimer: NodeJS.Timeout | undefined;
+const vrrpAlarm = new Alarm(clock, () => vrrpElection.tick());
 const vrrpElection: VrrpElection = new VrrpElection({
   node: options.node,
   intervalMs: options.vrrp.intervalMs,
@@ -160,10 +159,8 @@ const vrrpElection: VrrpElection = new VrrpElection({
   },
   hearingMs: HEARING_MS,
   onError: (attempt, error) => complain(`could not ${attempt}: ${error.message}`),
-  wakeAt: (at) => {
-    clearTimeout(vrrpTimer);
-    if (at !== undefined) vrrpTimer = setTimeout(() => vrrpElection.tick(), Math.max(0, at - clock()));
-  },
+  onAdvertised: () => upkeep.advertised(),
+  wakeAt: (at) => vrrpAlarm.set(at),
 });
 const election = new Engines({ lease: leaseElection, vrrp: vrrpElection });
 
@@ -171,8 +168,7 @@ function complain(message: string): void {
   if (complaints.allows(message, clock())) tell({ kind: 'error', message });
 }
 
-let timer: NodeJS.Timeout | undefined;
-let immediate: NodeJS.Immediate | undefined;
+const wireAlarm = new Alarm(clock, () => wire.announceDue());
 const wire: Wire = new Wire({
   election,
   rules,
@@ -190,110 +186,49 @@ const wire: Wire = new Wire({
       error: (from, error) =>
         tell({ kind: 'error', message: `socket for ARP and NDP on ${from.name}: ${error.message}` }),
     }),
-  wakeAt: (at) => {
-    clearTimeout(timer);
-    clearImmediate(immediate);
-    if (at === undefined) return;
-    const delayMs = at - clock();
-    // A timer takes a millisecond at least, and what is received is handled before the next immediate, too.
-    if (delayMs > 0) timer = setTimeout(() => wire.announceDue(), delayMs);
-    else immediate = setImmediate(() => wire.announceDue());
-  },
+  wakeAt: (at) => wireAlarm.set(at),
 });
 
 const links = new HostLinks((index) => wire.linkReturned(index));
 
-/** Rules that are taken away are put back at once, and looked for now and then, in case that nobody was told. */
-let rulesWatched: RuleMonitor | undefined;
-let rulesKept: NodeJS.Timeout | undefined;
-function watchRules(): void {
-  rulesWatched ??= new RuleMonitor({ onRemoved: () => wire.keepRules() });
-  rulesKept ??= setInterval(() => wire.keepRules(), KEEP_RULES_MS);
-}
-
-/** From the first configuration on, when there is a director for certain. */
-let holding: NodeJS.Timeout | undefined;
-function hold(): void {
-  try {
-    exits.keep();
-    wire.askForOwners();
-    if (!deadMansSwitch.hold()) tell({ kind: 'lapsed' });
-  } catch (error) {
-    tell({ kind: 'error', message: `could not prolong the way into the director: ${(error as Error).message}` });
-  }
-}
-
-/** For owners whose successors do not wait for as long as `hold` takes. */
-let livening: NodeJS.Timeout | undefined;
-function liven(): void {
-  try {
-    exits.keepAlive(aliveMs('vrrp', options.vrrp));
-  } catch (error) {
-    complain(`could not tell the kernel that this process lives: ${(error as Error).message}`);
-  }
-}
-
-// One watch feeds the locks of all virtual routers: standbys do not poll, and API load grows with owners, not with nodes.
-const observed = new Informer<LeaseObject>({
-  client: kube,
-  resource: leases,
-  namespace: SYSTEM_NAMESPACE,
-  labelSelector: LEASE_SELECTOR,
+const upkeep = new HostUpkeep({
+  ...options,
+  exits,
+  clock,
+  keepRules: () => wire.keepRules(),
+  askForOwners: () => wire.askForOwners(),
+  tell,
+  complain,
 });
-const lockOf = (lease: LeaseObject) => locks.get(lease.metadata?.name ?? '');
-const routerOf = (lease: LeaseObject) => lease.metadata?.labels?.[labels.virtualRouter] ?? '';
-const claimant = new Claimant({
+
+const watch = new LeaseWatch({
+  client: kube,
+  namespace: SYSTEM_NAMESPACE,
   node: options.node,
   preemptDelayMs: options.preemptDelayMs,
   clock,
-  claim: (name) => {
-    // The owner may hand over before the watch shows our own writing.
-    election.claimed(name, options.node);
-    note(name, { [leaseAnnotations.claimedBy]: options.node, [leaseAnnotations.refused]: null });
+  observed: (leaseName, lease) => {
+    if (lease !== undefined) surroundings.heardApi();
+    locks.get(leaseName)?.observe(lease);
   },
-  refuse: (name, why) => note(name, { [leaseAnnotations.refused]: `${options.node}: ${why}` }),
-});
-function note(name: string, annotations: Record<string, string | null>): void {
-  const lease = observed.list().find((candidate) => routerOf(candidate) === name);
-  const key = { namespace: SYSTEM_NAMESPACE, name: lease?.metadata?.name ?? '' };
-  kube.patch(leases, key, { metadata: { annotations } }, { type: 'merge' }).catch((error: Error) => {
+  claimed: (name, node) => election.claimed(name, node),
+  onError: (what, error) => {
     requestFailed();
-    complain(`could not note in Lease ${key.name} who takes over: ${error.message}`);
-  });
-}
-const claiming = setInterval(() => claimant.tick(), CLAIM_TICK_MS);
-function seen(lease: LeaseObject): void {
-  surroundings.heardApi();
-  lockOf(lease)?.observe(lease);
-  const notes = notesOf(lease);
-  election.claimed(routerOf(lease), notes.claimedBy);
-  claimant.lease(routerOf(lease), notes);
-}
-observed.on('add', seen);
-observed.on('update', seen);
-observed.on('delete', (lease) => {
-  lockOf(lease)?.observe(undefined);
-  claimant.leaseGone(routerOf(lease));
+    if (complaints.allows(`${what} ${(error as KubeError).code}`, clock()))
+      tell({ kind: 'error', message: `could not ${what}: ${error.message}` });
+  },
 });
-observed.on('error', (error) => {
-  requestFailed();
-  const text = 'watching Leases failed, trying again';
-  if (complaints.allows(`${text} ${(error as KubeError).code}`, clock()))
-    tell({ kind: 'error', message: `${text}: ${error.message}` });
-});
-observed.start();
+watch.start();
 
 port.on('message', (message: ToWire) => {
   switch (message.kind) {
     case 'configure':
       configure(message);
-      holding ??= setInterval(hold, HOLD_EVERY_MS);
-      watchRules();
-      livening ??= setInterval(liven, options.vrrp.intervalMs);
+      upkeep.begin();
       break;
     case 'fit':
       election.setFit(message.fit);
-      claimant.setFit(message.fit, message.why);
+      watch.setFit(message.fit, message.why);
       break;
     case 'stop':
       void stop(message.release);
@@ -316,43 +251,30 @@ function configure(change: ConfigurationChange): void {
     });
   }
   wire.configure(change);
-  claimant.configure(wire.contested);
+  watch.configure(wire.contested);
 }
 
-/**
- * Forwards what still comes here until others have taken over. Where nobody does (there is no other, none is fit, or none reaches the API
- * server), the kernel goes on alone. Where all is handed over there is nothing to switch off: no rule leads into the director, but the
- * connections that it has live on through it.
- */
+/** Forwards what still comes here until others have taken over, if there are any. */
 async function handOver(): Promise<void> {
   const shareable = () => wire.lingering.some(({ ranking }) => ranking.length > 1);
-  const tellHolders = () => {
-    for (const lease of observed.list()) wire.holder(routerOf(lease), notesOf(lease).holder, options.node);
-  };
-  observed.on('update', tellHolders);
-  tellHolders();
+  watch.follow((name, { holder }) => wire.holder(name, holder, options.node));
   if (shareable()) await Promise.race([wire.settled(), sleep(HAND_OVER_MS)]);
-  if (wire.lingering.length > 0) deadMansSwitch.hold(ALONE_SECONDS);
-  else deadMansSwitch.holdForGood();
+  upkeep.handedOver({ everything: wire.lingering.length === 0 });
 }
 
 async function stop(release: boolean): Promise<void> {
-  clearInterval(claiming);
+  watch.stopClaiming();
   surroundings.close();
   await election.stop({ release });
   transport.close();
   if (release) await handOver();
-  clearInterval(holding);
-  clearInterval(rulesKept);
-  rulesWatched?.close();
-  clearInterval(livening);
-  await Promise.all([observed.stop(), record.stop()]);
+  upkeep.close();
+  await Promise.all([watch.stop(), record.stop()]);
   wire.close();
   links.close();
   rules.close();
   exits.close();
   rtnetlink.close();
-  deadMansSwitch.close();
   await kube.close();
   tell({ kind: 'stopped' });
   process.exit(0); // of this thread alone
