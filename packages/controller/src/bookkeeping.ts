@@ -12,6 +12,7 @@
  */
 
 import { type AddressPool, type Labels, rangesHave } from '@fairlead/api';
+import { keyOf } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Withheld } from './allocator.js';
 import type { FreshCache } from './fresh-cache.js';
@@ -22,7 +23,8 @@ import { type Occupant, withheldFrom } from './pool-occupants.js';
 import { planPool } from './pool-plan.js';
 import type { PoolUsage } from './pool-status.js';
 import { allocatorPoolOf, byAge } from './pool-view.js';
-import { type Observation, observeService } from './service-observation.js';
+import { SentPatches } from './sent-patches.js';
+import { type Observation, observeService, sinceOf, versionOf } from './service-observation.js';
 import { type PlannedPatch, planService } from './service-plan.js';
 
 /** How long a write waits for the record of what it frees. */
@@ -62,6 +64,7 @@ export class Bookkeeping {
   #poolsInLedger = '';
   /** Since when Services wait for the record of what they lose, ms since the epoch. */
   readonly #unrecorded = new Map<string, number>();
+  readonly #sent = new SentPatches();
   readonly #recorded = new WeakMap<AddressPool, CoolingEntry[]>();
   #judgements: Map<string, Judgement> | undefined;
   /** What the judgements are about. */
@@ -87,6 +90,7 @@ export class Bookkeeping {
     );
     services.listen({
       onChange: (service, taken) => {
+        if (taken && this.#isConfirmed(service)) return;
         const seen = this.observation(service);
         const changed = this.#ledger.observe(seen);
         // The writer has just taken the answer to its own write, and goes on with it.
@@ -95,6 +99,7 @@ export class Bookkeeping {
       },
       onDelete: (key) => {
         this.#unrecorded.delete(key);
+        this.#sent.delete(key);
         this.#changed(this.#ledger.remove(key));
       },
     });
@@ -146,8 +151,9 @@ export class Bookkeeping {
     this.#changed(this.#ledger.wake());
   }
 
-  /** The next write to this Service, if there is one. */
-  servicePlan(key: string, service: V1Service): ServiceDecision {
+  /** What to do about this Service; undefined: nothing since the answer to our last write. */
+  servicePlan(key: string, service: V1Service): ServiceDecision | undefined {
+    if (this.#ledger.isConfirmed(key)) return undefined;
     const now = this.#options.now();
     const verdict = this.#ledger.verdict(key);
     const patch = planService(service, verdict, now);
@@ -159,9 +165,10 @@ export class Bookkeeping {
     return { verdict, patch, waits: false };
   }
 
-  /** The Service's patch is being sent. */
-  sending(key: string): void {
+  /** What servicePlan has said is to be written to this Service is being sent. */
+  sending(key: string, service: V1Service, { body }: PlannedPatch): void {
     this.#ledger.sending(key);
+    this.#sent.add(key, service, body);
   }
 
   /** The next write to this pool, if there is one. */
@@ -186,6 +193,13 @@ export class Bookkeeping {
       { withheld: this.#withheld(allocatorPools), cooling: pools.list().flatMap((pool) => this.#coolingOf(pool)) },
     );
     return ledger.usage;
+  }
+
+  /** The answer to our write is what was planned, and nothing has happened since. */
+  #isConfirmed(answer: V1Service): boolean {
+    const key = keyOf(answer);
+    if (!this.#sent.answered(key, answer)) return false;
+    return this.#ledger.confirm(key, { version: versionOf(answer), since: sinceOf(answer) });
   }
 
   #allocatorPools() {

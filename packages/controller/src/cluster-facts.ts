@@ -17,7 +17,7 @@ import {
   type Resource,
   serviceCidrs,
 } from '@fairlead/kube';
-import { sameJson } from './merge-diff.js';
+import { sameJson } from './merge-patch.js';
 import {
   type Occupant,
   type OccupantNode,

@@ -82,6 +82,9 @@ interface Account {
    * it was when the write was planned, whatever has become of the answer, and of the Service's wishes.
    */
   sent: { version: string; addresses: IpAddress[] } | undefined;
+  /** Of `desired`, which is a new list whenever the account is settled: the one that was last sent, or last confirmed. */
+  sentFor: IpAddress[] | undefined;
+  confirmed: IpAddress[] | undefined;
 }
 
 /** An address that a Service gives up. */
@@ -174,6 +177,31 @@ export class Ledger {
     const { version } = account.seen;
     const before = account.sent?.version === version ? account.sent.addresses : [];
     account.sent = { version, addresses: [...before, ...account.desired.filter((each) => !isAmong(before, each))] };
+    account.sentFor = account.desired;
+  }
+
+  /**
+   * The server has answered with the Service as it was when `sending` was called, but for what was written: the verdict of
+   * then. Does what `observe` would do with the answer, in less, as long as nothing has happened since that could make the
+   * answer mean more. Whether it has: else it has done nothing, and the answer is to be observed.
+   */
+  confirm(key: string, { version, since }: Pick<Observation, 'version' | 'since'>): boolean {
+    const account = this.#accounts.get(key);
+    if (!account || account.sentFor !== account.desired || !isPlain(account)) return false;
+    const { seen, desired } = account;
+    if (account.sent?.version !== seen.version || version === seen.version || desired.length === 0) return false;
+    // It has our condition and our finalizer now.
+    account.seen = { ...seen, version, since, shown: desired, touched: true, guarded: true, maybeForeign: false };
+    account.touched = true;
+    account.sent = undefined;
+    account.confirmed = desired;
+    return true;
+  }
+
+  /** The Service shows what it should, as far as it has been seen: there is nothing to write. */
+  isConfirmed(key: string): boolean {
+    const account = this.#accounts.get(key);
+    return account !== undefined && account.confirmed === account.desired;
   }
 
   /** What has begun to cool down since this was asked last. */
@@ -275,6 +303,8 @@ export class Ledger {
       missing: [],
       conflict: undefined,
       sent: undefined,
+      sentFor: undefined,
+      confirmed: undefined,
     };
     this.#accounts.set(seen.key, account);
     return account;
@@ -504,6 +534,12 @@ function ofFamily(addresses: readonly IpAddress[], family: Family): IpAddress | 
 
 function addUnlessFamily(addresses: IpAddress[], address: IpAddress): void {
   if (!ofFamily(addresses, address.family)) addresses.push(address);
+}
+
+/** Has just what it asks for, which is its own, and nothing is said against it. */
+function isPlain({ seen, held, faulty, desired, missing, conflict }: Account): boolean {
+  if (!seen.request?.ok || seen.holder.sharing) return false;
+  return missing.length === 0 && held.length === desired.length && faulty.length === 0 && conflict === undefined;
 }
 
 function departing({ held, seen, desired }: Account): IpAddress[] {

@@ -168,7 +168,7 @@ export class ModelLeader {
     }
     this.#dirty.delete(key);
     if (!decision?.patch) return true;
-    this.books.sending(key);
+    this.books.sending(key, object!, decision.patch);
     this.#send('services', key, decision.patch, this.#recordsFor(key, object!));
     return true;
   }

@@ -2,7 +2,7 @@
 
 import { type AddressPool, type AddressPoolStatus, conditions, finalizers, reasons } from '@fairlead/api';
 import { type ConditionNow, withCondition } from './conditions.js';
-import { mergeDiff } from './merge-diff.js';
+import { mergeDiff } from './merge-patch.js';
 import type { Judgement } from './pool-judgement.js';
 import type { Occupant } from './pool-occupants.js';
 import { acceptedOf, conflictOf, drainingOf, numbersOf, type PoolUsage } from './pool-status.js';

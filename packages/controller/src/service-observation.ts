@@ -59,7 +59,7 @@ export function wishOf({ request }: Observation): Wish | undefined {
 
 export function observeService(service: V1Service, options: ObservationOptions): Observation {
   const { metadata, spec, status } = service;
-  const condition = status?.conditions?.find((each) => each.type === conditions.allocated);
+  const condition = conditionOf(service);
   const guarded = metadata?.finalizers?.includes(finalizers.loadBalancerCleanup) ?? false;
   const classless = spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
   const touched = condition !== undefined || (guarded && !classless);
@@ -79,15 +79,29 @@ export function observeService(service: V1Service, options: ObservationOptions):
       sharing: sharingOf(service),
     },
     uid: metadata?.uid ?? '',
-    version: metadata?.resourceVersion ?? '',
+    version: versionOf(service),
     request: ours ? parseRequest(service) : undefined,
     touched,
     guarded,
     shown: ours || touched ? ingress.flatMap(({ ip }) => (ip && readAddress(ip)) || []) : [],
     maybeForeign: ours && classless && !touched && ingress.length > 0,
-    since: condition?.lastTransitionTime ?? metadata?.creationTimestamp,
+    since: sinceOf(service),
     created: metadata?.creationTimestamp,
   };
+}
+
+function conditionOf({ status }: V1Service) {
+  return status?.conditions?.find((each) => each.type === conditions.allocated);
+}
+
+/** Observation.since */
+export function sinceOf(service: V1Service): unknown {
+  return conditionOf(service)?.lastTransitionTime ?? service.metadata?.creationTimestamp;
+}
+
+/** Observation.version */
+export function versionOf({ metadata }: V1Service): string {
+  return metadata?.resourceVersion ?? '';
 }
 
 /** ms since the epoch. Wire objects carry times as text, whatever client-node's types say. */

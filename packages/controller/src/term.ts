@@ -252,12 +252,13 @@ export class Term {
     let judged: ReturnType<Contention['judge']> | undefined;
     const plan = (service: V1Service) => {
       const decision = this.#books.servicePlan(key, service);
+      if (!decision) return undefined;
       const { verdict, patch } = decision;
       wanted = summaryOf(verdict);
       waits = decision.waits;
       if (patch && wanted !== undefined) judged ??= this.#contention.judge(key, wanted, this.#options.now());
       if (!patch || judged === 'yield' || judged === 'truce') return undefined;
-      this.#books.sending(key);
+      this.#books.sending(key, service, patch);
       return patch;
     };
     await this.#writer.settle(services, this.#services, key, plan, this.#abort.signal);
