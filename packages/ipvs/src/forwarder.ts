@@ -118,7 +118,10 @@ export interface Forwarder {
   sync(desired: DesiredState): SyncResult;
   /** Applies a change of what the last `sync` (and the updates since) desired: work in proportion to the change. */
   update(change: DesiredChange): SyncResult;
-  /** Reads the kernel, compares it with what was desired last, and repairs it. `repaired`: how many entries that were. */
+  /**
+   * Reads the kernel, compares it with what was desired last, and repairs it; the first time, and each tenth time after it, all that there is to
+   * read. `repaired`: how many entries that were.
+   */
   audit(): { repaired: number };
   /**
    * Ends the drains whose connections are gone or whose time is up, and goes on with what was put off. `nowMs`: of any

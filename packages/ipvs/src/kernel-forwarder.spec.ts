@@ -4,6 +4,7 @@ import { FakeIpvsKernel } from '@fairlead/netlink/testing';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { virtualServers } from './arbitraries.spec.helpers.js';
+import type { Reading } from './engine.js';
 import { type Flow, type FlowCounts, flowName } from './flows.js';
 import { type DesiredChange, endpoint, type VirtualServer, virtualServerName } from './forwarder.js';
 import { IpvsEngine } from './ipvs/engine.js';
@@ -38,14 +39,20 @@ class World {
   /** By flowName(). */
   readonly connected = new Map<string, number>();
   readonly forgotten: string[] = [];
+  /** Of each reading, whether it was a thorough one. */
+  readonly readings: boolean[] = [];
   /** What was worth a line of the log, without that of every change. */
   readonly logged: string[] = [];
   transport = this.kernel.transport();
 
   open(): KernelForwarder {
     this.transport = this.kernel.transport();
-    const { connected, forgotten } = this;
+    const { connected, forgotten, readings } = this;
     class Engine extends IpvsEngine {
+      override read(options: { thorough: boolean }): Reading {
+        readings.push(options.thorough);
+        return super.read(options);
+      }
       override connections(flows: readonly Flow[]): FlowCounts {
         const counts = [...super.connections(flows)].map(([name, ofService]) => {
           const left = [...ofService.keys()].map((end) => [end, connected.get(`${name} ${end}`) ?? 0] as const);
@@ -376,6 +383,17 @@ describe('forwarder', function () {
       expect(forwarder.audit()).to.deep.equal({ repaired: 8 });
       expect(forwarder.audit()).to.deep.equal({ repaired: 0 });
       expect(world.list()).to.have.length(3);
+    });
+
+    it('and asks for each virtual server the first time, and each tenth time after that', () => {
+      const world = new World();
+      const forwarder = world.open();
+      forwarder.sync(state(web));
+      const thorough = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].filter(() => {
+        forwarder.audit();
+        return world.readings.at(-1);
+      });
+      expect(thorough).to.deep.equal([1, 11]);
     });
 
     it('and lets drains go on', () => {

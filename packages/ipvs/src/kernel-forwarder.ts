@@ -53,6 +53,8 @@ const NONE: ReadonlySet<string> = new Set();
  * anew. A node that joins is in every list, and may come before all others there.
  */
 const MAX_MOVES = 100;
+/** Of so many audits one looks at what takes a request for each virtual server, and hardly anybody changes. */
+const THOROUGH_EVERY = 10;
 
 export class KernelForwarder implements Forwarder {
   readonly #engine: Engine;
@@ -68,6 +70,7 @@ export class KernelForwarder implements Forwarder {
   readonly #disordered = new Set<string>();
   readonly #refused = new Map<string, RefusedServer>();
   #tending = false;
+  #audits = 0;
   /** The engine's generation when everything was found as it should be. */
   #audited: number | undefined;
   #known: Known | undefined;
@@ -131,7 +134,8 @@ export class KernelForwarder implements Forwarder {
     const generation = this.#engine.generation?.();
     if (generation !== undefined && generation === this.#audited) return { repaired: 0 };
     this.#prepared = false;
-    const repaired = this.#prepare() + this.#write(this.#readKernel({ thorough: true }));
+    const thorough = this.#audits++ % THOROUGH_EVERY === 0;
+    const repaired = this.#prepare() + this.#write(this.#readKernel({ thorough }));
     // What this process writes from now on counts, too: then the next audit reads again.
     this.#audited = repaired === 0 ? generation : undefined;
     return { repaired };
