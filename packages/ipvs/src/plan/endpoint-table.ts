@@ -5,23 +5,23 @@ import type { EndpointInput, EndpointsInput, ServicePortInput } from './input.js
 /** Port → address → endpoint. */
 export type Endpoints = ReadonlyMap<number, ReadonlyMap<string, EndpointInput>>;
 
-const NONE: ReadonlyMap<string, EndpointsInput> = new Map();
+const NONE: readonly EndpointsInput[] = [];
 
 export class EndpointTable {
-  /** Service → slice → what is in it. */
-  readonly #services = new Map<string, Map<string, EndpointsInput>>();
+  /** Service → its slices: one of each name, and few. */
+  readonly #services = new Map<string, readonly EndpointsInput[]>();
   /** Slice → Service. A slice does not change its Service, but may be deleted and made anew for another. */
   readonly #slices = new Map<string, string>();
 
   /** The Services that are concerned; [] when nothing changed. */
   set(slice: EndpointsInput): string[] {
-    const before = this.#slices.get(slice.name);
-    if (before !== undefined && isDeepStrictEqual(this.#services.get(before)?.get(slice.name), slice)) return [];
-    const concerned = before === undefined || before === slice.service ? [] : this.delete(slice.name);
-    this.#slices.set(slice.name, slice.service);
-    const slices = this.#services.get(slice.service) ?? new Map<string, EndpointsInput>();
-    this.#services.set(slice.service, slices.set(slice.name, slice));
-    return [...concerned, slice.service];
+    const { name, service } = slice;
+    const before = this.#slices.get(name);
+    if (before !== undefined && isDeepStrictEqual(this.#named(name, before), slice)) return [];
+    const concerned = before === undefined || before === service ? [] : this.delete(name);
+    this.#slices.set(name, service);
+    this.#services.set(service, [...this.#others(name, service), slice]);
+    return [...concerned, service];
   }
 
   /** As `set`. */
@@ -29,9 +29,9 @@ export class EndpointTable {
     const service = this.#slices.get(name);
     if (service === undefined) return [];
     this.#slices.delete(name);
-    const slices = this.#services.get(service)!;
-    slices.delete(name);
-    if (slices.size === 0) this.#services.delete(service);
+    const others = this.#others(name, service);
+    if (others.length === 0) this.#services.delete(service);
+    else this.#services.set(service, others);
     return [service];
   }
 
@@ -46,7 +46,7 @@ export class EndpointTable {
 
   /** Addresses of a Service's endpoints on these nodes. */
   addressesOn(service: string, nodes: ReadonlySet<string>): string[] {
-    return [...this.#slicesOf(service)].flatMap(({ endpoints }) =>
+    return this.#slicesOf(service).flatMap(({ endpoints }) =>
       endpoints.filter(({ node }) => node !== undefined && nodes.has(node)).map(({ address }) => address),
     );
   }
@@ -72,8 +72,17 @@ export class EndpointTable {
     return found;
   }
 
-  #slicesOf(service: string): Iterable<EndpointsInput> {
-    return (this.#services.get(service) ?? NONE).values();
+  #slicesOf(service: string): readonly EndpointsInput[] {
+    return this.#services.get(service) ?? NONE;
+  }
+
+  #named(slice: string, service: string): EndpointsInput | undefined {
+    return this.#slicesOf(service).find(({ name }) => name === slice);
+  }
+
+  /** The Service's but that one. */
+  #others(slice: string, service: string): readonly EndpointsInput[] {
+    return this.#slicesOf(service).filter(({ name }) => name !== slice);
   }
 }
 

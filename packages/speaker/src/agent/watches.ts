@@ -2,6 +2,7 @@
 import { addressPools, endpointSlices, Informer, type KubeApi, type KubeObject, nodes, services } from '@fairlead/kube';
 import { keepInput, type WatchedSlice } from './endpoint-slices.js';
 import type { Feed, WatchedNode, WatchedPool, WatchedService } from './feed.js';
+import { keepNode } from './nodes.js';
 import { keepService } from './services.js';
 import type { Contents } from './snapshot.js';
 
@@ -29,7 +30,12 @@ export class Watches {
       transform: keepService,
       initial: known<WatchedService>('services'),
     });
-    this.nodes = new Informer({ client, resource: nodes, initial: known<WatchedNode>('nodes') });
+    this.nodes = new Informer({
+      client,
+      resource: nodes,
+      transform: keepNode,
+      initial: known<WatchedNode>('nodes'),
+    });
     this.#pools = new Informer({ client, resource: addressPools, initial: known<WatchedPool>('addresspools') });
     this.#slices = new Informer<WatchedSlice>({
       client,

@@ -34,7 +34,10 @@ export class VirtualRouters {
   apply(changed: readonly VirtualRouterChange[], gone: readonly string[]): VipChange {
     const change: VipChange = { added: [], removed: [] };
     const added = changed.map(({ name, added }) =>
-      added.map((vip): Vip => ({ ...vip, ip: vipKey(vip.address), virtualRouter: name })).sort(byAddress),
+      added
+        // Each property by itself: objects that are made by spreading another one have a hidden class each.
+        .map(({ address, uplink }): Vip => ({ address, uplink, ip: vipKey(address), virtualRouter: name }))
+        .sort(byAddress),
     );
     // Who leaves goes first: a VIP may have moved from one virtual router to another.
     for (const name of gone) this.#replace(name, [], this.#entries.get(name)?.vips ?? [], change);
