@@ -49,7 +49,9 @@ export function runIn(
   argv: readonly string[],
   stdout: 'pipe' | 'inherit',
   stderr: 'pipe' | 'inherit' = 'inherit',
+  environment: Readonly<Record<string, string>> = {},
 ): ChildProcess {
   const prefix = ['--pdeathsig', 'KILL', 'nsenter', `--net=${netnsPath(netns)}`, '--', process.execPath];
-  return spawn('setpriv', [...prefix, ...argv], { stdio: ['ignore', stdout, stderr, 'ipc'] });
+  const env = { ...process.env, ...environment };
+  return spawn('setpriv', [...prefix, ...argv], { stdio: ['ignore', stdout, stderr, 'ipc'], env });
 }

@@ -7,13 +7,12 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { installManifests } from '@fairlead/cli';
 import { addressPools, KubeClient, type KubeObject, services } from '@fairlead/kube';
+import { deployedEnvironment } from '../deployed.js';
 import { type Addressed, nowMs, type PatchRequest, type ServerReport, type ServerRequest } from './messages.js';
 import { benchService, POOL, POOL_ADDRESSES } from './services.js';
 
 const CLI = fileURLToPath(new URL('../../../../packages/cli/dist/main.js', import.meta.url));
-/** With the options of the Deployment. */
-const manifest = readFileSync(new URL('../../../../deploy/controller.yaml', import.meta.url), 'utf8');
-const execArgv = /name: NODE_OPTIONS\n +value: (.+)/.exec(manifest)?.[1]?.split(' ') ?? [];
+const environment = deployedEnvironment('controller.yaml');
 const programs = new URL('.', import.meta.url);
 
 /** A fresh API server with our CRD, and a client to fill it. */
@@ -114,7 +113,8 @@ export class Client {
   readonly #lines: string[] = [];
 
   constructor(program: string, args: string[]) {
-    this.process = fork(program, args, { execArgv, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const env = { ...process.env, ...environment };
+    this.process = fork(program, args, { execArgv: [], env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     createInterface({ input: this.process.stderr! }).on('line', (line) => {
       this.#lines.push(line);
       this.process.emit('said', line);

@@ -3,8 +3,9 @@ import { fork } from 'node:child_process';
 import type { Lab } from '@fairlead/lab';
 
 /** A process of Node that does nothing: what there is without a speaker. */
-export function startNode(execArgv: readonly string[] = []): { pid: number; stop(): void } {
-  const child = fork(new URL('../controller/empty-process.js', import.meta.url), { execArgv: [...execArgv] });
+export function startNode(environment: Readonly<Record<string, string>> = {}): { pid: number; stop(): void } {
+  const env = { ...process.env, ...environment };
+  const child = fork(new URL('../controller/empty-process.js', import.meta.url), { execArgv: [], env });
   return { pid: child.pid!, stop: () => child.disconnect() };
 }
 

@@ -1,17 +1,18 @@
 /**
  * Memory of a speaker with 5,000 Services of two ports each, all of whose VIPs it owns and has announced, once it has come to rest; beside
- * that of a process of Node that does nothing. With the options that the DaemonSet gives it.
+ * that of a process of Node that does nothing. With the environment that the DaemonSet gives it.
  */
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createNetns, deleteNetns, inNetns, listNetns } from '@fairlead/raw-socket';
 import { lay, OBSERVER_IPV4, runIn, STATION_IPV4 } from '../cable.js';
+import { deployedEnvironment } from '../deployed.js';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { memory } from '../process-figures.js';
 import { judge } from '../row.js';
@@ -27,13 +28,12 @@ const HEALTH_PORT = 10_256;
 const READY_TIMEOUT_MS = 300_000;
 /** Events of all Services, the two audits that read the whole table, and the pause after which V8 gives memory back. */
 const REST_MS = 120_000;
-const manifest = readFileSync(new URL('../../../../deploy/speaker.yaml', import.meta.url), 'utf8');
-const execArgv = /name: NODE_OPTIONS\n +value: (.+)/.exec(manifest)?.[1]?.split(' ') ?? [];
+const environment = deployedEnvironment('speaker.yaml');
 
 export const rows: RowGroup = {
   name: 'rss',
   run: async (context) => {
-    const empty = startNode(execArgv);
+    const empty = startNode(environment);
     try {
       const { rest, peak } = await measure(context);
       return [
@@ -84,8 +84,8 @@ async function measure(context: GroupContext): Promise<{ rest: number[]; peak: n
     children.push(api);
     await said(api.stdout!, 'listening');
     const options = ['--node-name', 'station', '--director', director, '--forwarder', 'auto', '--state-dir', state];
-    const argv = [...execArgv, CLI, 'speaker', '--server', `http://${OBSERVER_IPV4}:${API_PORT}`, ...options];
-    const speaker = runIn(station, argv, 'inherit', 'pipe');
+    const argv = [CLI, 'speaker', '--server', `http://${OBSERVER_IPV4}:${API_PORT}`, ...options];
+    const speaker = runIn(station, argv, 'inherit', 'pipe', environment);
     children.push(speaker);
     await said(speaker.stderr!, '"ready"');
     speaker.stderr!.resume();

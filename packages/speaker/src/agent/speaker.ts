@@ -27,6 +27,7 @@ import { Assignment } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { Feed } from './feed.js';
 import { Health, type HealthOptions } from './health.js';
+import { growHeapSlowly } from './heap.js';
 import { concernsLink, hostChange } from './host-changes.js';
 import { hostInterfaces } from './host-interfaces.js';
 import { Kernel } from './kernel.js';
@@ -100,6 +101,7 @@ const PREEMPT_DELAY_MS = 60_000;
 /** Resolves when this node forwards and stands for election. */
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
   const { stateFolder, log } = options;
+  growHeapSlowly();
   checkCapabilities(speakerWork);
   const sole = await becomeSole(() => log.warn('another speaker runs on this host: waiting for it to end'));
   const found = stateFolder === undefined ? undefined : await readSnapshot(stateFolder, (why) => log.warn(why));
