@@ -1,6 +1,6 @@
 /** Which request is due now, or when to look again: the second half of `decide`. */
 import type { Decision } from './decide.js';
-import { expiryOf, seenHolder, seenVersion } from './facts.js';
+import { expiryOf, renewalOf, seenHolder, seenVersion } from './facts.js';
 import { heldLease, newLease, releasedLease } from './lease.js';
 import type { Config, Moment, Purpose, Request } from './state.js';
 
@@ -45,7 +45,7 @@ function contendStep(config: Config, decision: Decision, moment: Moment): Step |
   const { now } = moment;
   if (!state.started || !state.eligible || state.stopping !== 'no') return undefined;
   if (state.stale || state.seen.kind === 'unknown') return { at: now, verb: 'get', purpose: 'look' };
-  if (state.term) return { at: state.term.sentAt + config.renewPeriodMs, verb: 'write', purpose: 'renew' };
+  if (state.term) return { at: renewalOf(config, state.term), verb: 'write', purpose: 'renew' };
   // Ours from an earlier life, or from a write whose answer was lost.
   if (seenHolder(state.seen) === config.identity) return { at: now, verb: 'write', purpose: 'acquire' };
 

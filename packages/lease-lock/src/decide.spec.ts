@@ -496,6 +496,21 @@ describe('decide', () => {
     });
   }
 
+  it('renews in step when the clock shows a multiple of the period, and never later than without', () => {
+    const inStep: Config = { ...config, inStep: true };
+    for (const [sentAt, at] of [
+      [9_990, 10_000],
+      [10_000, 11_000],
+      [10_600.5, 11_000],
+    ] as const) {
+      const state: State = { ...leader, term: { ...leader.term!, sentAt } };
+      const moment: Moment = { now: sentAt + 1, wallNow: 0, random: () => 0, startDelayMs: () => 0 };
+      expect(decide(inStep, state, tick, moment).effects).to.deep.equal([{ type: 'wake', at }]);
+      const { effects } = decide(inStep, state, tick, { ...moment, now: at });
+      expect(effects.map(describeEffect)[0]).to.equal('send renew update me@5 t2');
+    }
+  });
+
   it('gives a release no more time than is left until the Lease expires by itself', () => {
     const state: State = { ...releasing, request: undefined };
     const { effects } = decide(config, state, tick, {

@@ -17,6 +17,12 @@ export function expiryOf(config: Config, seen: Seen & { kind: 'present' }): numb
   return seen.observedAt + durationOf(seen.lease, config.leaseDurationMs);
 }
 
+/** When to renew a term: a renew period later at the latest. */
+export function renewalOf({ renewPeriodMs, inStep }: Config, { sentAt }: Term): number {
+  const due = sentAt + renewPeriodMs;
+  return inStep ? due - (due % renewPeriodMs) : due;
+}
+
 export function seenVersion(seen: Seen): string | undefined {
   return seen.kind === 'present' ? seen.lease.metadata?.resourceVersion : undefined;
 }

@@ -9,6 +9,8 @@ export interface Config extends LeaseWriter {
   renewPeriodMs: number;
   retryPeriodMs: number;
   requestTimeoutMs: number;
+  /** Renews whenever the monotonic clock shows a multiple of the renew period. */
+  inStep?: boolean;
 }
 
 /** When `decide` is called, and with what luck. */

@@ -84,6 +84,7 @@ const leaseElection = new LeaseElection({
       labels: leaseLabels(contested.name),
       settle: (annotations) => settledAnnotations(annotations, options.node),
       ...options.timings,
+      renewInStep: true,
       startDelayMs,
       clock,
     });
