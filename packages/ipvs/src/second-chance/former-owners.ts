@@ -7,8 +7,8 @@
  * | an owner that hands over, or whose process is dead | passes it on to whoever answers for the VIP |
  * | none of these | has nothing to pass on |
  *
- * That a process is dead the kernel notices by itself: who owns says so over and over (`keepAlive`). All is written in one message, on
- * a socket of its own: made for the thread that elects.
+ * That a process is dead the kernel notices by itself: who owns says so over and over (`keepAlive`). What was said of any is in the kernel
+ * from the next `write` on, all in one message, on a socket of its own: made for the thread that elects, which takes many over at a time.
  */
 import { hasCode, Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
 import { exitTo, TABLE } from './rules.js';
@@ -53,26 +53,35 @@ export class FormerOwners {
   own(index: number, former: Exit | undefined, aliveMs: number): void {
     const known = former ?? this.#states.get(index)?.former;
     this.#states.set(index, { aliveMs, ...(known && { former: known }) });
-    this.#write();
   }
 
   /** It still does, but there is no former owner to ask any more. */
   alone(index: number): void {
     const state = this.#states.get(index);
-    if (!state?.former) return;
-    this.#states.set(index, { aliveMs: state.aliveMs });
-    this.#write();
+    if (state?.former) this.#states.set(index, { aliveMs: state.aliveMs });
   }
 
   /** It hands over: what its director does not know is the next owner's. */
   linger(index: number): void {
     this.#states.set(index, { aliveMs: 0 });
-    this.#write();
   }
 
   /** Somebody else owns it. */
   yield(index: number): void {
-    if (this.#states.delete(index)) this.#write();
+    this.#states.delete(index);
+  }
+
+  /** All of it, in one message. */
+  write(): void {
+    this.#sayAlive = undefined;
+    const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
+    const sets: Elements[] = [
+      this.#alive(),
+      ['guests', formers.map(({ key }) => ({ key }))],
+      ['former', formers.map(({ key, former }) => ({ key, value: [former.mac] }))],
+      ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
+    ];
+    orNothing(() => this.#nftables.apply(instead(sets)));
   }
 
   /** Those that are owned or handed over, and at first those that an earlier process knew a former owner of; ascending. */
@@ -90,8 +99,9 @@ export class FormerOwners {
     if (this.#states.size === 0) return;
     const [guest] = [...this.#states].find(([, { former }]) => former !== undefined) ?? [];
     // What says that owners are alive is written anyway; the rest gets lost all at once, with its table.
-    const isLost = guest !== undefined && orNothing(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
-    if (isLost) this.#write();
+    const isLost =
+      guest !== undefined && orNothing(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
+    if (isLost) this.write();
     else this.#live();
   }
 
@@ -104,18 +114,6 @@ export class FormerOwners {
       this.#sayAlive ??= this.#nftables.prepare(instead([this.#alive()]));
       this.#sayAlive();
     });
-  }
-
-  #write(): void {
-    this.#sayAlive = undefined;
-    const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
-    const sets: Elements[] = [
-      this.#alive(),
-      ['guests', formers.map(({ key }) => ({ key }))],
-      ['former', formers.map(({ key, former }) => ({ key, value: [former.mac] }))],
-      ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
-    ];
-    orNothing(() => this.#nftables.apply(instead(sets)));
   }
 
   #alive(): Elements {

@@ -95,7 +95,10 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     for (const thing of closing) thing.close();
     for (const netns of [hostNetns, lanNetns, name]) if (listNetns().includes(netns)) deleteNetns(netns);
   });
-  afterEach(() => former.yield(INDEX));
+  afterEach(() => {
+    former.yield(INDEX);
+    former.write();
+  });
 
   let port = 40_000;
   /** From a new port each time: a connection that nobody knows. */
@@ -133,6 +136,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     describe(family, () => {
       it('goes to the former owner as it is, marked by its TTL', () => {
         former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+        former.write();
         for (const flags of ['ack', 'fin ack', 'psh ack', 'rst'] as const) {
           const segment = unknown(family, { flags });
           const [passed] = send(segment, 1);
@@ -147,6 +151,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
 
       it('goes there from a real server, too, whose answer found the new owner', () => {
         former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+        former.write();
         const answer = { source: REAL_SERVERS[family], sourcePort: NODE_PORT, destinationPort: port++ };
         const [passed] = send(unknown(family, { ...answer, flags: 'syn ack' }), 1);
         expect(passed).to.include({ destinationMac: FORMER, ttl: 255, destination: VIPS[family] });
@@ -154,6 +159,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
 
       it('has one chance: what was passed on is taken in, and never passed on again', () => {
         former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+        former.write();
         const before = chance.counters()!;
         for (const ttl of [254, 255]) {
           const back = send(unknown(family, { ttl }));
@@ -166,6 +172,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
 
       it('is the director’s own affair where there is no former owner', () => {
         former.own(INDEX, undefined, LONG_MS);
+        former.write();
         const before = chance.counters()!;
         const back = send(unknown(family), 1);
         expect(back[0]!.destination).to.not.equal(VIPS[family]);
@@ -174,6 +181,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
 
       it('does not open a connection: one that does is forwarded at once, and is known from then on', () => {
         former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+        former.write();
         const opening = unknown(family, { flags: 'syn' });
         const [request] = send(opening, 1);
         expect(request).to.include({ source: VIPS[family], destination: REAL_SERVERS[family], flags: 'syn' });
@@ -196,12 +204,14 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     const { index } = uplink;
     host.replaceNeighbour({ index, address: VIPS.ipv4, hardwareAddress: FORMER, state: 'permanent' });
     former.linger(INDEX);
+    former.write();
     const [passed] = send(unknown('ipv4'), 1);
     expect(passed).to.include({ destinationMac: FORMER, ttl: 254, destination: VIPS.ipv4 });
   });
 
   it('goes there, too, when the owner’s process has not been heard of for as long as it said', async () => {
     former.own(INDEX, { uplink: 'eth0', mac: FORMER }, 200);
+    former.write();
     const host = opened(new Rtnetlink({ netns: hostNetns }));
     const next = '02:00:00:00:00:0a';
     host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
@@ -216,23 +226,27 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     const refused = () => chance.counters()!.passed_to_lan.packets;
     const before = refused();
     former.linger(INDEX);
+    former.write();
     send(unknown('ipv4', request));
     expect(refused() - before).to.equal(1n);
   });
 
   it('finds the rules in place when the next process comes, and who the former owner is', () => {
     former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+    former.write();
     const next = opened(new SecondChance({ director: name, hostNetns }));
     expect(next.offer(['eth0'])).to.equal(0);
     expect(next.sync([{ index: INDEX, vips: Object.values(VIPS) }]).operations).to.equal(0);
     const nextFormer = opened(new FormerOwners({ hostNetns }));
     expect(nextFormer.list()).to.deep.equal([INDEX]);
     nextFormer.own(INDEX, undefined, LONG_MS);
+    nextFormer.write();
     expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
   });
 
   it('follows VIPs that move, and is repaired', () => {
     former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
+    former.write();
     const vips = Object.values(VIPS);
     const routed = [{ index: INDEX, vips }];
     expect(
@@ -249,7 +263,10 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
   });
 
   describe('after which nobody cares for this node any more', () => {
-    beforeEach(() => former.linger(INDEX));
+    beforeEach(() => {
+      former.linger(INDEX);
+      former.write();
+    });
 
     it('is routed like anything else when nobody holds the dead man’s switch any more, over IPv6, too', async () => {
       const host = opened(new Rtnetlink({ netns: hostNetns }));

@@ -425,7 +425,10 @@ class Agent implements Speaker {
         this.#log.debug(message, `${message.virtualRouter} is held by ${message.node ?? 'nobody'}`);
         break;
       case 'announced':
-        this.#reporter.announced(message.virtualRouter, message.addresses);
+        this.#reporter.announced(
+          message.virtualRouter,
+          message.addresses ?? this.#routers.vipsOf(message.virtualRouter),
+        );
         break;
       case 'rival':
         this.#metrics.conflicts.inc();

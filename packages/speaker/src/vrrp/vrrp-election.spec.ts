@@ -114,6 +114,21 @@ describe('election by VRRP', () => {
     expect([world.packets - before.calls, world.sent.length - before.sent]).to.deep.equal([1, 3]);
   });
 
+  it('says of all that it takes over at a time that it does, before it takes any over', () => {
+    const saidBefore: number[] = [];
+    const ignore = () => {};
+    const { world, election, wait } = setUp('n1', {
+      listener: {
+        ...{ yield: ignore, contended: ignore, suspect: ignore, holder: ignore },
+        own: () => saidBefore.push(world.sent.length),
+      },
+    });
+    election.configure([0, 1, 2].map((n) => contested(`public.${n}`, `10.77.0.${200 + n}`)));
+    election.setFit(true);
+    wait(4 * A);
+    expect(saidBefore).to.deep.equal([3, 3, 3]);
+  });
+
   it('takes over when advertisements stay away, however often they have put it off', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);

@@ -253,9 +253,18 @@ export class VrrpElection implements Election {
       for (const spec of this.#wanted) if (!this.#contests.has(spec.name)) this.#enter(spec);
     }
     const earlyMs = this.#isDue(now) ? this.#options.intervalMs / 2 : 0;
-    for (const contest of this.#contests.values()) {
+    const decided = [...this.#contests.values()].map((contest) => {
       this.#suspect(contest, now);
-      if (!this.#isCutOff(contest, now)) this.#obey(contest, contest.machine.tick(now, earlyMs));
+      return { contest, actions: this.#isCutOff(contest, now) ? [] : contest.machine.tick(now, earlyMs) };
+    });
+    // Those who wait for the same owners hear of all at once, and no advertisement waits until others are taken over.
+    for (const { contest, actions } of decided) this.#obey(contest, actions.filter(isSend));
+    this.#send();
+    for (const { contest, actions } of decided) {
+      this.#obey(
+        contest,
+        actions.filter((action) => !isSend(action)),
+      );
       if (contest.handOverAt === undefined || now < contest.handOverAt) continue;
       contest.handOverAt = undefined;
       if (!contest.owning) continue;
@@ -496,6 +505,10 @@ function partsOf(
 function octetsOf(address: string): Octets {
   const bytes = encodeAddress(address);
   return { bytes, digits: bytes.toString('hex') };
+}
+
+function isSend({ kind }: VrrpAction): boolean {
+  return kind === 'send';
 }
 
 function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {

@@ -63,7 +63,7 @@ export class Cable {
         rivalHeard: () => {},
       },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
-      exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {} },
+      exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {}, write: () => {} },
       expectNeighbour: () => {},
       aliveMs: () => 1_000,
       silentMs: 0,

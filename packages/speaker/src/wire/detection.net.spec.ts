@@ -55,7 +55,7 @@ describe('a VIP that is claimed for the first time', function () {
     wire = new Wire({
       election: { configure: () => {}, mayAnswer: () => true, isUncertain: () => false, rivalHeard: () => {} },
       rules: { claim: () => {}, release: () => {}, list: () => [] },
-      exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {} },
+      exits: { own: () => {}, alone: () => {}, linger: () => {}, yield: () => {}, write: () => {} },
       expectNeighbour: () => {},
       aliveMs: () => 1_000,
       silentMs: 0,

@@ -94,8 +94,8 @@ export type FromWire =
   | { kind: 'holder'; virtualRouter: string; node: string | undefined }
   /** A node that owns something is silent: it may be dead. */
   | { kind: 'suspect'; node: string }
-  /** VIPs of a virtual router that this node owns are announced from now on. */
-  | { kind: 'announced'; virtualRouter: string; addresses: string[] }
+  /** VIPs of a virtual router that this node owns are announced from now on; without `addresses`, all of them. */
+  | { kind: 'announced'; virtualRouter: string; addresses?: string[] }
   /** `withheld`: the VIP is left to that station, because we have not announced it yet. */
   | { kind: 'rival'; address: string; mac: string; uplink: string; withheld: boolean }
   /** The way into the director is gone: this thread stood still (packages/ipvs, dead-mans-switch.ts), or somebody removed it. */

@@ -6,7 +6,7 @@ import type { Guard } from './guard.js';
 import { ndpProbe, unsolicitedAdvertisements } from './ndp.js';
 import { type Form, Outbox } from './outbox.js';
 import type { Ports } from './ports.js';
-import type { Vip } from './virtual-routers.js';
+import type { Places } from './virtual-routers.js';
 
 /** How often something is told to neighbours, and how urgent that is (outbox.ts). */
 export const FIRST = [0, 1] as const;
@@ -29,7 +29,7 @@ export class Neighbours {
 
   /** That the VIPs are here. @param wanted asked again whenever some of it is sent */
   announce(
-    vips: readonly Vip[],
+    vips: Places,
     { arpForms }: Pick<AnnouncementSettings, 'arpForms'>,
     urgency: Urgency,
     wanted: () => boolean,
@@ -39,7 +39,7 @@ export class Neighbours {
   }
 
   /** Whether anybody has the VIPs. */
-  ask(vips: readonly Vip[], urgency: Urgency, wanted: () => boolean): void {
+  ask(vips: Places, urgency: Urgency, wanted: () => boolean): void {
     this.#put(vips, PROBES, urgency, wanted);
   }
 
@@ -53,11 +53,10 @@ export class Neighbours {
     return this.#outbox.nextAt(now);
   }
 
-  #put(vips: readonly Vip[], forms: Forms, urgency: Urgency, wanted: () => boolean): void {
-    for (const to of this.#ports) {
-      const ips = vips.filter(({ uplink }) => uplink === to.name).map(({ ip }) => ip);
-      const ipv4 = ips.filter((ip) => typeof ip === 'number');
-      const ipv6 = ips.filter((ip) => typeof ip === 'string');
+  #put(vips: Places, forms: Forms, urgency: Urgency, wanted: () => boolean): void {
+    for (const [uplink, { ipv4, ipv6 }] of vips) {
+      const to = this.#ports.get(uplink);
+      if (to === undefined) continue;
       const post = { to, wanted: () => this.#ports.get(to.name) === to && wanted() };
       this.#outbox.put(urgency[0], { ...post, ips: ipv6, form: forms.ipv6 });
       for (const [index, form] of forms.ipv4.entries()) this.#outbox.put(urgency[index]!, { ...post, ips: ipv4, form });

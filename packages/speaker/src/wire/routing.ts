@@ -20,12 +20,14 @@ export interface Rules {
   list(): number[];
 }
 
-/** Where what this node's director does not know goes; FormerOwners of packages/ipvs is the real one. */
+/** Where what this node's director does not know goes, once it is written; FormerOwners of packages/ipvs is the real one. */
 export interface Exits {
   own(table: number, former: Station | undefined, aliveMs: number): void;
   alone(table: number): void;
   linger(table: number): void;
   yield(table: number): void;
+  /** In one message, for all that was said since the last time: one for each would take longer than all else that a takeover does. */
+  write(): void;
 }
 
 export interface RoutingParts {
@@ -56,6 +58,8 @@ export class Routing {
   readonly #former = new FormerOwner();
   /** Those that are owned, but whose rule waits for the LAN to be asked. */
   readonly #unrouted = new Set<string>();
+  /** The exits know more than the kernel. */
+  #isUnwritten = false;
 
   constructor(parts: RoutingParts) {
     this.#parts = parts;
@@ -66,7 +70,8 @@ export class Routing {
     const { aliveMs, clock, exits, silentMs } = this.#parts;
     this.#lingering.end(name);
     const station = this.#former.owns(name, lapsed === undefined ? undefined : clock() + silentMs);
-    this.#tellExits(name, () => exits.own(table, station, aliveMs(engine)));
+    exits.own(table, station, aliveMs(engine));
+    this.#isUnwritten = true;
     this.#unrouted.add(name);
     if (routed) this.route(name);
   }
@@ -114,14 +119,17 @@ export class Routing {
   }
 
   due(): void {
-    const { clock, exits } = this.#parts;
+    const { clock, exits, guard } = this.#parts;
     for (const name of this.#lingering.due(clock())) this.#release(name);
     for (const name of this.#former.silent(clock())) this.#tellExits(name, (table) => exits.alone(table));
+    if (!this.#isUnwritten) return;
+    this.#isUnwritten = false;
+    guard.run('say where segments go that the director does not know', () => exits.write());
   }
 
-  /** When `due` has something next, each of the two kinds. */
+  /** When `due` has something next, each of its kinds. */
   get nextAt(): (number | undefined)[] {
-    return [this.#lingering.nextAt, this.#former.nextAt];
+    return [this.#lingering.nextAt, this.#former.nextAt, this.#isUnwritten ? this.#parts.clock() : undefined];
   }
 
   /** Whether this node forwards for none that it does not own any more. */
@@ -177,6 +185,7 @@ export class Routing {
   #tellExits(name: string, tell: (table: number) => void): void {
     const table = this.#parts.routers.get(name)?.table;
     if (table === undefined) return;
-    this.#parts.guard.run(`say where segments of ${name} go that the director does not know`, () => tell(table));
+    tell(table);
+    this.#isUnwritten = true;
   }
 }

@@ -6,15 +6,16 @@
 
 import { type AnnouncePlan, Announcer, announcePlan } from './announcer.js';
 import { AGAIN, FIRST, type Neighbours, type Urgency } from './neighbours.js';
-import type { Vip, VirtualRouters } from './virtual-routers.js';
+import type { VipKey } from './vip-key.js';
+import { type Places, placesOf, type Vip, type VirtualRouters } from './virtual-routers.js';
 
 export interface TenuresParts {
   routers: VirtualRouters;
   neighbours: Neighbours;
   /** Whether this node may answer for a virtual router that it owns, at this very moment. */
   mayAnswer: (name: string) => boolean;
-  /** Without those that somebody else has, or may have. */
-  claimed: (vips: readonly Vip[]) => readonly Vip[];
+  /** Whether a VIP is left to somebody else who has it, or may have; and whether any is. */
+  withheld: { has(ip: VipKey): boolean; readonly size: number };
   /** Monotonic milliseconds. */
   clock: () => number;
 }
@@ -107,20 +108,20 @@ export class Tenures {
   }
 
   /** These at once, and once: `send` of the neighbours is the caller's. */
-  say(name: string, vips: readonly Vip[], urgency: Urgency = FIRST): void {
+  say(name: string, vips: Places, urgency: Urgency = FIRST): void {
     const { announcement } = this.#parts.routers.get(name)!;
     this.#parts.neighbours.announce(vips, announcement, urgency, () => this.#parts.mayAnswer(name));
   }
 
   /** Says and asks what is due; `send` of the neighbours is the caller's. */
   due(): void {
-    const { clock, claimed, mayAnswer, neighbours, routers } = this.#parts;
+    const { clock, mayAnswer, neighbours } = this.#parts;
     for (const batch of this.#announcer.due(clock())) {
       const urgency = this.#unannounced.delete(batch) ? FIRST : AGAIN;
-      if (mayAnswer(batch.virtualRouter)) this.say(batch.virtualRouter, claimed(this.#vipsIn(batch)), urgency);
+      if (mayAnswer(batch.virtualRouter)) this.say(batch.virtualRouter, this.#claimed(batch), urgency);
     }
     for (const name of this.#asking.due(clock())) {
-      if (mayAnswer(name)) neighbours.ask(claimed(routers.vipsOf(name)), AGAIN, () => mayAnswer(name));
+      if (mayAnswer(name)) neighbours.ask(this.#claimed({ virtualRouter: name }), AGAIN, () => mayAnswer(name));
     }
   }
 
@@ -157,11 +158,11 @@ export class Tenures {
     return announcePlan(this.#parts.routers.get(name)!.announcement);
   }
 
-  /** Some of them may have gone since. */
-  #vipsIn({ virtualRouter, vips, uplink }: Batch): readonly Vip[] {
-    const { routers } = this.#parts;
-    if (vips) return vips.filter((vip) => routers.vip(vip.ip) === vip);
-    const all = routers.vipsOf(virtualRouter);
-    return uplink === undefined ? all : all.filter((vip) => vip.uplink === uplink);
+  /** Those that are not withheld. Some of them may have gone since. */
+  #claimed({ virtualRouter, vips, uplink }: Batch): Places {
+    const { routers, withheld } = this.#parts;
+    if (vips === undefined && uplink === undefined && withheld.size === 0) return routers.placesOf(virtualRouter);
+    const known = vips?.filter((vip) => routers.vip(vip.ip) === vip) ?? routers.vipsOf(virtualRouter);
+    return placesOf(known.filter((vip) => (uplink ?? vip.uplink) === vip.uplink && !withheld.has(vip.ip)));
   }
 }

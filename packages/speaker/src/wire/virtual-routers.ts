@@ -1,6 +1,6 @@
 /**
  * What the wire thread was told to contest: virtual routers and their VIPs. It is told changes, and what a change costs does not
- * depend on how many VIPs there are (but for the copy of a list of references). Pure.
+ * depend on how many VIPs there are (but for copies of the lists of one virtual router). Pure.
  */
 
 import type { Contested } from '../election/election.js';
@@ -12,10 +12,29 @@ export interface Vip extends WireVip {
   virtualRouter: string;
 }
 
+/** The VIPs on each interface, as packets carry them. */
+export type Places = ReadonlyMap<string, Readonly<{ ipv4: readonly number[]; ipv6: readonly string[] }>>;
+
+export function placesOf(vips: readonly Vip[]): Places {
+  const places = new Map<string, { ipv4: number[]; ipv6: string[] }>();
+  for (const { ip, uplink } of vips) {
+    let place = places.get(uplink);
+    if (place === undefined) {
+      place = { ipv4: [], ipv6: [] };
+      places.set(uplink, place);
+    }
+    if (typeof ip === 'number') place.ipv4.push(ip);
+    else place.ipv6.push(ip);
+  }
+  return places;
+}
+
 interface Entry {
   spec: WireVirtualRouter;
   /** Ascending, IPv4 first. */
   vips: readonly Vip[];
+  /** Of these: made beforehand, as a takeover has no time for it. */
+  places: Places;
   /** As elections have it; another object whenever anything of it is another. */
   contested: Contested;
 }
@@ -47,8 +66,8 @@ export class VirtualRouters {
       this.#replace(name, [], [...new Set([...before, ...leaving])], change);
     }
     for (const [index, { added: _, removed: __, ...spec }] of changed.entries()) {
-      const vips = this.#entries.get(spec.name)?.vips ?? [];
-      this.#entries.set(spec.name, { spec, vips, contested: { ...spec, vips } });
+      const { vips, places } = this.#entries.get(spec.name) ?? { vips: [], places: new Map() };
+      this.#entries.set(spec.name, { spec, vips, places, contested: { ...spec, vips } });
       this.#replace(spec.name, added[index]!, [], change);
     }
     return change;
@@ -73,6 +92,10 @@ export class VirtualRouters {
   /** Ascending, IPv4 first. */
   vipsOf(name: string): readonly Vip[] {
     return this.#entries.get(name)?.vips ?? [];
+  }
+
+  placesOf(name: string): Places {
+    return this.#entries.get(name)?.places ?? new Map();
   }
 
   all(): IterableIterator<Vip> {
@@ -101,6 +124,7 @@ export class VirtualRouters {
     for (const vip of added) this.#vips.set(vip.ip, vip);
     const leaving = new Set(removed);
     entry.vips = merge(leaving.size > 0 ? entry.vips.filter((vip) => !leaving.has(vip)) : entry.vips, added);
+    entry.places = placesOf(entry.vips);
     entry.contested = { ...entry.spec, vips: entry.vips };
     for (const vip of added) change.added.push(vip);
     for (const vip of removed) change.removed.push(vip);

@@ -73,7 +73,19 @@ class RecordingPort implements Port {
   }
 }
 
-function setUp() {
+/** As its thread makes it: woken as soon as what has happened is done with. */
+class PromptWire extends Wire {
+  override own(...args: Parameters<Wire['own']>) {
+    super.own(...args);
+    this.announceDue();
+  }
+  override yield(...args: Parameters<Wire['yield']>) {
+    super.yield(...args);
+    this.announceDue();
+  }
+}
+
+function setUp(Kind: typeof Wire = PromptWire) {
   const state = {
     now: 0,
     leading: true,
@@ -88,7 +100,7 @@ function setUp() {
   };
   const ports: RecordingPort[] = [];
   const told: FromWire[] = [];
-  const wire: Wire = new Wire({
+  const wire: Wire = new Kind({
     election: {
       configure: (contested) => state.log.push(`contest ${contested.map((router) => router.name).join(' ')}`),
       mayAnswer: () => state.leading,
@@ -114,6 +126,7 @@ function setUp() {
       alone: (table) => state.exits.set(table, 'nobody'),
       linger: (table) => state.exits.set(table, 'LAN'),
       yield: (table) => state.exits.delete(table),
+      write: () => state.log.push('write exits'),
     },
     expectNeighbour: (index, address) => state.expected.push(`${index} ${address}`),
     aliveMs: () => 1_000,
@@ -154,15 +167,36 @@ describe('the wire', () => {
   it('routes, then announces every VIP of a virtual router in both forms when it is taken over', () => {
     const { wire, state, port, told } = setUp();
     wire.own('public.0', undefined);
-    expect(state.log).to.deep.equal(['contest public.0', 'claim 7700']);
+    expect(state.log).to.deep.equal(['contest public.0', 'claim 7700', 'write exits']);
     expect(port.frames.map((frame) => [frame.operation, frame.senderIp, formatMac(frame.senderMac)])).to.deep.equal(
       [ARP_REQUEST, ARP_REPLY].flatMap((form) => [0xc8, 0xd0].map((last) => [form, 0x0a4d0000 + last, MAC])),
     );
     expect(told).to.deep.equal([
       { kind: 'own', virtualRouter: 'public.0', lapsed: undefined },
-      { kind: 'announced', virtualRouter: 'public.0', addresses: ['10.77.0.200', '10.77.0.208'] },
+      { kind: 'announced', virtualRouter: 'public.0' },
     ]);
     expect(state.wakeAt).to.equal(50);
+  });
+
+  it('routes all that it takes over together, and says once where the rest goes, before it announces any', () => {
+    const { wire, configure, state, port } = setUp(Wire);
+    const routers = [0, 1, 2].map((n) => ({
+      ...ROUTER,
+      ...{ name: `public.${n}`, table: 7700 + n, vips: [{ address: `10.77.0.20${n}`, uplink: 'eth0' }] },
+    }));
+    configure(routers, [UPLINK]);
+    state.log = [];
+    port.send = (frames) => {
+      state.log.push(`send ${frames.length}`);
+      return frames.length;
+    };
+    for (const { name } of routers) wire.own(name, undefined);
+    expect(state.wakeAt).to.equal(state.now);
+    wire.announceDue();
+    expect(state.log).to.deep.equal([
+      ...['claim 7700', 'claim 7701', 'claim 7702', 'write exits'],
+      ...Array(6).fill('send 1'), // both forms of each
+    ]);
   });
 
   it('announces every VIP of all that it takes over before it repeats any, a slice at a time', () => {

@@ -23,7 +23,7 @@ import { Routing, type RoutingParts } from './routing.js';
 import { Tenures } from './tenures.js';
 import { Throttle } from './throttle.js';
 import type { VipKey } from './vip-key.js';
-import { type Vip, type VipChange, VirtualRouters } from './virtual-routers.js';
+import { placesOf, type Vip, type VipChange, VirtualRouters } from './virtual-routers.js';
 import type { Witnesses } from './witnesses.js';
 
 export interface WireComponents extends Omit<RoutingParts, 'routers' | 'ports' | 'guard'> {
@@ -61,7 +61,7 @@ export class Wire {
       routers: this.#routers,
       neighbours: this.#neighbours,
       mayAnswer: (name) => this.#mayAnswer(name),
-      claimed: (vips) => this.#claimed(vips),
+      withheld: this.#detection,
       clock,
     });
     this.#routing = new Routing({ ...parts, routers: this.#routers, ports: this.#ports, guard: this.#guard });
@@ -93,26 +93,29 @@ export class Wire {
     this.announceDue();
   }
 
-  /** ElectionListener.own */
+  /**
+   * ElectionListener.own. It is announced when this node is woken next, which it asks for at once: what is taken over together is routed
+   * before any of it is announced, and no advertisement waits for the announcements of others.
+   */
   own(name: string, lapsed: string | undefined, claim: Claim = 'takeover'): void {
     const router = this.#routers.get(name);
     if (router === undefined) return;
-    const vips = this.#routers.vipsOf(name);
     this.#tenures.begin(name);
     // Where another node may be the owner, the rule would do harm.
     this.#routing.own(router, lapsed, claim !== 'resumed');
     if (claim === 'takeover') this.#tenures.announce(name);
-    else for (const { ip } of vips) this.#detection.begin(ip, this.#parts.clock());
-    this.announceDue();
+    else for (const { ip } of this.#routers.vipsOf(name)) this.#detection.begin(ip, this.#parts.clock());
+    this.#wakeForNext();
     this.#parts.tell({ kind: 'own', virtualRouter: name, lapsed });
-    if (claim === 'takeover') this.#tellAnnounced(name, vips);
+    if (claim === 'takeover') this.#parts.tell({ kind: 'announced', virtualRouter: name });
   }
 
   /** ElectionListener.yield */
   yield(name: string, reason: string, handsOver: boolean): void {
     this.#tenures.end(name);
-    for (const { ip } of this.#routers.vipsOf(name)) this.#detection.end(ip);
+    if (this.#detection.size > 0) for (const { ip } of this.#routers.vipsOf(name)) this.#detection.end(ip);
     this.#routing.yield(name, handsOver);
+    this.#wakeForNext();
     this.#parts.tell({ kind: 'yield', virtualRouter: name, reason });
   }
 
@@ -159,9 +162,9 @@ export class Wire {
   /** Sends announcements whose time has come, as many as may go at a time, and asks to be woken for the next ones. */
   announceDue(): void {
     this.#detect();
+    this.#routing.due();
     this.#tenures.due();
     for (const ip of this.#defence.due(this.#parts.clock())) this.#defend(ip);
-    this.#routing.due();
     this.#neighbours.send(this.#parts.clock());
     this.#wakeForNext();
     this.#settle();
@@ -185,7 +188,8 @@ export class Wire {
     for (const name of this.#tenures.names) {
       const isUncertain = () => this.#parts.election.isUncertain(name);
       if (!isUncertain()) continue;
-      this.#neighbours.ask(this.#claimed(this.#routers.vipsOf(name)).slice(0, 1), FIRST, isUncertain);
+      const vip = this.#routers.vipsOf(name).find(({ ip }) => !this.#detection.has(ip));
+      if (vip) this.#neighbours.ask(placesOf([vip]), FIRST, isUncertain);
     }
     this.announceDue();
   }
@@ -202,6 +206,7 @@ export class Wire {
   }
 
   close(): void {
+    this.#routing.due();
     this.#ports.close();
     this.#parts.wakeAt(undefined);
   }
@@ -254,29 +259,20 @@ export class Wire {
   #defend(ip: VipKey): void {
     const vip = this.#routers.vip(ip);
     if (vip === undefined || this.#detection.has(ip) || !this.#mayAnswer(vip.virtualRouter)) return;
-    this.#tenures.say(vip.virtualRouter, [vip]);
+    this.#tenures.say(vip.virtualRouter, placesOf([vip]));
     this.#neighbours.send(this.#parts.clock());
-  }
-
-  /** But for those that somebody else has, or may have. */
-  #claimed(vips: readonly Vip[]): readonly Vip[] {
-    return this.#detection.size > 0 ? vips.filter(({ ip }) => !this.#detection.has(ip)) : vips;
   }
 
   /** Asks about new VIPs, and claims those that nobody has. */
   #detect(): void {
     const { ask, free } = this.#detection.due(this.#parts.clock());
     const vipsOf = (ips: readonly VipKey[]) => ips.flatMap((ip) => this.#routers.vip(ip) ?? []);
-    this.#neighbours.ask(vipsOf(ask), FIRST, () => true);
+    if (ask.length > 0) this.#neighbours.ask(placesOf(vipsOf(ask)), FIRST, () => true);
     for (const [name, vips] of this.#ownedOf(vipsOf(free))) {
       this.#routing.route(name);
       this.#tenures.announceSome(name, vips);
-      this.#tellAnnounced(name, vips);
+      this.#parts.tell({ kind: 'announced', virtualRouter: name, addresses: vips.map(({ address }) => address) });
     }
-  }
-
-  #tellAnnounced(virtualRouter: string, vips: readonly Vip[]): void {
-    this.#parts.tell({ kind: 'announced', virtualRouter, addresses: vips.map(({ address }) => address) });
   }
 
   #wakeForNext(): void {
@@ -319,7 +315,7 @@ export class Wire {
   /** A node that has come after the owner's announcements asks who that is: it may be its successor. */
   #ask(name: string): void {
     if (this.#routing.knowsOwner(name)) return;
-    this.#neighbours.ask(this.#routers.vipsOf(name).slice(0, 1), AGAIN, () => true);
+    this.#neighbours.ask(placesOf(this.#routers.vipsOf(name).slice(0, 1)), AGAIN, () => true);
     this.#neighbours.send(this.#parts.clock());
   }
 
