@@ -90,6 +90,18 @@ export class NftReader {
     }));
   }
 
+  /** How many rules each chain of a table has that has any: one question, and nothing of the rules is decoded. */
+  ruleCounts(family: NftFamily, table: string): ReadonlyMap<string, number> {
+    const body = header(family).string(ruleAttributes.table, table).bytes();
+    const counts = new Map<string, number>();
+    for (const rule of this.#dump(messages.getRule, body, `list rules of ${family} ${table}`)) {
+      if (rule.string(ruleAttributes.table) !== table) continue;
+      const chain = rule.string(ruleAttributes.chain) ?? '';
+      counts.set(chain, (counts.get(chain) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** The named counters of a table, by name; none also for a table that is not there. */
   counters(family: NftFamily, table: string): Map<string, Counter> {
     const body = header(family)

@@ -16,7 +16,7 @@ function firewall({ table, refusal }: { table?: NftObject[]; refusal?: string })
     listTable: () => table,
     eachOfTable: () => table,
   };
-  const nobody = { hasChain: () => false, rules: () => [], counters: () => new Map() };
+  const nobody = { hasChain: () => false, ruleCounts: () => new Map(), counters: () => new Map() };
   const kernel = { nft, reader: nobody } as unknown as FirewallKernel;
   return { firewall: new Firewall('fairlead', kernel), scripts };
 }

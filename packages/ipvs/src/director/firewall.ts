@@ -30,7 +30,7 @@ export interface FirewallCounters {
 /** The director's network namespace, as far as a firewall goes. */
 export interface FirewallKernel {
   nft: Nft;
-  reader: Pick<NftReader, 'hasChain' | 'rules' | 'counters'>;
+  reader: Pick<NftReader, 'hasChain' | 'ruleCounts' | 'counters'>;
   nftables: Pick<Nftables, 'elements' | 'apply' | 'generation'>;
   conntrack: Pick<Conntrack, 'stats' | 'count'>;
 }

@@ -141,11 +141,10 @@ const edition = `edition-${createHash('sha256')
   .slice(0, 12)}`;
 
 /** Whether the rules of this edition stand, and all of them: without reading anything else. */
-export function isCurrent(reader: Pick<NftReader, 'hasChain' | 'rules'>): boolean {
-  return (
-    reader.hasChain('inet', TABLE, edition) &&
-    Object.entries(chains).every(([name, { rules }]) => reader.rules('inet', TABLE, name).length === rules.length)
-  );
+export function isCurrent(reader: Pick<NftReader, 'hasChain' | 'ruleCounts'>): boolean {
+  if (!reader.hasChain('inet', TABLE, edition)) return false;
+  const counts = reader.ruleCounts('inet', TABLE);
+  return Object.entries(chains).every(([name, { rules }]) => (counts.get(name) ?? 0) === rules.length);
 }
 
 /**

@@ -250,11 +250,11 @@ export class SecondChance {
 
 /** Returns how many tables were made; `onMade` is told before. */
 function ensureTables({ nft, reader }: Place, tables: readonly Table[], edition: string, onMade = () => {}): number {
-  const stand = tables.every(
-    ({ family, chains }) =>
-      reader.hasChain(family, TABLE, edition) &&
-      chains.every(({ name, rules }) => reader.rules(family, TABLE, name).length === rules.length),
-  );
+  const stand = tables.every(({ family, chains }) => {
+    if (!reader.hasChain(family, TABLE, edition)) return false;
+    const counts = reader.ruleCounts(family, TABLE);
+    return chains.every(({ name, rules }) => (counts.get(name) ?? 0) === rules.length);
+  });
   if (stand) return 0;
   for (const { family } of tables) {
     if (editionsIn(nft.listTable(family, TABLE, { elements: false }))?.length !== 0) continue;

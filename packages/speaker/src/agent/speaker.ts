@@ -5,8 +5,7 @@
  * `#reconcile` takes from them what changed and has it written (upkeep.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
-import { formatAddress, isAddress, parseAddress, SYSTEM_NAMESPACE } from '@fairlead/api';
+import { SYSTEM_NAMESPACE } from '@fairlead/api';
 import {
   checkCapabilities,
   DEFAULT_HOST_INTERFACE,
@@ -22,7 +21,7 @@ import type { Logger } from 'pino';
 import { SpeakerMetrics } from '../metrics/metrics.js';
 import type { SpeakerView } from '../metrics/view.js';
 import { lingeringMs } from '../wire/hold.js';
-import type { FromWire, LeaseTimings, VrrpOptions, WireNode } from '../wire/messages.js';
+import type { FromWire, LeaseTimings, VrrpOptions } from '../wire/messages.js';
 import { Assignment } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { Feed } from './feed.js';
@@ -42,6 +41,7 @@ import { Upkeep, type Wanted } from './upkeep.js';
 import type { HostInterface } from './uplinks.js';
 import { WatchTrouble } from './watch-trouble.js';
 import { Watches } from './watches.js';
+import { WireNodes } from './wire-nodes.js';
 import { WireThread } from './wire-thread.js';
 
 export interface SpeakerOptions {
@@ -149,8 +149,7 @@ class Agent implements Speaker {
   /** This host's interfaces changed, so VIPs may belong to other ones. */
   #interfacesChanged = true;
   #interfaces: HostInterface[] = [];
-  /** As the wire thread was told. */
-  #wireNodes: WireNode[] = [];
+  readonly #wireNodes = new WireNodes();
   /** The planner knows the whole cluster and how it is. Before that its plan would be to forward less. */
   #known = false;
 
@@ -340,15 +339,9 @@ class Agent implements Speaker {
   /** What is new to the wire thread; with `anyway`, also that nothing is, so that it tries again what it could not do before. */
   #tellWire(anyway: boolean): void {
     const change = this.#routers.takeWire();
-    const nodes = this.#feed.nodes.map(({ name, internalIPs }) => ({
-      name,
-      // In canonical form, as those of packets are.
-      internalIPs: internalIPs.filter(isAddress).map((ip) => formatAddress(parseAddress(ip))),
-    }));
-    const sameNodes = isDeepStrictEqual(nodes, this.#wireNodes);
-    this.#wireNodes = nodes;
-    if (!anyway && sameNodes && change === undefined) return;
-    this.#wire.send({ kind: 'configure', changed: [], removed: [], ...change, ...(!sameNodes && { nodes }) });
+    const nodes = this.#wireNodes.take(this.#feed.nodes);
+    if (!anyway && nodes === undefined && change === undefined) return;
+    this.#wire.send({ kind: 'configure', changed: [], removed: [], ...change, ...(nodes && { nodes }) });
   }
 
   #wanted(): Wanted {

@@ -129,6 +129,46 @@ describe('election by VRRP', () => {
     expect(saidBefore).to.deep.equal([3, 3, 3]);
   });
 
+  it('comes to advertise together what it took over at different times, never more rarely than it says', () => {
+    const { world, election, wait } = setUp();
+    const all = [0, 1, 2].map((n) => contested(`public.${n}`, `10.77.0.20${n}`));
+    election.setFit(true);
+    const sentAt = new Map<number, number[]>();
+    const watch = (ms: number) => {
+      for (let passed = 0; passed < ms; passed++) {
+        const before = world.sent.length;
+        wait(1);
+        for (const { virtualRouterId: id } of world.sent.slice(before)) {
+          sentAt.set(id, [...(sentAt.get(id) ?? []), world.now]);
+        }
+      }
+    };
+    for (const [n, ms] of [430, 465, 1_000].entries()) {
+      election.configure(all.slice(0, n + 1));
+      watch(ms);
+    }
+    const before = { calls: world.packets, sent: world.sent.length };
+    wait(10 * A);
+    expect([world.packets - before.calls, world.sent.length - before.sent]).to.deep.equal([10, 30]);
+    for (const times of sentAt.values()) {
+      for (const [index, at] of times.slice(1).entries()) expect(at - times[index]!).to.be.at.most(A + 1);
+    }
+  });
+
+  it('tells that it has advertised, which a router that stops or stands by has not', () => {
+    let told = 0;
+    const { election, wait } = setUp('n2', { onAdvertised: () => void told++ });
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    wait(300);
+    expect(told).to.equal(0);
+    wait(10 * A);
+    expect(told).to.be.within(9, 11);
+    const before = told;
+    election.setFit(false);
+    expect(told).to.equal(before);
+  });
+
   it('takes over when advertisements stay away, however often they have put it off', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);
