@@ -4,7 +4,7 @@ import { steady } from '@fairlead/cli';
 import { type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
-import { Cluster, PORT } from './cluster.js';
+import { Cluster, PORT, said } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
@@ -29,7 +29,7 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     owner = await cluster.owner();
     await cluster.served(vip);
     observer = new ArpObserver(cluster.lab.client, vip);
-    mac = (await observer.next(({ gratuitous }) => !gratuitous)).mac;
+    mac = (await observer.answered()).mac;
   });
   afterEach(() => {
     observer.close();
@@ -56,9 +56,9 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     const speaker = await restart(owner);
     const restartedAt = performance.now();
     // It believes that it may resume, asks, and is answered.
-    await speaker.waitFor('it was answered', said('another station announced an address'), PATIENCE_MS);
+    await said(speaker, 'another station announced an address');
     const next = await cluster.owner(owner);
-    for (let n = 0; n < 100; n++) await observer.next(({ gratuitous }) => !gratuitous);
+    await observer.answered(100);
     expect(observer.answeredSince(restartedAt).size).to.equal(1);
     expect(observer.answeredSince(restartedAt)).to.not.include(mac);
     await cluster.served(vip);
@@ -86,14 +86,13 @@ describe('a VIP with election lease, when the API server is out of reach', funct
   it('is answered for again by its owner that stood still meanwhile, after it has asked', async () => {
     const speaker = cluster.speakers.get(owner.name)!;
     cutOffFromApi(cluster.lab.nodes);
-    await speaker.waitFor('it missed the API server', said('ECONN', 'timeout', 'EHOST', 'ENET'), PATIENCE_MS);
+    await said(speaker, 'ECONN', 'timeout', 'EHOST', 'ENET');
     speaker.signal('SIGSTOP');
     await new Promise((resolve) => setTimeout(resolve, 4_000));
-    const silent = speaker.waitFor('it yielded', said('no longer owner'), PATIENCE_MS);
+    const silent = said(speaker, 'no longer owner');
     speaker.signal('SIGCONT');
     await silent;
-    const answered = observer.next((answer) => !answer.gratuitous && answer.mac === mac);
-    await answered;
+    await observer.next((answer) => !answer.gratuitous && answer.mac === mac);
     await cluster.served(vip);
   });
 
@@ -105,16 +104,12 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     // Its announcements are over; nobody has told the one that was cut off.
     await cluster.served(vip);
     expect(speaker.output.split('\n').findLast((line) => line.includes('owner of public'))).to.not.include('no longer');
-    const yielded = speaker.waitFor('it yielded', said('no longer owner'), PATIENCE_MS);
+    const yielded = said(speaker, 'no longer owner');
     owner.lanLoss({});
     await yielded;
     const yieldedAt = performance.now();
-    for (let n = 0; n < 50; n++) await observer.next(({ gratuitous }) => !gratuitous);
+    await observer.answered(50);
     expect(observer.answeredSince(yieldedAt)).to.deep.equal(new Set([next.mac]));
     await cluster.served(vip);
   });
 });
-
-function said(...texts: string[]): (line: string) => true | undefined {
-  return (line) => (texts.some((text) => line.includes(text)) ? true : undefined);
-}

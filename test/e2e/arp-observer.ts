@@ -75,6 +75,12 @@ export class ArpObserver {
     });
   }
 
+  /** The last of so many more answers to our own questions. */
+  async answered(times = 1): Promise<Answer> {
+    for (; times > 1; times--) await this.next(({ gratuitous }) => !gratuitous);
+    return this.next(({ gratuitous }) => !gratuitous);
+  }
+
   /** Answers to our own questions since `atMs`, by hardware address. */
   answeredSince(atMs: number): Set<string> {
     return new Set(this.answers.filter((answer) => answer.atMs >= atMs && !answer.gratuitous).map(({ mac }) => mac));

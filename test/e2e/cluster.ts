@@ -1,19 +1,27 @@
 /** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
 
+import { fileURLToPath } from 'node:url';
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
 import { type ForwarderChoice, installManifests, startController, startSpeaker, steady, until } from '@fairlead/cli';
+import { OwnerRules } from '@fairlead/ipvs';
 import { addressPools, Informer, type KubeObject, leases, services } from '@fairlead/kube';
 import {
   deployEcho,
+  type ExecResult,
   Lab,
   type LabHost,
   type LabNode,
   type LabOptions,
   type LabProcess,
+  type ProcessExit,
   startProbe,
 } from '@fairlead/lab';
 
 export const PORT = 80;
+
+/** Longer than any step takes on a busy machine, or in an emulated guest; nothing waits for it when all is well. */
+const PATIENCE_MS = 300_000;
+const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
 export interface LeaseObject extends KubeObject {
   spec?: { holderIdentity?: string; renewTime?: string; leaseTransitions?: number };
@@ -79,6 +87,23 @@ export class Cluster {
     return speaker;
   }
 
+  /** Starts its speaker, and resolves when that is ready: its kernel is in line, and it stands for election if the node is fit. */
+  async startReady(node: LabNode): Promise<LabProcess> {
+    const speaker = this.startSpeaker(node);
+    await this.said(node, '"ready"');
+    return speaker;
+  }
+
+  /** Resolves when a node's speaker says one of these from now on. */
+  said(node: LabNode, ...texts: string[]): Promise<void> {
+    return said(this.speakers.get(node.name)!, ...texts);
+  }
+
+  /** The command, from the management network. */
+  fairlead(...args: string[]): Promise<ExecResult> {
+    return this.lab.management.exec([process.execPath, CLI, ...args, '--server', this.lab.server]);
+  }
+
   createPool(name: string, ...addresses: string[]): Promise<void> {
     return this.createPoolWith(name, { addresses });
   }
@@ -123,7 +148,7 @@ export class Cluster {
     return this.lab.nodes.find((node) => node.name === holder)!;
   }
 
-  /** Makes this node the owner, by stopping the speakers of all others; they run again afterwards. */
+  /** Makes this node the owner, by stopping the speakers of all others; they are ready again afterwards. */
   async moveTo(node: LabNode): Promise<void> {
     const others = this.lab.nodes.filter((other) => other !== node);
     await Promise.all(others.map((other) => this.stopSpeaker(other)));
@@ -132,21 +157,22 @@ export class Cluster {
       `a takeover by ${node.name}`,
       ({ spec }) => spec?.holderIdentity === node.name || undefined,
     );
-    for (const other of others) this.startSpeaker(other);
+    await Promise.all(others.map((other) => this.startReady(other)));
   }
 
   /** Lets it hand over what it owns. */
-  async stopSpeaker(node: LabNode): Promise<void> {
+  stopSpeaker(node: LabNode): Promise<ProcessExit> {
     const speaker = this.speakers.get(node.name)!;
     speaker.signal('SIGTERM');
-    await speaker.exited;
+    return speaker.exited;
   }
 
-  /** Resolves when the client has been served for a second without a failure. */
-  async served(vip: string, client: LabHost = this.lab.client): Promise<void> {
+  /** Resolves when a client on the LAN has been served without a failure for a second, or for as long as is wished. */
+  async served(vip: string, options: { client?: LabHost; forMs?: number } = {}): Promise<void> {
+    const { client = this.lab.client, forMs } = options;
     const probe = startProbe(client, { address: vip, port: PORT });
     try {
-      await steady(probe);
+      await steady(probe, forMs);
     } finally {
       await probe.stop();
     }
@@ -157,4 +183,20 @@ export class Cluster {
     this.services.stop();
     await this.lab.stop();
   }
+}
+
+/** Tables of the virtual routers whose VIPs a node's host routes into its director. */
+export function routedBy({ netns }: LabNode): number[] {
+  const rules = new OwnerRules({ hostNetns: netns });
+  try {
+    return rules.list();
+  } finally {
+    rules.close();
+  }
+}
+
+/** Resolves when a process says one of these from now on. */
+export async function said(process: LabProcess, ...texts: string[]): Promise<void> {
+  const includesOne = (line: string) => (texts.some((text) => line.includes(text)) ? true : undefined);
+  await process.waitFor(`it said ${texts.join(' or ')}`, includesOne, PATIENCE_MS);
 }

@@ -1,10 +1,9 @@
 /** What befalls owners and their LAN, with either engine: whatever it was, one node answers in the end, and no two in between that hear each other. */
 
-import { OwnerRules } from '@fairlead/ipvs';
 import type { LabNode } from '@fairlead/lab';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
-import { Cluster, PORT } from './cluster.js';
+import { Cluster, PORT, routedBy } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
@@ -28,7 +27,7 @@ for (const election of ['lease', 'vrrp'] as const) {
     beforeEach(async () => {
       await cluster.served(vip);
       observer = new ArpObserver(cluster.lab.client, vip);
-      mac = (await observer.next(({ gratuitous }) => !gratuitous)).mac;
+      mac = (await observer.answered()).mac;
       owner = await nodeBehind(mac);
     });
     afterEach(() => {
@@ -52,12 +51,6 @@ for (const election of ['lease', 'vrrp'] as const) {
 
     const others = () => cluster.lab.nodes.filter((node) => node !== owner);
 
-    /** Says when a speaker says something. */
-    function said(node: LabNode, text: string): Promise<true> {
-      const speaker = cluster.speakers.get(node.name)!;
-      return speaker.waitFor(`it said ${text}`, (line) => (line.includes(text) ? true : undefined), PATIENCE_MS);
-    }
-
     /** How often nodes have become owners. */
     const takeovers = () =>
       [...cluster.speakers.values()].flatMap(({ output }) => output.match(/"owner of public/g) ?? []).length;
@@ -70,18 +63,10 @@ for (const election of ['lease', 'vrrp'] as const) {
     async function oneOwner(): Promise<string> {
       await cluster.served(vip);
       const from = performance.now();
-      for (let n = 0; n < 50; n++) await observer.next(({ gratuitous }) => !gratuitous);
+      await observer.answered(50);
       const [only, ...more] = observer.answeredSince(from);
       expect(more).to.deep.equal([]);
-      const routing = cluster.lab.nodes.filter((node) => {
-        if (!node.isOn) return false;
-        const rules = new OwnerRules({ hostNetns: node.netns });
-        try {
-          return rules.list().length > 0;
-        } finally {
-          rules.close();
-        }
-      });
+      const routing = cluster.lab.nodes.filter((node) => node.isOn && routedBy(node).length > 0);
       expect(routing.map(({ name }) => name)).to.deep.equal([(await nodeBehind(only!)).name]);
       return only!;
     }
@@ -99,7 +84,7 @@ for (const election of ['lease', 'vrrp'] as const) {
       const speaker = cluster.speakers.get(owner.name)!;
       speaker.signal('SIGSTOP');
       await answered((other) => other !== mac);
-      const silent = said(owner, 'no longer owner');
+      const silent = cluster.said(owner, 'no longer owner');
       speaker.signal('SIGCONT');
       const thawedAt = performance.now();
       await silent;
@@ -109,11 +94,11 @@ for (const election of ['lease', 'vrrp'] as const) {
     });
 
     it('moves when the link of its owner goes down, and does not move back when it is up again', async () => {
-      const yielded = said(owner, 'no longer owner');
+      const yielded = cluster.said(owner, 'no longer owner');
       owner.linkDown();
       await Promise.all([yielded, answered((other) => other !== mac)]);
       const next = await oneOwner();
-      const back = said(owner, 'kernel brought in line');
+      const back = cluster.said(owner, 'kernel brought in line');
       owner.linkUp();
       await back;
       await stayedWith(next);
@@ -125,7 +110,7 @@ for (const election of ['lease', 'vrrp'] as const) {
         owner.linkDown();
         await answered((other) => other !== mac).catch(() => {});
         owner.linkUp();
-        await observer.next(({ gratuitous }) => !gratuitous);
+        await observer.answered();
       }
       await oneOwner();
       expect(takeovers() - before).to.be.at.most(10);
@@ -136,10 +121,8 @@ for (const election of ['lease', 'vrrp'] as const) {
       await answered((other) => other !== mac);
       const next = await oneOwner();
       await owner.powerOn();
-      const standing = cluster
-        .startSpeaker(owner)
-        .waitFor('it stood', (line) => (line.includes('"standing for election"') ? true : undefined), PATIENCE_MS);
-      await standing;
+      cluster.startSpeaker(owner);
+      await cluster.said(owner, '"standing for election"');
       await stayedWith(next);
     });
 
@@ -187,7 +170,7 @@ for (const election of ['lease', 'vrrp'] as const) {
       const before = takeovers();
       for (const node of cluster.lab.nodes) node.lanLoss({ sent: 0.2 });
       for (const from = performance.now(); performance.now() - from < 10_000; ) {
-        await observer.next(({ gratuitous }) => !gratuitous);
+        await observer.answered();
       }
       for (const node of cluster.lab.nodes) node.lanLoss({});
       await oneOwner();

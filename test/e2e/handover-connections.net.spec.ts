@@ -1,4 +1,5 @@
 import { describeOpenConnections } from './handover-connections.js';
 
-describeOpenConnections('nftables', 'lease');
-describeOpenConnections('nftables', 'vrrp');
+const size = { nodes: 3, connections: 9, askEveryMs: 20 };
+describeOpenConnections('nftables', 'lease', size);
+describeOpenConnections('nftables', 'vrrp', size);

@@ -1,17 +1,14 @@
 /** VIPs change hands because somebody wants them to: `fairlead drain`, `undrain` and `move`, SIGTERM, and pools with `preempt`. */
 
-import { fileURLToPath } from 'node:url';
 import { rankNodes } from '@fairlead/api';
 import { until } from '@fairlead/cli';
-import { OwnerRules } from '@fairlead/ipvs';
-import { addressPools, type KubeObject, leases } from '@fairlead/kube';
+import { type KubeObject, leases } from '@fairlead/kube';
 import type { LabNode } from '@fairlead/lab';
 import { expect } from 'chai';
-import { Cluster } from './cluster.js';
+import { Cluster, routedBy } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
-const CLI = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 
 for (const election of ['lease', 'vrrp'] as const) {
   describe(`handing over with election ${election}`, function () {
@@ -21,7 +18,7 @@ for (const election of ['lease', 'vrrp'] as const) {
 
     before(async () => {
       cluster = await Cluster.start('nftables');
-      await createPool({});
+      await cluster.createPoolWith('public', { addresses: ['10.77.0.200-10.77.0.215'], election });
       await cluster.createService('web', 'public');
       vip = await cluster.vipOf('web');
       await cluster.owner();
@@ -29,33 +26,14 @@ for (const election of ['lease', 'vrrp'] as const) {
     });
     after(() => cluster?.stop());
 
-    function createPool(more: object): Promise<unknown> {
-      return cluster.lab.kube.create(addressPools, {
-        apiVersion: 'fairlead.dev/v1alpha1',
-        kind: 'AddressPool',
-        metadata: { name: 'public' },
-        spec: { addresses: ['10.77.0.200-10.77.0.215'], election, ...more },
-      } as KubeObject);
-    }
-
     async function fairlead(...args: string[]): Promise<{ code: number | null; answer: Record<string, unknown> }> {
-      const argv = [process.execPath, CLI, ...args, '--server', cluster.lab.server, '--json'];
-      const { code, stdout, stderr } = await cluster.lab.management.exec(argv);
+      const { code, stdout, stderr } = await cluster.fairlead(...args, '--json');
       expect(stdout, stderr).to.match(/^\{/);
       return { code, answer: JSON.parse(stdout) as Record<string, unknown> };
     }
 
     function others(owner: LabNode): LabNode[] {
       return cluster.lab.nodes.filter((node) => node !== owner);
-    }
-
-    function rulesOf(node: LabNode): number[] {
-      const rules = new OwnerRules({ hostNetns: node.netns });
-      try {
-        return rules.list();
-      } finally {
-        rules.close();
-      }
     }
 
     it('`drain` resolves when another node owns, and the drained one stays a standby that takes nothing', async () => {
@@ -66,7 +44,7 @@ for (const election of ['lease', 'vrrp'] as const) {
       const [moved] = answer.moved as { virtualRouter: string; owner: string }[];
       expect(moved!.owner).to.equal(next.name);
       await cluster.served(vip);
-      expect(rulesOf(owner)).to.deep.equal([]);
+      expect(routedBy(owner)).to.deep.equal([]);
       const refused = await fairlead('move', vip, owner.name);
       expect(refused.code).to.equal(1);
       expect(refused.answer.error).to.include({ code: 'FL_NODE_NOT_FIT' });
@@ -82,7 +60,7 @@ for (const election of ['lease', 'vrrp'] as const) {
         expect(answer).to.include({ vip, from: owner.name, node: target.name });
         expect((await cluster.owner(owner)).name).to.equal(target.name);
         await cluster.served(vip);
-        expect(rulesOf(owner)).to.deep.equal([]);
+        expect(routedBy(owner)).to.deep.equal([]);
       }
     });
 
@@ -122,17 +100,12 @@ for (const election of ['lease', 'vrrp'] as const) {
     it('takes a wish back that nobody fulfils', async () => {
       const owner = await cluster.owner();
       const target = others(owner)[0]!;
-      cluster.speakers.get(target.name)!.signal('SIGTERM');
-      await cluster.speakers.get(target.name)!.exited;
+      await cluster.stopSpeaker(target);
       const { code, answer } = await fairlead('move', vip, target.name, '--timeout', '1s');
       expect(code).to.equal(1);
       expect(answer.error).to.include({ code: 'FL_NOT_IN_TIME' });
-      const started = cluster.startSpeaker(target);
-      await started.waitFor(
-        'it stands',
-        (line) => (line.includes('standing for election') ? true : undefined),
-        PATIENCE_MS,
-      );
+      cluster.startSpeaker(target);
+      await cluster.said(target, '"standing for election"');
       expect((await cluster.owner()).name).to.equal(owner.name);
     });
   });
@@ -149,13 +122,10 @@ describe('a node that nobody can take over from', function () {
       const vip = await cluster.vipOf('web');
       const owner = await cluster.owner();
       await cluster.served(vip);
-      const refused = await cluster.lab.management.exec([
-        ...[process.execPath, CLI, 'drain', owner.name, '--server', cluster.lab.server],
-      ]);
+      const refused = await cluster.fairlead('drain', owner.name);
       expect(refused.code).to.equal(1);
       expect(refused.stderr).to.contain('no other node can take over');
-      cluster.speakers.get(owner.name)!.signal('SIGTERM');
-      expect((await cluster.speakers.get(owner.name)!.exited).code).to.equal(0);
+      expect((await cluster.stopSpeaker(owner)).code).to.equal(0);
       // The client knows the owner's hardware address still.
       await cluster.served(vip);
     } finally {
@@ -170,12 +140,7 @@ describe('a pool with preempt', function () {
   it('comes back to its best node when that has been fit for the delay', async () => {
     const cluster = await Cluster.start('nftables', {}, ['--preempt-delay', '1s']);
     try {
-      await cluster.lab.kube.create(addressPools, {
-        apiVersion: 'fairlead.dev/v1alpha1',
-        kind: 'AddressPool',
-        metadata: { name: 'public' },
-        spec: { addresses: ['10.77.0.200-10.77.0.215'], preempt: true },
-      } as KubeObject);
+      await cluster.createPoolWith('public', { addresses: ['10.77.0.200-10.77.0.215'], preempt: true });
       await cluster.createService('web', 'public');
       const vip = await cluster.vipOf('web');
       // Of `<pool>.<n>`, n: the address modulo the number of virtual routers.
@@ -183,8 +148,7 @@ describe('a pool with preempt', function () {
       const best = rankNodes('public.0', names)[0]!;
       const node = cluster.lab.nodes.find(({ name }) => name === best)!;
       await ownedBy(cluster, best);
-      cluster.speakers.get(best)!.signal('SIGTERM');
-      await cluster.speakers.get(best)!.exited;
+      await cluster.stopSpeaker(node);
       await cluster.owner(node);
       cluster.startSpeaker(node);
       await ownedBy(cluster, best);

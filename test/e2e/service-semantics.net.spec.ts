@@ -41,7 +41,7 @@ describe('what a Service wishes', function () {
   ): Promise<string> {
     await cluster.createService(name, 'public', PORT, wishes);
     const vip = await cluster.vipOf(name);
-    await cluster.served(vip, client);
+    await cluster.served(vip, client && { client });
     return vip;
   }
 
@@ -107,9 +107,7 @@ describe('what a Service wishes', function () {
   it('a speaker that starts again finds all of it in its kernel, and writes nothing', async () => {
     const owner = await cluster.owner();
     const node = cluster.lab.nodes.find(({ name }) => name !== owner.name)!;
-    const before = cluster.speakers.get(node.name)!;
-    before.signal('SIGTERM');
-    await before.exited;
+    await cluster.stopSpeaker(node);
     const wrote: string[] = [];
     const again = cluster.startSpeaker(node);
     await again.waitFor(

@@ -1,8 +1,6 @@
 /** One TCP connection that lasts: a client that asks over and over on it, and tells when it is lost. */
 import type { LabHost, LabProcess } from '@fairlead/lab';
 
-const ASK_EVERY_MS = 20;
-
 /** Prints a line for each answer, `lost WHY` when the connection ends. HTTP without a library: a new connection must not replace a lost one. */
 const TALKER = `
 const [address, port, everyMs] = process.argv.slice(1);
@@ -28,8 +26,9 @@ export class Talk {
   readonly #process: LabProcess;
   #waiting: (() => void)[] = [];
 
-  constructor(host: LabHost, address: string, port: number) {
-    this.#process = host.spawn('talk', [process.execPath, '-e', TALKER, address, String(port), String(ASK_EVERY_MS)]);
+  /** @param askEveryMs whether it has been answered or not */
+  constructor(host: LabHost, address: string, port: number, askEveryMs: number) {
+    this.#process = host.spawn('talk', [process.execPath, '-e', TALKER, address, String(port), String(askEveryMs)]);
     this.#process.on('line', (line, stream) => {
       if (stream !== 'stdout') return;
       if (line.startsWith('lost ')) this.lost = line.slice(5);
@@ -40,7 +39,7 @@ export class Talk {
   }
 
   /** Resolves when it has been answered so many times more, or is lost. */
-  async goesOn(times = 20): Promise<void> {
+  async goesOn(times: number): Promise<void> {
     for (const enough = this.#answers + times; this.#answers < enough && this.lost === undefined; ) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }

@@ -71,11 +71,11 @@ describe('a VIP whose node gets other interfaces', function () {
   it('is announced from the new hardware address at once, and answered for by no other, by the same owner', async () => {
     const owner = await cluster.owner();
     const seen = observe();
-    await seen.next(({ gratuitous }) => !gratuitous);
+    await seen.answered();
     const announced = seen.next(({ gratuitous, mac }) => gratuitous && mac === OTHER_MAC);
     links(owner.netns, (rtnetlink) => rtnetlink.setLink(rtnetlink.link('eth0')!.index, { address: OTHER_MAC }));
     const { atMs } = await announced;
-    for (let n = 0; n < 20; n++) await seen.next(({ gratuitous }) => !gratuitous);
+    await seen.answered(20);
     expect(seen.answeredSince(atMs)).to.deep.equal(new Set([OTHER_MAC]));
     expect((await cluster.owner()).name).to.equal(owner.name);
     await cluster.served(vip);
@@ -111,7 +111,7 @@ describe('a VIP whose node gets other interfaces', function () {
     const announced = seen.next(({ gratuitous }) => gratuitous);
     plugIn(node, 'hot0', '10.77.0.50');
     expect((await announced).mac).to.equal(macOf(node, 'hot0'));
-    for (let n = 0; n < 10; n++) await seen.next(({ gratuitous }) => !gratuitous);
+    await seen.answered(10);
     expect(new Set(seen.answers.map(({ mac }) => mac))).to.deep.equal(new Set([macOf(node, 'hot0')]));
   });
 

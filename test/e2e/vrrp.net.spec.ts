@@ -1,7 +1,6 @@
 /** Who owns the VIPs of a pool with `election: vrrp`, when something breaks and no API server can be asked. */
 
 import { steady, stopWhenSteady } from '@fairlead/cli';
-import { addressPools } from '@fairlead/kube';
 import { startProbe } from '@fairlead/lab';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
@@ -17,12 +16,7 @@ describe('a VIP that VRRP elects an owner for', function () {
 
   before(async () => {
     cluster = await Cluster.start('nftables');
-    await cluster.lab.kube.create(addressPools, {
-      apiVersion: 'fairlead.dev/v1alpha1',
-      kind: 'AddressPool',
-      metadata: { name: 'public' },
-      spec: { addresses: ['10.77.0.200-10.77.0.215'], election: 'vrrp' },
-    } as never);
+    await cluster.createPoolWith('public', { addresses: ['10.77.0.200-10.77.0.215'], election: 'vrrp' });
     // So that no kube-proxy sends connections on to the dead node's Pod: without an API server it would not learn of its death.
     await cluster.createService('web', 'public', PORT, { spec: { externalTrafficPolicy: 'Local' } });
     vip = await cluster.vipOf('web');
@@ -35,7 +29,7 @@ describe('a VIP that VRRP elects an owner for', function () {
     const observer = new ArpObserver(cluster.lab.client, vip);
     try {
       const from = performance.now();
-      for (let n = 0; n < 20; n++) await observer.next(({ gratuitous }) => !gratuitous);
+      await observer.answered(20);
       expect(observer.answeredSince(from).size).to.equal(1);
     } finally {
       observer.close();
@@ -45,9 +39,10 @@ describe('a VIP that VRRP elects an owner for', function () {
 
   it('moves when its owner stops, without a rival', async () => {
     const owner = await cluster.owner();
-    cluster.speakers.get(owner.name)!.signal('SIGTERM');
+    const stopped = cluster.stopSpeaker(owner);
     await cluster.owner(owner);
     await cluster.served(vip);
+    await stopped;
     cluster.startSpeaker(owner);
   });
 
@@ -55,12 +50,8 @@ describe('a VIP that VRRP elects an owner for', function () {
     // Long enough running for a snapshot: it is written at the latest when a speaker stops.
     for (const node of cluster.lab.nodes) node.managementDown();
     for (const node of cluster.lab.nodes) {
-      const speaker = cluster.speakers.get(node.name)!;
-      speaker.signal('SIGTERM');
-      await speaker.exited;
-      await cluster
-        .startSpeaker(node)
-        .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
+      await cluster.stopSpeaker(node);
+      await cluster.startReady(node);
     }
     await cluster.served(vip);
     for (const node of cluster.lab.nodes) node.managementUp();

@@ -55,9 +55,7 @@ function crashes(context: GroupContext, election: 'lease' | 'vrrp'): Promise<num
         await cluster.owner(owner);
       });
       await owner.powerOn();
-      await cluster
-        .startSpeaker(owner)
-        .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
+      await cluster.startReady(owner);
       return said(outageOf(report, owner), owner);
     }),
   );

@@ -40,11 +40,7 @@ const CASES: Record<string, Case> = {
     const speaker = cluster.speakers.get(owner.name)!;
     speaker.signal('SIGSTOP');
     await cluster.owner(owner);
-    const yielded = speaker.waitFor(
-      'it yielded',
-      (line) => (line.includes('no longer owner') ? true : undefined),
-      60_000,
-    );
+    const yielded = cluster.said(owner, 'no longer owner');
     speaker.signal('SIGCONT');
     await yielded;
   },
@@ -82,11 +78,10 @@ async function once({ cluster, address }: Ground, name: string): Promise<{ value
   const owner = await cluster.owner();
   await cluster.served(address);
   const observer = new ArpObserver(cluster.lab.client, address, ASK_EVERY_MS);
-  const answered = () => observer.next(({ gratuitous }) => !gratuitous);
   try {
-    await answered();
+    await observer.answered();
     await CASES[name]!(cluster, owner);
-    await answered();
+    await observer.answered();
     await sleep(AFTERWARDS_MS);
     const value = overlapping(observer.answers) * ASK_EVERY_MS;
     const macs = new Set(observer.answers.map(({ mac }) => mac)).size;

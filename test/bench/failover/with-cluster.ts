@@ -1,6 +1,6 @@
 /** A cluster with Fairlead in it, one pool and one Service, for as long as a group of trials takes. */
 import { nodeAnnotations } from '@fairlead/api';
-import { addressPools, type KubeObject, nodes } from '@fairlead/kube';
+import { nodes } from '@fairlead/kube';
 import type { LabNode } from '@fairlead/lab';
 import { Cluster, PORT } from '../../e2e/cluster.js';
 import type { GroupContext } from '../groups.js';
@@ -20,12 +20,7 @@ export async function withCluster<T>(
   const stop = () => void cluster.stop();
   context.signal.addEventListener('abort', stop);
   try {
-    await cluster.lab.kube.create(addressPools, {
-      apiVersion: 'fairlead.dev/v1alpha1',
-      kind: 'AddressPool',
-      metadata: { name: 'public' },
-      spec: { addresses: ['10.77.0.200-10.77.0.215'], election },
-    } as KubeObject);
+    await cluster.createPoolWith('public', { addresses: ['10.77.0.200-10.77.0.215'], election });
     // Local, so that no kube-proxy sends connections on to a dead node's Pod before Kubernetes has noticed: that outage is not the VIP's.
     await cluster.createService('web', 'public', PORT, { spec: { externalTrafficPolicy: 'Local' } });
     const address = await cluster.vipOf('web');
@@ -41,9 +36,7 @@ export async function withCluster<T>(
 /** Resolves when a node whose speaker has ended stands for election again. */
 export async function startAgain(cluster: Cluster, node: LabNode): Promise<void> {
   await cluster.speakers.get(node.name)!.exited;
-  await cluster
-    .startSpeaker(node)
-    .waitFor('it was ready', (line) => (line.includes('"ready"') ? true : undefined), 60_000);
+  await cluster.startReady(node);
 }
 
 /** `value`: '' drains the node, null gives it back. */

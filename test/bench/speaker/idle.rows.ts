@@ -6,7 +6,6 @@
  * Processor time is of the worst of the three speakers, in per cent of one processor.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { addressPools, type KubeObject } from '@fairlead/kube';
 import { Cluster } from '../../e2e/cluster.js';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { cpuMs, cpuMsByThread } from '../process-figures.js';
@@ -94,12 +93,7 @@ async function rest(context: GroupContext, { name, election, virtualRouters }: C
     // The first node is there alone at first, so that it owns everything.
     const [, ...others] = lab.nodes;
     await Promise.all(others.map((node) => cluster.stopSpeaker(node)));
-    await lab.kube.create(addressPools, {
-      apiVersion: 'fairlead.dev/v1alpha1',
-      kind: 'AddressPool',
-      metadata: { name: 'public' },
-      spec: { addresses: ['10.77.0.101-10.77.0.240'], election, virtualRouters },
-    } as KubeObject);
+    await cluster.createPoolWith('public', { addresses: ['10.77.0.101-10.77.0.240'], election, virtualRouters });
     await Promise.all(Array.from({ length: SERVICES }, (_, n) => cluster.createService(`web-${n}`, 'public')));
     for (let n = 0; n < SERVICES; n++) await cluster.vipOf(`web-${n}`);
     await cluster.served(await cluster.vipOf('web-0'));
