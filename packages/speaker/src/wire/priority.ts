@@ -1,21 +1,30 @@
 /**
- * The wire thread before all others: the main thread parses for seconds, and V8's helpers collect its garbage, on as many processors as the
- * machine has. The scheduler lets each of them finish its slice of some milliseconds before a timer or an ARP request gets its turn.
+ * The wire thread before all others: the main thread parses for seconds, V8's helpers collect its garbage, and Pods compute, on as many
+ * processors as the machine has. The scheduler lets each of them finish its slice of some milliseconds before a timer or an ARP request gets
+ * its turn, and nice values count only among what is in one control group. So it is a real-time thread, as keepalived can be for the same
+ * reason (vrrp_rt_priority), of the lowest priority there is. It sleeps nearly all the time; and should it not, the kernel leaves others 5 %
+ * of its processor (sched(7), sched_rt_runtime_us).
  */
+import { execFileSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 
-/** As system services that must not wait have it; far from that of kernel threads. */
+/** Where real time is not to be had: as system services that must not wait have it; far from that of kernel threads. */
 const NICE = -10;
+const REAL_TIME = 1;
 
-/** Tells why it could not be done, as where CAP_SYS_NICE is missing; undefined: it was. */
-export function goFirst(): Error | undefined {
+/** Tells what could not be done, as where CAP_SYS_NICE is missing; undefined: nothing. */
+export function goFirst(): string | undefined {
+  let last = 'waits its turn like any other';
   try {
     // `PID/task/TID`; a nice value is a thread's on Linux (setpriority(2), "C library/kernel differences").
-    const tid = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(tid, NICE);
+    const tid = readlinkSync('/proc/thread-self').split('/').at(-1)!;
+    setPriority(Number(tid), NICE);
+    last = `goes before others only by its nice value of ${NICE}, not as a real-time thread`;
+    // Node has no call for it; chrt(1) is a part of util-linux. What this thread starts is not meant.
+    execFileSync('chrt', ['--fifo', '--reset-on-fork', '--pid', `${REAL_TIME}`, tid], { stdio: 'pipe' });
     return undefined;
   } catch (error) {
-    return error as Error;
+    return `the wire thread ${last}: ${(error as Error).message.trim()}`;
   }
 }

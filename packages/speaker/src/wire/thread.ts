@@ -282,5 +282,5 @@ async function stop(release: boolean): Promise<void> {
 }
 
 const last = goFirst();
-if (last) tell({ kind: 'error', message: `the wire thread waits its turn like any other: ${last.message}` });
+if (last) tell({ kind: 'error', message: last });
 tell({ kind: 'ready' });
