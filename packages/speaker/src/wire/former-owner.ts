@@ -6,6 +6,8 @@
  * Pure: the clock is the caller's, in monotonic milliseconds.
  */
 
+import { TimerQueue } from './timer-queue.js';
+
 export interface Station {
   /** The interface that it is heard on. */
   uplink: string;
@@ -16,7 +18,7 @@ export interface Station {
 export class FormerOwner {
   readonly #heard = new Map<string, Station>();
   /** Until when what is not known is passed on to an owner that fell silent. */
-  readonly #until = new Map<string, number>();
+  readonly #until = new TimerQueue<string>();
 
   /** Another station announces an address of the virtual router, or answers for it. */
   heard(name: string, station: Station): void {
@@ -47,13 +49,13 @@ export class FormerOwner {
 
   /** Those whose former owner has been silent for too long; told once. */
   silent(now: number): string[] {
-    const names = [...this.#until].filter(([, until]) => until <= now).map(([name]) => name);
-    for (const name of names) this.#until.delete(name);
+    const names: string[] = [];
+    for (let name = this.#until.takeDue(now); name !== undefined; name = this.#until.takeDue(now)) names.push(name);
     return names;
   }
 
   /** When `silent` has something next. */
   get nextAt(): number | undefined {
-    return this.#until.size === 0 ? undefined : Math.min(...this.#until.values());
+    return this.#until.nextAt;
   }
 }
