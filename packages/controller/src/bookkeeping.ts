@@ -16,7 +16,7 @@ import { keyOf } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Withheld } from './allocator.js';
 import type { FreshCache } from './fresh-cache.js';
-import { type Leaving, Ledger, type Verdict } from './ledger.js';
+import { type Leaving, Ledger } from './ledger.js';
 import { type CoolingEntry, coolingOf, GRAIN_MS } from './pool-cooling.js';
 import { type Judgement, judgePools } from './pool-judgement.js';
 import { type Occupant, withheldFrom } from './pool-occupants.js';
@@ -26,6 +26,7 @@ import { allocatorPoolOf, byAge } from './pool-view.js';
 import { SentPatches } from './sent-patches.js';
 import { type Observation, observeService, sinceOf, versionOf } from './service-observation.js';
 import { type PlannedPatch, planService } from './service-plan.js';
+import type { Verdict } from './verdict.js';
 
 /** How long a write waits for the record of what it frees. */
 const RECORD_PATIENCE_MS = 3_000;

@@ -14,77 +14,38 @@
  *    (load) and allocates after that.
  */
 
-import { type Family, formatAddress, type IpAddress, isDedicated, refusedBy } from '@fairlead/api';
+import { type IpAddress, isDedicated } from '@fairlead/api';
 import {
   type Allocation,
   Allocator,
   type AllocatorPool,
   type CoolingAddress,
-  type Holder,
-  type SharingFault,
   type Wish,
   type Withheld,
 } from './allocator.js';
-import { explain } from './explain.js';
+import {
+  type Account,
+  confirmSent,
+  departing,
+  isAmong,
+  isForeign,
+  noteSent,
+  ofFamily,
+  openAccount,
+  presentOf,
+  stays,
+} from './ledger-account.js';
 import type { PoolUsage } from './pool-status.js';
-import { type Observation, type Problem, timeOf, wishOf } from './service-observation.js';
+import { type Observation, timeOf, wishOf } from './service-observation.js';
+import { type Verdict, verdictOf } from './verdict.js';
+import { waiterOf } from './waiter.js';
 import { WaitingList } from './waiting-list.js';
-
-/** What should become of a Service's status. */
-export type Verdict =
-  /** Nothing of it is ours. */
-  | { kind: 'ignore' }
-  /** Not ours any more: what we put there has to go, these addresses among it. */
-  | { kind: 'release'; addresses: IpAddress[] }
-  /** Write nothing: a pool is being looked at. */
-  | { kind: 'undecided' }
-  | {
-      kind: 'decided';
-      /** At most one per family, in the order of the Service's families. */
-      allocations: Allocation[];
-      problem: Problem | undefined;
-      /** It has what it needs, but not all that it would like. */
-      note: string | undefined;
-      conflict: Conflict | undefined;
-    };
-
-/** An address that the Service cannot have together with another one that has it, too; the other one keeps it. */
-export interface Conflict {
-  address: IpAddress;
-  fault: SharingFault;
-}
 
 /** What the cluster remembers or knows besides pools and Services. */
 export interface KnownAtLoad {
   withheld?: readonly Withheld[];
   /** Freed before this process began. */
   cooling?: Parameters<Allocator['restoreCooling']>[0];
-}
-
-interface Account {
-  seen: Observation;
-  /** Whether there is, or was when last seen, something of ours on it. */
-  touched: boolean;
-  /** Since when it has wanted an address, ms since the epoch. */
-  wantsSinceMs: number;
-  /** Every address that nobody else may get because of this Service. */
-  held: IpAddress[];
-  /** Those of `held` that it cannot have any longer: it has changed what it says of sharing. */
-  faulty: IpAddress[];
-  /** Those of `held` that its status should show, at most one per family. */
-  desired: IpAddress[];
-  /** Those of `desired` that are as it wishes, and the families for which it has none. */
-  kept: IpAddress[];
-  missing: Family[];
-  conflict: Conflict | undefined;
-  /**
-   * Of `held`, what a write that is on its way makes the status show. It may be applied for as long as the Service is as
-   * it was when the write was planned, whatever has become of the answer, and of the Service's wishes.
-   */
-  sent: { version: string; addresses: IpAddress[] } | undefined;
-  /** Of `desired`, which is a new list whenever the account is settled: the one that was last sent, or last confirmed. */
-  sentFor: IpAddress[] | undefined;
-  confirmed: IpAddress[] | undefined;
 }
 
 /** An address that a Service gives up. */
@@ -173,11 +134,7 @@ export class Ledger {
   /** The present verdict is being written. */
   sending(key: string): void {
     const account = this.#accounts.get(key);
-    if (!account) return;
-    const { version } = account.seen;
-    const before = account.sent?.version === version ? account.sent.addresses : [];
-    account.sent = { version, addresses: [...before, ...account.desired.filter((each) => !isAmong(before, each))] };
-    account.sentFor = account.desired;
+    if (account) noteSent(account);
   }
 
   /**
@@ -185,17 +142,9 @@ export class Ledger {
    * then. Does what `observe` would do with the answer, in less, as long as nothing has happened since that could make the
    * answer mean more. Whether it has: else it has done nothing, and the answer is to be observed.
    */
-  confirm(key: string, { version, since }: Pick<Observation, 'version' | 'since'>): boolean {
+  confirm(key: string, answer: Pick<Observation, 'version' | 'since'>): boolean {
     const account = this.#accounts.get(key);
-    if (!account || account.sentFor !== account.desired || !isPlain(account)) return false;
-    const { seen, desired } = account;
-    if (account.sent?.version !== seen.version || version === seen.version || desired.length === 0) return false;
-    // It has our condition and our finalizer now.
-    account.seen = { ...seen, version, since, shown: desired, touched: true, guarded: true, maybeForeign: false };
-    account.touched = true;
-    account.sent = undefined;
-    account.confirmed = desired;
-    return true;
+    return account !== undefined && confirmSent(account, answer);
   }
 
   /** The Service shows what it should, as far as it has been seen: there is nothing to write. */
@@ -260,20 +209,7 @@ export class Ledger {
   }
 
   verdict(key: string): Verdict {
-    const account = this.#accounts.get(key);
-    if (!account || this.#isForeign(account)) return { kind: 'ignore' };
-    const { seen, held, desired, kept, missing, conflict } = account;
-    const { request } = seen;
-    if (!request) return account.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
-    const allocations = desired.map((address) => ({ address, pool: this.#allocator.poolOf(address) }));
-    const decided = { kind: 'decided' as const, allocations, problem: undefined, note: undefined, conflict };
-    if (!request.ok) {
-      return { ...decided, problem: { reason: request.reason, message: request.message } };
-    }
-    if (missing.length === 0) return decided;
-    const why = explain(this.#allocator, seen.holder, { ...request.request, families: missing }, this.#waiting);
-    if (request.request.need === 'any' && kept.length > 0) return { ...decided, note: why?.message };
-    return why ? { ...decided, problem: why } : { kind: 'undecided' };
+    return verdictOf(this.#accounts.get(key), this.#allocator, this.#waiting);
   }
 
   /** Read-only: who has what. */
@@ -292,20 +228,7 @@ export class Ledger {
   }
 
   #open(seen: Observation, wantsSinceMs: number): Account {
-    const account: Account = {
-      seen,
-      touched: seen.touched,
-      wantsSinceMs,
-      held: [],
-      faulty: [],
-      desired: [],
-      kept: [],
-      missing: [],
-      conflict: undefined,
-      sent: undefined,
-      sentFor: undefined,
-      confirmed: undefined,
-    };
+    const account = openAccount(seen, wantsSinceMs);
     this.#accounts.set(seen.key, account);
     return account;
   }
@@ -334,11 +257,6 @@ export class Ledger {
     }
   }
 
-  /** Another load balancer's: has an ingress, and none of it is in our pools. */
-  #isForeign({ seen, held }: Account): boolean {
-    return seen.maybeForeign && !seen.shown.some((address) => isAmong(held, address));
-  }
-
   /**
    * Brings the account to rest: gives it what it wants as far as that is possible, and frees what it has left. Whether it
    * got something.
@@ -347,7 +265,7 @@ export class Ledger {
     const account = this.#accounts.get(key)!;
     const { seen } = account;
     let granted = false;
-    if (!seen.request || this.#isForeign(account)) {
+    if (!seen.request || isForeign(account)) {
       account.desired = [];
       this.#waiting.delete(key);
     } else {
@@ -356,7 +274,7 @@ export class Ledger {
         granted = this.#satisfy(account, wish);
       } else {
         // A request that cannot be read never moves a Service away from what it has.
-        account.desired = this.#present(account);
+        account.desired = presentOf(account);
         this.#waiting.delete(key);
       }
     }
@@ -366,7 +284,7 @@ export class Ledger {
 
   #satisfy(account: Account, wish: Wish): boolean {
     const { key } = account.seen;
-    const present = this.#present(account);
+    const present = presentOf(account);
     this.#compare(account, present, wish);
     const { kept, missing } = account;
     if (missing.length === 0) {
@@ -385,19 +303,9 @@ export class Ledger {
     const having = got.length > 0 ? kept : [...kept, ...present];
     const desired = wish.families.flatMap((family) => ofFamily(having, family) ?? []);
     account.desired = desired.length > 0 ? desired : present;
-    if (account.missing.length > 0) this.#wait(account, wish);
+    if (account.missing.length > 0) this.#waiting.add(waiterOf(account, wish, this.#dedicated, this.#now));
     else this.#waiting.delete(key);
     return got.length > 0;
-  }
-
-  /** What the account has now, at most one address per family; what it cannot keep is left out. */
-  #present({ desired, held, seen, faulty }: Account): IpAddress[] {
-    const present: IpAddress[] = [];
-    for (const address of desired) if (!isAmong(faulty, address)) addUnlessFamily(present, address);
-    for (const address of seen.shown) {
-      if (isAmong(held, address) && !isAmong(faulty, address)) addUnlessFamily(present, address);
-    }
-    return present;
   }
 
   /** Which of the addresses that it has are as wished, and which families lack one. */
@@ -428,51 +336,15 @@ export class Ledger {
     return this.#allocator.allocate(holder, wish);
   }
 
-  #wait({ seen: { key, holder }, wantsSinceMs, desired, missing }: Account, wish: Wish): void {
-    const pending = desired.length === 0;
-    const kind = [
-      missing.join('+'),
-      wish.need,
-      wish.pool ?? '*',
-      (wish.addresses ?? []).map(formatAddress).join('+'),
-      this.#admitting(holder),
-      // Its ports are its own, and so is what it may share.
-      holder.sharing ? key : '',
-    ].join(' ');
-    // One that has an address and wants another is no more urgent than a newcomer.
-    const { pool } = wish;
-    this.#waiting.add({
-      key,
-      kind,
-      pool,
-      families: missing,
-      addresses: wish.addresses ?? [],
-      sinceMs: pending ? wantsSinceMs : this.#now(),
-      pending,
-    });
-  }
-
-  /** The pools that are kept for some, the holder among them. */
-  #admitting(holder: Holder): string {
-    if (this.#dedicated.length === 0) return '';
-    return this.#dedicated
-      .filter((pool) => !refusedBy(pool, holder))
-      .map(({ name }) => name)
-      .join('+');
-  }
-
   /** Rule 1: what is neither shown nor desired, nor on its way to be shown, is free. */
   #freeLeft(account: Account): void {
-    const { key, shown } = account.seen;
-    const { desired, sent } = account;
-    const stays = (address: IpAddress) =>
-      isAmong(shown, address) || isAmong(desired, address) || isAmong(sent?.addresses ?? [], address);
+    const { key } = account.seen;
     if (account.held.length > 0 && departing(account).length > 0) this.#leavers.add(key);
     else this.#leavers.delete(key);
     if (account.held.length === 0) return;
-    const left = account.held.filter((address) => !stays(address));
+    const left = account.held.filter((address) => !stays(account, address));
     if (left.length === 0) return;
-    account.held = account.held.filter(stays);
+    account.held = account.held.filter((address) => stays(account, address));
     for (const address of left) this.#free(key, address);
   }
 
@@ -518,59 +390,4 @@ export class Ledger {
   #tellAskers(address: IpAddress): void {
     for (const key of this.#waiting.askersOf(address)) this.#uninformed.add(key);
   }
-}
-
-// These three run several times for every change of every Service: plain loops, which need no closure and little of the compiler.
-
-function isAmong(addresses: readonly IpAddress[], { family, value }: IpAddress): boolean {
-  for (const each of addresses) if (each.family === family && each.value === value) return true;
-  return false;
-}
-
-function ofFamily(addresses: readonly IpAddress[], family: Family): IpAddress | undefined {
-  for (const each of addresses) if (each.family === family) return each;
-  return undefined;
-}
-
-function addUnlessFamily(addresses: IpAddress[], address: IpAddress): void {
-  if (!ofFamily(addresses, address.family)) addresses.push(address);
-}
-
-/** Has just what it asks for, which is its own, and nothing is said against it. */
-function isPlain({ seen, held, faulty, desired, missing, conflict }: Account): boolean {
-  if (!seen.request?.ok || seen.holder.sharing) return false;
-  return missing.length === 0 && held.length === desired.length && faulty.length === 0 && conflict === undefined;
-}
-
-function departing({ held, seen, desired }: Account): IpAddress[] {
-  return held.filter((address) => isAmong(seen.shown, address) && !isAmong(desired, address));
-}
-
-/** For messages. */
-export function describeAllocations(allocations: readonly Allocation[]): string {
-  const [first, ...others] = allocations;
-  if (!first) return '';
-  if (others.some(({ pool }) => pool !== first.pool)) return allocations.map((each) => describe([each])).join(' and ');
-  return describe(allocations);
-}
-
-/** All of one pool. */
-function describe(allocations: readonly Allocation[]): string {
-  const [{ pool } = {}] = allocations;
-  const from = pool === undefined ? ', which no AddressPool has any more' : ` from pool "${pool}"`;
-  return allocations.map(({ address }) => formatAddress(address)).join(' and ') + from;
-}
-
-/** For messages: which two things disagree. */
-export function describeConflict({ address, fault }: Conflict): string {
-  const what = `${formatAddress(address)} in the status belongs to Service ${fault.by}, which keeps it`;
-  const why = {
-    unshared: '',
-    key: ': the two have different sharing keys',
-    backend: ': the two differ in externalTrafficPolicy or, where that is Local, in their selectors',
-    port: `: both have port ${fault.port}`,
-    namespace: ': they are in different namespaces',
-    never: ': the pool allows no sharing',
-  }[fault.why];
-  return what + why;
 }

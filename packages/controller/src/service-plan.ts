@@ -7,7 +7,7 @@ import { conditions, finalizers, formatAddress, type IpAddress, reasons } from '
 import type { V1Condition, V1LoadBalancerIngress, V1Service } from '@kubernetes/client-node';
 import { type ConditionNow, withCondition } from './conditions.js';
 import { withoutCounts } from './explain.js';
-import { describeAllocations, describeConflict, type Verdict } from './ledger.js';
+import { describeAllocations, describeConflict, type Verdict } from './verdict.js';
 
 export interface PlannedEvent {
   type: 'Normal' | 'Warning';

@@ -31,11 +31,11 @@ import { ClusterFacts } from './cluster-facts.js';
 import { Contention, TRUCE_MS } from './contention.js';
 import { withoutCounts } from './explain.js';
 import { FreshCache } from './fresh-cache.js';
-import type { Verdict } from './ledger.js';
 import type { ControllerMetrics, ControllerView } from './metrics.js';
 import type { PoolUsage } from './pool-status.js';
 import { byAge } from './pool-view.js';
 import { reduceService } from './service-reduce.js';
+import type { Verdict } from './verdict.js';
 import { NotLeaderError, Writer } from './writer.js';
 
 /** Status writes in flight at once: enough to keep the API server busy, few enough not to crowd out others. */
