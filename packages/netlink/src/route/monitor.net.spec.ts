@@ -1,3 +1,4 @@
+import { expect } from 'chai';
 import { makeNetns } from '../netns.spec.helpers.js';
 import { type LinkEvent, LinkMonitor } from './monitor.js';
 import { Rtnetlink } from './rtnetlink.js';
@@ -61,6 +62,22 @@ describe('LinkMonitor on the running kernel', () => {
       rtnetlink.deleteAddress(key);
       await seen((event) => event.type === 'address-removed' && event.address.address === address);
     }
+  });
+
+  it('does not tell of addresses when it is asked not to', async () => {
+    monitor.close();
+    monitor = new LinkMonitor({
+      netns: netns.name,
+      addresses: false,
+      onEvent: (event) => {
+        events.push(event);
+        wake();
+      },
+    });
+    rtnetlink.addAddress({ index: 1, address: '10.9.0.1', prefixLength: 32 });
+    rtnetlink.addVeth({ name: 'v0', peer: { name: 'v1' } });
+    await seen((event) => event.type === 'link');
+    expect(events.filter(({ type }) => type.startsWith('address'))).to.deep.equal([]);
   });
 
   it('says so when notifications were lost, and goes on', async () => {

@@ -32,6 +32,8 @@ export interface LinkMonitorOptions {
   netns?: string;
   /** Called from the event loop, in the kernel's order. */
   onEvent: (event: LinkEvent) => void;
+  /** Whether to tell of addresses; default true. Each event wakes the thread up. */
+  addresses?: boolean;
   /** In place of a kernel socket, for tests. */
   transport?: Transport;
 }
@@ -47,7 +49,7 @@ export class LinkMonitor {
     this.#socket = new NetlinkSocket({
       ...options,
       protocol: NETLINK_ROUTE,
-      groups: [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
+      groups: [RTNLGRP_LINK, ...(options.addresses === false ? [] : [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR])],
     });
     this.#socket.subscribe(
       (messages) => {

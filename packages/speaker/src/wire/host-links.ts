@@ -19,6 +19,8 @@ export class HostLinks {
     this.#rtnetlink = new Rtnetlink(where);
     this.#monitor = new LinkMonitor({
       ...where,
+      // They do not matter here, and the dead man's switch changes one twice a second.
+      addresses: false,
       onEvent: (event) => {
         for (const index of watch.heard(event)) onReturn(index);
       },
