@@ -4,7 +4,7 @@ import { parseAddress } from '@fairlead/api';
 import { hasCode, type Link, RT_SCOPE_UNIVERSE, type Rtnetlink, type VethOptions } from '@fairlead/netlink';
 import { ForwardingError } from '../errors.js';
 import type { Log } from '../log.js';
-import { ROUTE_PROTOCOL } from '../routes/tables.js';
+import { MAIN_TABLE, ROUTE_PROTOCOL } from '../routes/tables.js';
 import { type DirectorLink, directorLink, IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH, type LinkEnd } from './link.js';
 import { pairMtu } from './mtu.js';
 import { inspectPair } from './pair.js';
@@ -173,7 +173,7 @@ function ensureNeighbour(rtnetlink: Rtnetlink, index: number, end: LinkEnd, fami
 function ensureDefaultRoute(inside: Rtnetlink, index: number, host: LinkEnd, family: 'ipv4' | 'ipv6'): boolean {
   const gateway = host[family];
   const isDefault = inside
-    .routes({ family })
+    .routes({ family, table: MAIN_TABLE })
     .some(
       (route) =>
         route.prefixLength === 0 && route.type === 'unicast' && route.gateway === gateway && route.index === index,

@@ -221,7 +221,9 @@ export class SecondChance {
         changes++;
       }
       const prefixLength = family === 'ipv4' ? 32 : 128;
-      const routed = links.routes({ family }).some((route) => route.destination === address && route.index === index);
+      const routed = links
+        .routes({ family, table: MAIN_TABLE })
+        .some((route) => route.destination === address && route.index === index);
       if (routed) continue;
       links.replaceRoute({ family, destination: address, prefixLength, index, protocol: ROUTE_PROTOCOL });
       changes++;
