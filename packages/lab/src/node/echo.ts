@@ -2,6 +2,9 @@
 import { createServer, type Server } from 'node:http';
 import { inNetns } from '@fairlead/raw-socket';
 
+/** A connection that stands still is lost when its client says so, and not after 5 s, as by default. */
+const IDLE_MS = 600_000;
+
 /** The JSON that a pod answers any request with. */
 export interface EchoAnswer {
   pod: string;
@@ -20,7 +23,7 @@ export function serveEcho(
   identity: { pod: string; node: string },
   onError: (error: Error) => void,
 ): Server {
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: IDLE_MS }, (request, response) => {
     const client = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     const answer: EchoAnswer = { ...identity, client };
     response.writeHead(200, { 'content-type': 'application/json' });
