@@ -12,7 +12,7 @@
  */
 
 import { type AddressPool, type Labels, rangesHave } from '@fairlead/api';
-import { keyOf } from '@fairlead/kube';
+import { keyOf, versionOf } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import type { Withheld } from './allocator.js';
 import type { FreshCache } from './fresh-cache.js';
@@ -24,7 +24,7 @@ import { planPool } from './pool-plan.js';
 import type { PoolUsage } from './pool-status.js';
 import { allocatorPoolOf, byAge } from './pool-view.js';
 import { SentPatches } from './sent-patches.js';
-import { type Observation, observeService, sinceOf, versionOf } from './service-observation.js';
+import { type Observation, observeService, sinceOf } from './service-observation.js';
 import { type PlannedPatch, planService } from './service-plan.js';
 import type { Verdict } from './verdict.js';
 

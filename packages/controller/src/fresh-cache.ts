@@ -5,7 +5,7 @@
  * write once more; worse, an address could look as if its Service still (or again) showed it.
  */
 
-import { type Informer, type KubeObject, keyOf } from '@fairlead/kube';
+import { type Informer, type KubeObject, keyOf, versionOf } from '@fairlead/kube';
 
 export interface FreshCacheListener<T> {
   /**
@@ -78,10 +78,6 @@ export class FreshCache<T extends KubeObject> {
     }
     this.#listener?.onChange(object, false);
   }
-}
-
-function versionOf(object: KubeObject): string {
-  return object.metadata?.resourceVersion ?? '';
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { type Family, formatAddress } from '@fairlead/api';
+import { versionOf } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -11,7 +12,7 @@ import { FreshCache } from './fresh-cache.js';
 import { Ledger } from './ledger.js';
 import { allocatorPool, ModelCluster, ModelInformer, mergePatch, service } from './model-cluster.spec.helpers.js';
 import { SentPatches } from './sent-patches.js';
-import { observeService, sinceOf, versionOf } from './service-observation.js';
+import { observeService, sinceOf } from './service-observation.js';
 import { type PlannedPatch, planService } from './service-plan.js';
 
 const KEYS = ['s0', 's1', 's2', 's3'].map((name) => `default/${name}`);

@@ -13,7 +13,8 @@ import {
   type ServiceLike,
   sharingOf,
 } from '@fairlead/api';
-import type { V1Service } from '@kubernetes/client-node';
+import { versionOf } from '@fairlead/kube';
+import type { V1Condition, V1Service } from '@kubernetes/client-node';
 import type { Holder, Wish } from './allocator.js';
 
 /** Why a Service does not get what it asks for: a stable reason, and a text that says what is wrong and what to do. */
@@ -59,7 +60,7 @@ export function wishOf({ request }: Observation): Wish | undefined {
 
 export function observeService(service: V1Service, options: ObservationOptions): Observation {
   const { metadata, spec, status } = service;
-  const condition = conditionOf(service);
+  const condition = ownCondition(service);
   const guarded = metadata?.finalizers?.includes(finalizers.loadBalancerCleanup) ?? false;
   const classless = spec?.loadBalancerClass !== LOAD_BALANCER_CLASS;
   const touched = condition !== undefined || (guarded && !classless);
@@ -90,18 +91,14 @@ export function observeService(service: V1Service, options: ObservationOptions):
   };
 }
 
-function conditionOf({ status }: V1Service) {
+/** What this controller has said about the Service. */
+export function ownCondition({ status }: V1Service): V1Condition | undefined {
   return status?.conditions?.find((each) => each.type === conditions.allocated);
 }
 
 /** Observation.since */
 export function sinceOf(service: V1Service): unknown {
-  return conditionOf(service)?.lastTransitionTime ?? service.metadata?.creationTimestamp;
-}
-
-/** Observation.version */
-export function versionOf({ metadata }: V1Service): string {
-  return metadata?.resourceVersion ?? '';
+  return ownCondition(service)?.lastTransitionTime ?? service.metadata?.creationTimestamp;
 }
 
 /** ms since the epoch. Wire objects carry times as text, whatever client-node's types say. */

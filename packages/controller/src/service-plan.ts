@@ -7,6 +7,7 @@ import { conditions, finalizers, formatAddress, type IpAddress, reasons } from '
 import type { V1Condition, V1LoadBalancerIngress, V1Service } from '@kubernetes/client-node';
 import { type ConditionNow, withCondition } from './conditions.js';
 import { withoutCounts } from './explain.js';
+import { ownCondition } from './service-observation.js';
 import { describeAllocations, describeConflict, type Verdict } from './verdict.js';
 
 export interface PlannedEvent {
@@ -102,7 +103,7 @@ function planRelease(service: V1Service, addresses: IpAddress[]): PlannedPatch |
 function conditionOf(service: V1Service, verdict: Verdict & { kind: 'decided' }): ConditionNow {
   const type = conditions.allocated;
   const now = { type, ...said(verdict) };
-  const known = service.status?.conditions?.find((each) => each.type === type);
+  const known = ownCondition(service);
   // Others' coming and going is not worth a write to each that waits.
   const same =
     known?.status === now.status &&

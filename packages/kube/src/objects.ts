@@ -68,3 +68,8 @@ export function parseKey(key: string): ObjectKey {
   const slash = key.indexOf('/');
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
+
+/** metadata.resourceVersion; '' where there is none. */
+export function versionOf(object: KubeObject): string {
+  return object.metadata?.resourceVersion ?? '';
+}
