@@ -10,7 +10,9 @@ const schedulingIn = (stat: string) => {
 };
 const SCHED_FIFO = 1;
 
-describe('the priority of the wire thread', () => {
+describe('the priority of the wire thread', function () {
+  this.timeout(20_000); // a thread and a program are started
+
   it('is its own alone, or it says why it has none', async () => {
     const own = () => schedulingIn(readFileSync('/proc/self/stat', 'utf8'));
     const before = own();
