@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { LinkMonitor, Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { Director } from '../director/director.js';
+import { DEFAULT_HOST_INTERFACE } from '../director/link.js';
 import { DeadMansSwitch } from './dead-mans-switch.js';
 import { HostRoutes } from './host-routes.js';
 
@@ -61,6 +65,18 @@ describe('the dead man’s switch of a host', function () {
     expect(routes.sync(routers).operations).to.equal(2);
     expect(held.hold()).to.equal(true);
     expect(vipRoutes()).to.equal(2);
+  });
+
+  it('has gone off when its interface is removed, at whatever moment it is held', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    for (let times = 0; times < 5; times++) {
+      opened(Director.ensure({ name, hostNetns }));
+      expect(held.hold()).to.equal(true);
+      const removed = promisify(execFile)('ip', ['-n', hostNetns, 'link', 'delete', DEFAULT_HOST_INTERFACE]);
+      while (held.hold()) await turn();
+      await removed;
+      expect(held.hold()).to.equal(false);
+    }
   });
 
   it('does not go off while it is held', async () => {

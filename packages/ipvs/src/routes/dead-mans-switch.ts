@@ -81,7 +81,13 @@ export class DeadMansSwitch {
     }
     const index = this.#index!;
     const life = validLifetimeSeconds === undefined ? {} : { validLifetimeSeconds };
-    this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
+    try {
+      this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
+    } catch (error) {
+      // While an interface is being removed, its addresses can be read until it is gone; a change of them waits.
+      if (hasCode(error, 'ENODEV')) return false;
+      throw error;
+    }
     this.#holdIpv6(validLifetimeSeconds);
     return true;
   }
@@ -96,6 +102,7 @@ export class DeadMansSwitch {
       if (!hasCode(error, 'ENOENT')) throw error; // the rules are not there (yet)
     }
   }
+
   #prepareIpv6(seconds: number | undefined): () => void {
     const life = seconds === undefined ? {} : { timeoutMs: seconds * 1000 };
     const elements = HELD.map((protocol) => ({ key: [protocol], ...life }));
