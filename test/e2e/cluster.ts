@@ -16,6 +16,7 @@ import {
   type ProcessExit,
   startProbe,
 } from '@fairlead/lab';
+import { RuleMonitor } from '@fairlead/netlink';
 
 export const PORT = 80;
 
@@ -148,7 +149,7 @@ export class Cluster {
     return this.lab.nodes.find((node) => node.name === holder)!;
   }
 
-  /** Makes this node the owner, by stopping the speakers of all others; they are ready again afterwards. */
+  /** Makes this node the owner, by stopping the speakers of all others; they are ready again afterwards, and route nothing any more. */
   async moveTo(node: LabNode): Promise<void> {
     const others = this.lab.nodes.filter((other) => other !== node);
     await Promise.all(others.map((other) => this.stopSpeaker(other)));
@@ -158,6 +159,7 @@ export class Cluster {
       ({ spec }) => spec?.holderIdentity === node.name || undefined,
     );
     await Promise.all(others.map((other) => this.startReady(other)));
+    await Promise.all(others.map(unrouted));
   }
 
   /** Lets it hand over what it owns. */
@@ -193,6 +195,19 @@ export function routedBy({ netns }: LabNode): number[] {
   } finally {
     rules.close();
   }
+}
+
+/** Resolves when a node's host routes no VIPs into its director (any more). */
+async function unrouted(node: LabNode): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const look = () => {
+      if (routedBy(node).length > 0) return;
+      monitor.close();
+      resolve();
+    };
+    const monitor = new RuleMonitor({ netns: node.netns, onRemoved: look });
+    look();
+  });
 }
 
 /** Resolves when a process says one of these from now on. */

@@ -205,7 +205,10 @@ export class Scene {
       forMs: STEADY_MS,
       timeoutMs: PATIENCE_MS,
     });
-    if (report.outageMs === null) throw new Error('the client was not served again');
+    if (report.outageMs === null) {
+      const last = report.attempts.slice(-10).map(({ outcome }) => outcome);
+      throw new Error(`the client was not served again: its last attempts were ${last.join(', ')}`);
+    }
     if (report.failures === 0) throw new Error('no connect failed: the crash cannot have happened');
     this.facts.attempts = report.attempts.length;
     this.facts.failures = report.failures;

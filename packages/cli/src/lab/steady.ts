@@ -4,9 +4,10 @@ import { type Probe, type ProbeReport, summarize } from '@fairlead/lab';
 
 /** Fewer attempts than this say nothing about being steady, however slow the machine is. */
 const FEWEST_ATTEMPTS = 20;
+const STEADY_MS = 1_000;
 
 /** Resolves when every attempt of the probe's last `forMs` succeeded, counted from now on. */
-export function steady(probe: Probe, forMs = 1_000, timeoutMs = 60_000): Promise<void> {
+export function steady(probe: Probe, forMs = STEADY_MS, timeoutMs = 60_000): Promise<void> {
   const from = probe.attempts.length;
   return probe.until(
     `a client being served for ${forMs} ms without a failure`,
@@ -22,15 +23,16 @@ export function steady(probe: Probe, forMs = 1_000, timeoutMs = 60_000): Promise
 }
 
 /**
- * Waits for the same, stops the probe, and sums up the attempts that were decided by then for certain: one that was under way when the
- * waiting ended, and fails, says nothing about what was waited for.
+ * Waits for the same, and as long again as an attempt takes to fail; stops the probe, and sums up the attempts that were decided by then for
+ * certain: one that was under way when the waiting ended, and fails, says nothing about what was waited for. A busy machine is late to find
+ * that an attempt has failed, so twice its time counts.
  */
 export async function stopWhenSteady(
   probe: Probe,
-  options: { connectTimeoutMs: number; forMs?: number; timeoutMs?: number },
+  { connectTimeoutMs, forMs = STEADY_MS, timeoutMs }: { connectTimeoutMs: number; forMs?: number; timeoutMs?: number },
 ): Promise<ProbeReport> {
-  await steady(probe, options.forMs, options.timeoutMs);
-  const decidedBefore = probe.attempts.at(-1)!.startMs - options.connectTimeoutMs;
+  await steady(probe, forMs + connectTimeoutMs, timeoutMs);
+  const decidedBefore = probe.attempts.at(-1)!.startMs - 2 * connectTimeoutMs;
   const { attempts, missed } = await probe.stop();
   return summarize(
     attempts.filter(({ startMs }) => startMs <= decidedBefore),
