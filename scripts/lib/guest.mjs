@@ -26,8 +26,8 @@ import { root } from './tree.mjs';
 /** An emulated guest boots in 6 s on an idle machine; this is for one with everything else running beside it. */
 const BOOT_TIMEOUT_MS = 180_000;
 const DEFAULT_MEMORY_MB = 4096;
-/** How many lines of the console a report of a dead guest has. */
-const CONSOLE_LINES = 40;
+/** How many lines of the console a report of a dead guest has: what a kernel dies of stands above up to 50 lines of traces. */
+const CONSOLE_LINES = 120;
 
 /**
  * @typedef {object} GuestOptions
