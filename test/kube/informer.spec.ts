@@ -13,7 +13,7 @@ import { expect } from 'chai';
 import { type ApiServer, labOnly, namespace, newApiServer, type TestServer } from '../controller/api-server.js';
 
 describe('kube: client and informer against an API server', function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   let server: TestServer;
   let client: KubeClient;
   let informer: Informer<KubeObject>;

@@ -8,7 +8,7 @@ import { namespace, newApiServer, type TestServer } from '../controller/api-serv
 import { LOCK } from './lock-options.js';
 
 describe('lease-lock against an API server', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let server: TestServer;
   let url: string;
   let client: KubeClient;

@@ -28,7 +28,7 @@ table inet t {
 `;
 
 describe('Conntrack on the running kernel', function (this: Mocha.Suite) {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let netns: ReturnType<typeof makeNetns>;
   let conntrack: Conntrack;
 

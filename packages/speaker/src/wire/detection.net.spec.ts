@@ -26,7 +26,7 @@ const ROUTER: VirtualRouterChange = {
 };
 
 describe('a VIP that is claimed for the first time', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const id = randomBytes(3).toString('hex');
   const elsewhere = `fl-${id}-other`;
   const here = `fl-${id}-here`;

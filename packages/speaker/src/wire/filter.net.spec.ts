@@ -10,7 +10,7 @@ const VIP = 0x0a4d00c8;
 const VIP6 = 'fd0000770000000000000000000000c8';
 
 describe('a frame from the LAN', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let cable: Cable;
   beforeEach(() => {
     cable = new Cable();

@@ -100,7 +100,7 @@ function address(text: string): string {
 }
 
 describe('on the LAN there is', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let cable: Cable;
   beforeEach(() => {
     cable = new Cable((it) => {

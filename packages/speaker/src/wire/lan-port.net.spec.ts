@@ -10,7 +10,7 @@ const VIPS = ['10.77.0.200', 'fd00:77::c8'];
 const vip = (address: string) => ({ address, uplink: 'eth0' });
 
 describe('the sockets on a LAN interface', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let cable: Cable;
 
   beforeEach(() => {

@@ -6,7 +6,7 @@ import { describeLinks, kinds } from './links.spec.helpers.js';
 describeLinks([kinds.bond, kinds.vlan]);
 
 describe('what is announced on a bond of two cables', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let cable: Cable;
   afterEach(() => cable?.close());
 
