@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { formatAddress } from './address.js';
+import { formatAddress } from '../addresses/address.js';
 import { parseRequest, type RequestingService } from './service-request.js';
 
 function service(spec: RequestingService['spec'], annotations: Record<string, string> = {}): RequestingService {

@@ -3,10 +3,10 @@
  * controller has looked at the pool.
  */
 
+import type { AddressRange } from '../addresses/range.js';
+import { mergeRanges, parseRange } from '../addresses/range.js';
 import { type Announcement, parseAnnouncement } from './parse-announcement.js';
 import { assemblePool, type ParsedPool, parseAddressPool, useOf } from './parse-pool.js';
-import type { AddressRange } from './range.js';
-import { mergeRanges, parseRange } from './range.js';
 import { asFields, orDefaults } from './refusal.js';
 
 /** As speakers have to serve it, addresses that drain included. Undefined when there is nothing to serve. */

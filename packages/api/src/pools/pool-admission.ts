@@ -1,6 +1,6 @@
 /** Who may use a pool. Pure; the same answer for the controller and for whoever explains it. */
 
-import { type LabelSelector, type Labels, matchesSelector } from './label-selector.js';
+import { type LabelSelector, type Labels, matchesSelector } from '../label-selector.js';
 
 /** The part of a pool that says who may use it. */
 export interface PoolAudience {

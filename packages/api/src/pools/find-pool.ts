@@ -1,9 +1,9 @@
 /** From a VIP to the pool and the virtual router that it belongs to. */
 
-import type { IpAddress } from './address.js';
+import type { IpAddress } from '../addresses/address.js';
+import { contains } from '../addresses/range.js';
+import { virtualRouterName, virtualRouterOf } from '../virtual-routers/virtual-router.js';
 import type { ParsedPool } from './parse-pool.js';
-import { contains } from './range.js';
-import { virtualRouterName, virtualRouterOf } from './virtual-router.js';
 
 export interface VipOrigin {
   pool: ParsedPool;

@@ -7,10 +7,10 @@
  * disturb. The second places are bounded likewise, for each node that may go; who is third and further is left to the hash.
  */
 
+import type { Labels } from '../label-selector.js';
+import { compareByAge } from '../pools/find-pool.js';
+import type { ParsedPool } from '../pools/parse-pool.js';
 import { type NodeChoice, rankChosenNodes } from './chosen-nodes.js';
-import { compareByAge } from './find-pool.js';
-import type { Labels } from './label-selector.js';
-import type { ParsedPool } from './parse-pool.js';
 import { virtualRouterName } from './virtual-router.js';
 
 /** What a node may have above its share, as a factor. */

@@ -1,8 +1,8 @@
 /** The AddressPool object as it stands in the API server (deploy/crd.yaml is its schema). */
 
+import type { LabelSelector } from '../label-selector.js';
+import { GROUP, VERSION } from '../names.js';
 import type { AnnouncementSettings } from './announcement-settings.js';
-import type { LabelSelector } from './label-selector.js';
-import { GROUP, VERSION } from './names.js';
 
 export const ADDRESS_POOL_KIND = 'AddressPool';
 export const ADDRESS_POOL_API_VERSION = `${GROUP}/${VERSION}`;

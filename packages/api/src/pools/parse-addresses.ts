@@ -1,11 +1,18 @@
 /** spec.addresses with everything that is taken off again: excludeAddresses, the ends of subnets, .0 and .255. */
 
-import { addressOf, compareAddresses } from './address.js';
+import { addressOf, compareAddresses } from '../addresses/address.js';
+import type { AddressRange } from '../addresses/range.js';
+import {
+  formatRange,
+  intersection,
+  overlaps,
+  parseRange,
+  parseRangeOrAddress,
+  subtractRanges,
+} from '../addresses/range.js';
+import { reasons } from '../names.js';
 import { MAX_ADDRESS_ENTRIES, MAX_EXCLUDE_ENTRIES, MAX_LIST_ENTRIES } from './address-pool.js';
 import { type AddressSpace, spaceCapacity } from './address-space.js';
-import { reasons } from './names.js';
-import type { AddressRange } from './range.js';
-import { formatRange, intersection, overlaps, parseRange, parseRangeOrAddress, subtractRanges } from './range.js';
 import { booleanOf, type Fields, invalid, optional, Refusal, show } from './refusal.js';
 
 /** Ranges that no client could reach as a VIP. */

@@ -1,5 +1,6 @@
 /** How a pool is announced: the part of its spec that is the speakers'. */
 
+import type { LabelSelector } from '../label-selector.js';
 import {
   type AnnouncementSpec,
   DEFAULT_VIRTUAL_ROUTERS,
@@ -10,7 +11,6 @@ import {
   type NodePreference,
 } from './address-pool.js';
 import { type AnnouncementSettings, announcementSettingsOf, DEFAULT_ANNOUNCEMENT } from './announcement-settings.js';
-import type { LabelSelector } from './label-selector.js';
 import {
   asFields,
   booleanOf,

@@ -1,7 +1,7 @@
 /** Which nodes a pool chooses to announce its addresses, and which of them first. Pure; all speakers answer alike. */
 
-import type { NodePreference } from './address-pool.js';
-import { type LabelSelector, type Labels, matchesSelector } from './label-selector.js';
+import { type LabelSelector, type Labels, matchesSelector } from '../label-selector.js';
+import type { NodePreference } from '../pools/address-pool.js';
 import { rankNodes } from './virtual-router.js';
 
 /** What a pool says of nodes. */

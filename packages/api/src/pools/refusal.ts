@@ -1,7 +1,7 @@
 /** How the parts of the pool's parser say no, and the checks that they share. Not exported from the package. */
 
-import { type LabelSelector, selectorFault } from './label-selector.js';
-import { reasons } from './names.js';
+import { type LabelSelector, selectorFault } from '../label-selector.js';
+import { reasons } from '../names.js';
 
 /** Thrown within the parser, and caught by it: the message says what, where, why and what to do. */
 export class Refusal extends Error {

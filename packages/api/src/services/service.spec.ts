@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { formatAddress } from './address.js';
+import { formatAddress } from '../addresses/address.js';
 import { isOurs, type ServiceLike, vipsOf } from './service.js';
 
 describe('isOurs', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { parseAddress } from './address.js';
-import { anyAddress } from './arbitraries.spec.helpers.js';
+import { parseAddress } from '../addresses/address.js';
+import { anyAddress } from '../addresses/arbitraries.spec.helpers.js';
 import {
   leaseLabels,
   leaseName,

@@ -3,9 +3,9 @@
  * and not a list of holes, because a /12 would have 8,192 of them.
  */
 
-import type { Family, IpAddress } from './address.js';
-import type { AddressRange } from './range.js';
-import { capacityOf, contains } from './range.js';
+import type { Family, IpAddress } from '../addresses/address.js';
+import type { AddressRange } from '../addresses/range.js';
+import { capacityOf, contains } from '../addresses/range.js';
 
 export interface AddressSpace {
   /** In ascending order (IPv4 first), without overlap. */

@@ -3,8 +3,8 @@
  * called, and which node stands first for it are pure functions, so that every speaker answers alike without asking.
  */
 
-import type { IpAddress } from './address.js';
-import { labels } from './names.js';
+import type { IpAddress } from '../addresses/address.js';
+import { labels } from '../names.js';
 
 /**
  * The virtual router (0 to count - 1) that a VIP belongs to: its number modulo `count`. Addresses are given out lowest

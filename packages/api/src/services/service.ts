@@ -1,9 +1,9 @@
 /** Which Services are Fairlead's, and which VIPs they have. The same answer for the controller and every speaker. */
 
-import type { IpAddress } from './address.js';
-import { isAddress, parseAddress } from './address.js';
-import type { Condition } from './address-pool.js';
-import { conditions, LOAD_BALANCER_CLASS } from './names.js';
+import type { IpAddress } from '../addresses/address.js';
+import { isAddress, parseAddress } from '../addresses/address.js';
+import { conditions, LOAD_BALANCER_CLASS } from '../names.js';
+import type { Condition } from '../pools/address-pool.js';
 
 /** The part of a core/v1 Service that is read here (a V1Service fits). */
 export interface ServiceLike {

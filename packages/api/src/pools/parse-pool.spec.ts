@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { formatAddress, parseAddress } from './address.js';
+import { formatAddress, parseAddress } from '../addresses/address.js';
+import { capacityOf } from '../addresses/range.js';
 import { spaceCapacity, spaceHas } from './address-space.js';
 import { findPool } from './find-pool.js';
 import type { ParsedPool } from './parse-pool.js';
 import { parseAddressPool } from './parse-pool.js';
-import { capacityOf } from './range.js';
 
 function object(spec: unknown, metadata: object = {}, status?: unknown): object {
   return { metadata: { name: 'public', generation: 3, ...metadata }, spec, ...(status ? { status } : {}) };

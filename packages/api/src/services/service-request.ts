@@ -3,8 +3,8 @@
  * Only what the Service says of itself is looked at; whether a pool can give it is the controller's to find out.
  */
 
-import { type Family, formatAddress, type IpAddress, parseAddress } from './address.js';
-import { annotations, reasons } from './names.js';
+import { type Family, formatAddress, type IpAddress, parseAddress } from '../addresses/address.js';
+import { annotations, reasons } from '../names.js';
 
 /** The part of a core/v1 Service that is read here (a V1Service fits). */
 export interface RequestingService {

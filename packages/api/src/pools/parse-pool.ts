@@ -3,6 +3,8 @@
  * the texts here are for those who have an older CRD, and for what no schema can express (ranges, overlaps).
  */
 
+import { formatRange } from '../addresses/range.js';
+import type { LabelSelector } from '../label-selector.js';
 import {
   DEFAULT_LRU_COOL_DOWN_SECONDS,
   MAX_COOL_DOWN_SECONDS,
@@ -14,11 +16,9 @@ import {
   type SharingScope,
 } from './address-pool.js';
 import type { AddressSpace } from './address-space.js';
-import type { LabelSelector } from './label-selector.js';
 import { parseSpace } from './parse-addresses.js';
 import { type Announcement, parseAnnouncement } from './parse-announcement.js';
 import type { PoolAudience } from './pool-admission.js';
-import { formatRange } from './range.js';
 import {
   asFields,
   booleanOf,
