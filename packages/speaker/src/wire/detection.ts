@@ -10,6 +10,9 @@
  *               ▼ │
  *             occupied
  * ```
+ * An address that has just come from another virtual router, as when its pool's number of them is edited, is asked about too: its former
+ * owner may hear of that later. As long as it does not take too long, it is waited for, and called no stranger.
+ *
  * A takeover never comes here: the VIP is the cluster's already, and every millisecond counts. Questions of others are no answers: a peer
  * that asks at the same time does not have the address either. A stranger that tests it for itself hears our announcement before it is
  * through, as RFC 5227 has it listen for 4 s and more.
@@ -35,15 +38,24 @@ export const ASK_AGAIN_MS = 60_000;
 /** A verdict that comes so late is that of a process which stood still: answers may wait in its sockets, unread. */
 const TOO_LATE_MS = 200;
 
-/** `asked`: so many questions of the present round. */
-type Phase = { kind: 'asking'; asked: number; nextAt: number } | { kind: 'occupied'; nextAt: number };
+/** For how long a node may take to hear that an address is not its own any more: the one with the busiest main thread. */
+export const LET_GO_MS = 10_000;
+
+/** `asked`: so many questions of the present round. `patientUntil`: until then it is a former owner of ours who answers. */
+type Phase =
+  | { kind: 'asking'; asked: number; nextAt: number; patientUntil: number }
+  | { kind: 'occupied'; nextAt: number };
+
+const ANEW = { asked: 0, patientUntil: Number.NEGATIVE_INFINITY };
 
 export class Detection {
   readonly #phases = new Map<VipKey, Phase>();
   readonly #queue = new TimerQueue<VipKey>();
 
-  begin(ip: VipKey, now: number): void {
-    this.#enter(ip, { kind: 'asking', asked: 0, nextAt: now });
+  /** @param inherited another node of this cluster may announce it, until it hears of what this one has heard */
+  begin(ip: VipKey, now: number, inherited = false): void {
+    const patientUntil = inherited ? now + LET_GO_MS : ANEW.patientUntil;
+    this.#enter(ip, { kind: 'asking', asked: 0, nextAt: now, patientUntil });
   }
 
   /** It is nothing to this node any more. */
@@ -61,6 +73,14 @@ export class Detection {
     return this.#phases.size;
   }
 
+  /** Another station has the address. Whether that may be a former owner, who has not let go yet: then it is asked again soon. */
+  isFormerOwner(ip: VipKey, now: number): boolean {
+    const phase = this.#phases.get(ip);
+    if (phase?.kind !== 'asking' || now >= phase.patientUntil) return false;
+    this.#enter(ip, { ...phase, asked: 0, nextAt: now + QUESTION_EVERY_MS });
+    return true;
+  }
+
   /** Another station has the address. Tells whether that matters here. */
   answered(ip: VipKey, now: number): boolean {
     if (!this.#phases.has(ip)) return false;
@@ -74,7 +94,8 @@ export class Detection {
     const free: VipKey[] = [];
     for (let ip = this.#queue.takeDue(now); ip !== undefined; ip = this.#queue.takeDue(now)) {
       const phase = this.#phases.get(ip)!;
-      let asked = phase.kind === 'asking' ? phase.asked : 0;
+      const { asked: before, patientUntil } = phase.kind === 'asking' ? phase : ANEW;
+      let asked = before;
       if (asked === QUESTIONS && now - phase.nextAt > TOO_LATE_MS) asked = 0;
       if (asked === QUESTIONS) {
         free.push(ip);
@@ -86,6 +107,7 @@ export class Detection {
       this.#enter(ip, {
         kind: 'asking',
         asked,
+        patientUntil,
         nextAt: now + (asked < QUESTIONS ? QUESTION_EVERY_MS : LISTEN_MS),
       });
     }

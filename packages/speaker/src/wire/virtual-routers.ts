@@ -10,6 +10,8 @@ import { type VipKey, vipKey } from './vip-key.js';
 export interface Vip extends WireVip {
   ip: VipKey;
   virtualRouter: string;
+  /** It was another virtual router's: whoever owns that may not have heard of it yet. */
+  inherited: boolean;
 }
 
 /** The VIPs on each interface, as packets carry them. */
@@ -55,7 +57,11 @@ export class VirtualRouters {
     const added = changed.map(({ name, added }) =>
       added
         // Each property by itself: objects that are made by spreading another one have a hidden class each.
-        .map(({ address, uplink }): Vip => ({ address, uplink, ip: vipKey(address), virtualRouter: name }))
+        .map(({ address, uplink }): Vip => {
+          const ip = vipKey(address);
+          const inherited = (this.#vips.get(ip)?.virtualRouter ?? name) !== name;
+          return { address, uplink, ip, virtualRouter: name, inherited };
+        })
         .sort(byAddress),
     );
     // Who leaves goes first: a VIP may have moved from one virtual router to another.

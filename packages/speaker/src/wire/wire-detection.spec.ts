@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { ARP_REPLY, ARP_REQUEST, arpProbe, encodeArpFrame, gratuitousArp } from './arp.js';
+import { LET_GO_MS } from './detection.js';
 import { formatMac } from './mac.js';
 import { CLIENT_MAC, NEW_VIP, ROUTER, request, setUp, UPLINK, VIP, WITH_NEW, wait } from './wire.spec.helpers.js';
 
@@ -157,5 +158,62 @@ describe('the wire, about VIPs that another station may have', () => {
     port.frames = [];
     wait(world, 60_000);
     expect(port.frames.map(({ senderIp }) => senderIp & 0xff)).to.not.include(0xd8);
+  });
+
+  const OTHER = { ...ROUTER, name: 'public.1', leaseName: 'vr-public-1', table: 7701, vips: [] };
+  const answer = ({ port, wire }: ReturnType<typeof setUp>) => wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[1]);
+
+  for (const [what, claim] of [
+    ['a virtual router that it owns already', 'takeover'],
+    ['one that is new', 'first'],
+  ] as const) {
+    it(`waits for the former owner of an address that ${what} gets from another, and calls nobody a stranger`, () => {
+      const world = setUp();
+      const { wire, configure, port, told } = world;
+      if (claim === 'takeover') configure([ROUTER, OTHER], [UPLINK]);
+      if (claim === 'takeover') wire.own('public.1', undefined);
+      configure([{ ...OTHER, vips: ROUTER.vips }], [UPLINK]);
+      if (claim === 'first') wire.own('public.1', undefined, claim);
+      for (const ms of [50, 300, 400, 1_000]) {
+        answer(world);
+        wait(world, Math.min(ms, 400));
+      }
+      expect(port.frames.filter(({ senderIp }) => senderIp === VIP)).to.deep.equal([]);
+      wait(world, 100);
+      expect(port.frames.filter(({ senderIp }) => senderIp === VIP)).to.have.length(2);
+      expect(told.filter(({ kind }) => kind === 'rival')).to.deep.equal([]);
+    });
+  }
+
+  it('leaves such an address to whoever does not let go of it', () => {
+    const world = setUp();
+    const { wire, configure, told } = world;
+    configure([{ ...OTHER, vips: ROUTER.vips }], [UPLINK]);
+    wire.own('public.1', undefined, 'first');
+    for (let ms = 0; ms <= LET_GO_MS; ms += 100) {
+      answer(world);
+      wait(world, 100);
+    }
+    expect(told.filter(({ kind }) => kind === 'rival')).to.have.length(1);
+  });
+
+  it('announces at once what it owned in another virtual router, and did not leave to a station', () => {
+    const world = setUp();
+    const { wire, configure, port } = world;
+    configure([ROUTER, OTHER], [UPLINK]);
+    wire.own('public.0', undefined, 'first');
+    answer(world); // has it, and may have it still
+    wait(world, 400);
+    wire.own('public.1', undefined);
+    port.frames = [];
+    configure(
+      [
+        { ...ROUTER, vips: [] },
+        { ...OTHER, vips: ROUTER.vips },
+      ],
+      [UPLINK],
+    );
+    expect(port.frames.flatMap(({ senderIp }) => (senderIp > 0 ? [senderIp & 0xff] : []))).to.deep.equal([0xd0, 0xd0]);
+    expect(port.frames.filter(({ senderIp, targetIp }) => senderIp === 0 && targetIp === VIP)).to.have.length(1);
   });
 });

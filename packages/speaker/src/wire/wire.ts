@@ -23,7 +23,7 @@ import { Routing, type RoutingParts } from './routing.js';
 import { Tenures } from './tenures.js';
 import { Throttle } from './throttle.js';
 import type { VipKey } from './vip-key.js';
-import { placesOf, type Vip, type VipChange, VirtualRouters } from './virtual-routers.js';
+import { placesOf, type Vip, VirtualRouters } from './virtual-routers.js';
 import type { Witnesses } from './witnesses.js';
 
 export interface WireComponents extends Omit<RoutingParts, 'routers' | 'ports' | 'guard'> {
@@ -70,14 +70,15 @@ export class Wire {
   configure({ changed, removed, uplinks }: ConfigurationChange): void {
     const opened = this.#ports.configure(uplinks);
     const vips = this.#routers.apply(changed, removed);
+    const had = new Set(vips.removed.filter((vip) => this.#claims(vip)).map(({ ip }) => ip));
+    for (const { ip } of vips.removed) this.#detection.end(ip);
     this.#ports.listen(vips, opened, () => this.#routers.all());
     // Yielding a virtual router that is gone needs its table: it is known until the election has let go of it.
     this.#parts.election.configure(this.#routers.contested);
     for (const name of removed) this.#routing.gone(name);
     this.#routers.forget(removed);
     for (const { name } of changed) this.#tenures.replan(name);
-    for (const { ip } of vips.removed) if (!this.#routers.has(ip)) this.#detection.end(ip);
-    this.#takeUp(vips, opened);
+    this.#takeUp(vips.added, had, opened);
   }
 
   /**
@@ -104,7 +105,7 @@ export class Wire {
     // Where another node may be the owner, the rule would do harm.
     this.#routing.own(router, lapsed, claim !== 'resumed');
     if (claim === 'takeover') this.#tenures.announce(name);
-    else for (const { ip } of this.#routers.vipsOf(name)) this.#detection.begin(ip, this.#parts.clock());
+    else for (const vip of this.#routers.vipsOf(name)) this.#askAbout(vip);
     this.#wakeForNext();
     this.#parts.tell({ kind: 'own', virtualRouter: name, lapsed });
     if (claim === 'takeover') this.#parts.tell({ kind: 'announced', virtualRouter: name });
@@ -246,6 +247,10 @@ export class Wire {
     }
     this.#parts.election.rivalHeard(vip.virtualRouter);
     if (!this.#tenures.has(vip.virtualRouter)) return; // it was for the election, which has yielded
+    if (this.#detection.isFormerOwner(ip, this.#parts.clock())) {
+      this.#wakeForNext();
+      return;
+    }
     const withheld = this.#detection.answered(ip, this.#parts.clock());
     const { defend, report } = this.#defence.challenged(ip, this.#parts.clock());
     if (report) {
@@ -286,18 +291,27 @@ export class Wire {
     this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
   }
 
-  /** What virtual routers that are owned already have just got is asked about; what has another place is announced there. */
-  #takeUp({ added, removed }: VipChange, opened: ReadonlySet<string>): void {
-    const before = new Set(removed.map(({ ip }) => ip));
-    const moved = new Set(added.filter(({ ip }) => before.has(ip)));
-    for (const [, vips] of this.#ownedOf(added.filter((vip) => !moved.has(vip)))) {
-      for (const { ip } of vips) this.#detection.begin(ip, this.#parts.clock());
-    }
-    for (const [name, vips] of this.#ownedOf([...moved].filter(({ uplink }) => !opened.has(uplink)))) {
-      this.#tenures.moved(name, vips);
+  /**
+   * What virtual routers that are owned already have just got is asked about; what this node had before, in another place or in another
+   * virtual router, is announced.
+   */
+  #takeUp(added: readonly Vip[], had: ReadonlySet<VipKey>, opened: ReadonlySet<string>): void {
+    for (const [name, vips] of this.#ownedOf(added)) {
+      for (const vip of vips) if (!had.has(vip.ip)) this.#askAbout(vip);
+      const moved = vips.filter(({ ip, uplink }) => had.has(ip) && !opened.has(uplink));
+      if (moved.length > 0) this.#tenures.moved(name, moved);
     }
     for (const uplink of opened) this.#tenures.returned(uplink);
     this.announceDue();
+  }
+
+  #askAbout({ ip, inherited }: Vip): void {
+    this.#detection.begin(ip, this.#parts.clock(), inherited);
+  }
+
+  /** Whether this node owns it, and does not leave it to another station. */
+  #claims({ ip, virtualRouter }: Vip): boolean {
+    return this.#tenures.has(virtualRouter) && !this.#detection.has(ip);
   }
 
   /** By virtual router. */
