@@ -132,10 +132,9 @@ const TARGET_IP = 38;
 
 /** Copies of an announcement, each of another address. */
 function copies(template: Buffer, ips: readonly number[]): Buffer[] {
-  const memory = Buffer.allocUnsafeSlow(template.length * ips.length);
+  const memory = Buffer.allocUnsafeSlow(template.length * ips.length).fill(template);
   return ips.map((ip, index) => {
     const frame = memory.subarray(index * template.length, (index + 1) * template.length);
-    frame.set(template);
     frame.writeUInt32BE(ip, SENDER_IP);
     frame.writeUInt32BE(ip, TARGET_IP);
     return frame;

@@ -5,9 +5,9 @@ export function internetChecksum(...parts: readonly Uint8Array[]): number {
   return folded(sumOf(parts));
 }
 
-/** The checksum of what had `checksum`, once each of these parts has replaced as many zeros (RFC 1624). */
-export function updatedChecksum(checksum: number, ...parts: readonly Uint8Array[]): number {
-  return folded((~checksum & 0xffff) + sumOf(parts));
+/** The checksum of what had `checksum`, once words of this sum have replaced as many zeros (RFC 1624). */
+export function updatedChecksum(checksum: number, sum: number): number {
+  return folded((~checksum & 0xffff) + sum);
 }
 
 /** RFC 8200 §8.1. Addresses of 16 octets each. */

@@ -117,21 +117,30 @@ export function unsolicitedAdvertisement(ip: string, mac: Buffer): Buffer {
   });
 }
 
-/** `unsolicitedAdvertisement` for many addresses, in one piece of memory: a takeover of thousands is over many times sooner. */
+/**
+ * `unsolicitedAdvertisement` for many addresses, in one piece of memory: a takeover of thousands is over many times sooner. V8 has not compiled
+ * any of this by then, so what is done for each address is one tight loop over the 16-bit words of all.
+ */
 export function unsolicitedAdvertisements(ips: readonly string[], mac: Buffer): Buffer[] {
   const template = unsolicitedAdvertisement(UNSPECIFIED, mac);
-  const checksum = template.readUInt16BE(CHECKSUM_AT);
-  const memory = Buffer.allocUnsafeSlow(template.length * ips.length);
-  return ips.map((ip, index) => {
-    const frame = memory.subarray(index * template.length, (index + 1) * template.length);
-    frame.set(template);
-    frame.write(ip, SOURCE_IP_AT, 'hex');
-    frame.copyWithin(TARGET_AT, SOURCE_IP_AT, SOURCE_IP_AT + 16);
+  const { length } = template;
+  const memory = Buffer.allocUnsafeSlow(length * ips.length).fill(template);
+  // Words in the order of this machine's bytes: the sum comes out in the same order (RFC 1071 §2).
+  const words = new Uint16Array(memory.buffer);
+  const addresses = new Uint16Array(Uint8Array.from(Buffer.from(ips.join(''), 'hex')).buffer);
+  for (let from = 0, frame = 0; from < addresses.length; from += 8, frame += length / 2) {
+    const checksum = words[frame + CHECKSUM_AT / 2]!;
+    let sum = 0;
+    for (let index = 0; index < 8; index++) {
+      const word = addresses[from + index]!;
+      words[frame + SOURCE_IP_AT / 2 + index] = word;
+      words[frame + TARGET_AT / 2 + index] = word;
+      sum += word;
+    }
     // The address is in the sum twice: as sender, in the pseudo-header, and as target.
-    const address = frame.subarray(TARGET_AT, TARGET_AT + 16);
-    frame.writeUInt16BE(updatedChecksum(checksum, address, address), CHECKSUM_AT);
-    return frame;
-  });
+    words[frame + CHECKSUM_AT / 2] = updatedChecksum(checksum, 2 * sum);
+  }
+  return ips.map((_, index) => memory.subarray(index * length, (index + 1) * length));
 }
 
 /** "Has anybody `ip`?", asked by nobody, so that no cache learns from it: whoever has the address tells all nodes (RFC 4862 §5.4.2). */
