@@ -21,7 +21,7 @@ import type { Logger } from 'pino';
 import { SpeakerMetrics } from '../metrics/metrics.js';
 import type { SpeakerView } from '../metrics/view.js';
 import { lingeringMs } from '../wire/hold.js';
-import type { FromWire, LeaseTimings, VrrpOptions } from '../wire/messages.js';
+import type { ConfigurationChange, FromWire, LeaseTimings, VrrpOptions } from '../wire/messages.js';
 import { Assignment } from './assignment.js';
 import { Coalesced } from './coalesced.js';
 import { Feed } from './feed.js';
@@ -312,20 +312,24 @@ class Agent implements Speaker {
     if (!this.#known) return;
     clearTimeout(this.#retry);
     const outcome = this.#upkeep.bringInLine(() => this.#wanted());
-    if ('failure' in outcome) {
-      // The kernel keeps what it has, and so do the elections, unless there is no way into the director.
-      if (outcome.gone) this.#standing.decide(outcome.failure);
-      this.#retry = setTimeout(() => this.#work.request(), outcome.retryMs);
-    } else {
+    const failed = 'failure' in outcome ? outcome : undefined;
+    if ('anew' in outcome) {
       this.#interfacesChanged = false;
-      this.#tellWire(outcome.anew);
-      const obstacle = this.#obstacles.look(this.#routers.passage(this.#otherNodes()), performance.now());
-      if (obstacle !== undefined) this.#retry = setTimeout(() => this.#work.request(), LOOK_AGAIN_MS);
-      this.#standing.decide(obstacle);
+      this.#tellWire(this.#routers.takeWire(), outcome.anew);
+    } else if (this.#standing.standing) this.#tellWire(undefined);
+    // Where it failed the kernel keeps what it has, and so do the elections, unless there is no way into the director.
+    const broken = failed?.gone ? failed.failure : this.#obstacle();
+    if (broken !== undefined || failed) {
+      this.#retry = setTimeout(() => this.#work.request(), failed?.retryMs ?? LOOK_AGAIN_MS);
     }
+    this.#standing.decide(broken, failed === undefined);
     const problems = [...this.#planner.problems, ...this.#health.problems, ...this.#refusals()];
     this.#reporter.problems(this.#assignment.unannounceable, problems);
     if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();
+  }
+
+  #obstacle(): string | undefined {
+    return this.#obstacles.look(this.#routers.passage(this.#otherNodes()), performance.now());
   }
 
   /** Of Services; the rest of what is desired is programmed all the same. */
@@ -336,9 +340,8 @@ class Agent implements Speaker {
     });
   }
 
-  /** What is new to the wire thread; with `anyway`, also that nothing is, so that it tries again what it could not do before. */
-  #tellWire(anyway: boolean): void {
-    const change = this.#routers.takeWire();
+  /** What is new to the wire thread, the nodes included; with `anyway`, also that nothing is, so that it tries again what it could not do before. */
+  #tellWire(change: ConfigurationChange | undefined, anyway = false): void {
     const nodes = this.#wireNodes.take(this.#feed.nodes);
     if (!anyway && nodes === undefined && change === undefined) return;
     this.#wire.send({ kind: 'configure', changed: [], removed: [], ...change, ...(nodes && { nodes }) });

@@ -27,14 +27,18 @@ export class Standing {
     return this.#standing ?? false;
   }
 
-  /** @param broken why nothing can pass this host, or into its director; undefined: it can */
-  decide(broken: string | undefined): void {
+  /**
+   * @param broken why nothing can pass this host, or into its director; undefined: it can
+   * @param inLine whether the kernel is what it should be: if not, that is no reason to give up, and none to begin
+   */
+  decide(broken: string | undefined, inLine = true): void {
     const { node, nodes, healthy, onChange, log } = this.#options;
     const result = fitness({ self: node, nodes: nodes(), healthy, ...(broken === undefined ? {} : { broken }) });
+    if (result.fit && !inLine && !this.standing) return;
     const { stand, askAgainAt } = this.#patience.next(result, performance.now());
     clearTimeout(this.#askAgain);
     if (askAgainAt !== undefined)
-      this.#askAgain = setTimeout(() => this.decide(broken), askAgainAt - performance.now());
+      this.#askAgain = setTimeout(() => this.decide(broken, inLine), askAgainAt - performance.now());
     if (stand === this.#standing) return;
     this.#standing = stand;
     const why = result.fit ? '' : result.why;
