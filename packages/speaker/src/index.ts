@@ -19,5 +19,6 @@ export type {
   WireUplink,
 } from './wire/messages.js';
 export { decodeNdpFrame, ndpProbe, unsolicitedAdvertisement } from './wire/ndp.js';
+export { goFirst } from './wire/priority.js';
 export { SolicitedNodeGroups } from './wire/solicited-node-groups.js';
 export { vipKey } from './wire/vip-key.js';

@@ -1,6 +1,7 @@
 /**
  * The wire thread while the main thread parses 10,000 Services without a pause. Beside it in the same run: the same process before its
- * main thread became busy, and a plain timer in the busy main thread, which is what there would be without a wire thread.
+ * main thread became busy; a plain timer in the busy main thread, which is what there would be without a wire thread; and threads that do
+ * nothing but wake up, for a timer and for a frame (machine.ts): what they are late by, no program on this machine can mend.
  *
  * Timers are those of eight virtual routers, a pool's default, at VRRP's default interval, begun at different moments: each advertisement
  * is late by how much longer than the interval it came after the one before.
@@ -10,8 +11,9 @@ import { ARP_REPLY, ARP_REQUEST, decodeArpFrame, encodeArpFrame } from '@fairlea
 import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { percentile } from '../statistics.js';
+import { ECHO_ETHERTYPE } from './machine.js';
 import type { FromStation } from './messages.js';
-import { advertisedId } from './observer.js';
+import { advertisedId, type Frame } from './observer.js';
 import { Stand, virtualRouter } from './stand.js';
 
 const SERVICES = 10_000;
@@ -25,10 +27,14 @@ const TRIAL_MS = 2_000;
 /** What has not come by then counts as having taken so long. */
 const PATIENCE_MS = 1_000;
 const LIMIT_MS = 5;
+const ETHERTYPE_AT = 12;
+const ETHERNET_HEADER = 14;
 
 interface Measured {
   timer: number[];
   arp: number[];
+  /** Of bare threads. */
+  machine: { timer: number[]; arp: number[]; stolen: number };
 }
 
 export const rows: RowGroup = {
@@ -56,11 +62,16 @@ export const rows: RowGroup = {
       if (stand.errors.length > 0) context.step(`the wire thread said: ${stand.errors.join('; ')}`);
       return [
         row('wire.timer', busy.timer, LIMIT_MS),
+        row('wire.timer.machine', busy.machine.timer),
         row('wire.timer.idle', idle.timer),
+        row('wire.timer.idle.machine', idle.machine.timer),
         row('wire.timer.main-thread', parsing.ms),
         row('wire.timer.main-thread.idle', quiet.ms),
         row('wire.arp', busy.arp, LIMIT_MS),
+        row('wire.arp.machine', busy.machine.arp),
         row('wire.arp.idle', idle.arp),
+        row('wire.arp.idle.machine', idle.machine.arp),
+        judge({ name: 'wire.machine.stolen', value: busy.machine.stolen, unit: '%' }),
       ];
     } finally {
       await stand.stop();
@@ -86,41 +97,77 @@ async function report(stand: Stand): Promise<FromStation & { is: 'lateness' }> {
 
 /** Asks for one VIP after another all the while, and takes the time of what it hears. */
 async function measure(context: GroupContext, stand: Stand, what: string): Promise<Measured> {
-  const measured: Measured = { timer: [], arp: [] };
+  const timer: number[] = [];
+  const answers = { vip: new Answers(), echo: new Answers() };
   const heard = new Map<number, number>();
-  const asked = new Map<number, number>();
   stand.observer.listen((frame) => {
     const router = advertisedId(frame);
     if (router !== undefined) {
       const before = heard.get(router);
-      if (before !== undefined) measured.timer.push(frame.atMs - before - INTERVAL_MS);
+      if (before !== undefined) timer.push(frame.atMs - before - INTERVAL_MS);
       heard.set(router, frame.atMs);
       return;
     }
+    const isOurs = frame.bytes.subarray(6, 12).equals(stand.observerMac);
+    if (frame.bytes.readUInt16BE(ETHERTYPE_AT) === ECHO_ETHERTYPE) {
+      answers.echo.heard(frame, frame.bytes.readUInt32BE(ETHERNET_HEADER), isOurs);
+      return;
+    }
     const arp = decodeArpFrame(frame.bytes);
-    if (arp === undefined) return;
-    if (arp.operation === ARP_REQUEST && arp.source.equals(stand.observerMac)) asked.set(arp.targetIp, frame.atMs);
-    if (arp.operation !== ARP_REPLY || !arp.destination.equals(stand.observerMac)) return;
-    const since = asked.get(arp.senderIp);
-    if (since === undefined) return;
-    asked.delete(arp.senderIp);
-    measured.arp.push(frame.atMs - since);
+    if (arp?.operation === ARP_REQUEST && isOurs) answers.vip.heard(frame, arp.targetIp, true);
+    if (arp?.operation === ARP_REPLY && arp.destination.equals(stand.observerMac))
+      answers.vip.heard(frame, arp.senderIp, false);
   });
+  const machine = await stand.besideStation(INTERVAL_MS / VIRTUAL_ROUTERS);
+  if (!machine.isKeptAwake) context.step('processors that have nothing to do may halt: no /dev/cpu_dma_latency here');
   for (let trial = 1; trial <= context.samples; trial++) {
     context.signal.throwIfAborted();
     for (let n = 0; n < TRIAL_MS / PACE_MS; n++) {
       stand.observer.send(
         request(stand.observerMac, (100 + (n % VIRTUAL_ROUTERS)) * 0x1_00_00 + 0x0a_00_00_00 + (n % VIPS)),
       );
-      // At no fixed phase of the advertisements.
-      await sleep(PACE_MS * (0.5 + Math.random()));
+      // At no fixed phase of the advertisements, and the two of them not at once.
+      await sleep((PACE_MS / 2) * (0.5 + Math.random()));
+      stand.observer.send(echoed(stand, trial * TRIAL_MS + n));
+      await sleep((PACE_MS / 2) * (0.5 + Math.random()));
     }
-    context.step(`${what}, trial ${trial} of ${context.samples}: ${measured.timer.length} advertisements`);
+    context.step(`${what}, trial ${trial} of ${context.samples}: ${timer.length} advertisements`);
   }
   await sleep(Math.min(PATIENCE_MS, 200));
-  measured.arp.push(...[...asked].map(() => PATIENCE_MS));
+  const { late, stolen } = await machine.stop();
   stand.observer.listen(() => {});
-  return measured;
+  return { timer, arp: answers.vip.ms(), machine: { timer: late, arp: answers.echo.ms(), stolen } };
+}
+
+/** How long each question waited for its answer. */
+class Answers {
+  readonly #asked = new Map<number, number>();
+  readonly #ms: number[] = [];
+
+  heard({ atMs }: Frame, key: number, isQuestion: boolean): void {
+    if (isQuestion) {
+      this.#asked.set(key, atMs);
+      return;
+    }
+    const since = this.#asked.get(key);
+    if (since === undefined) return;
+    this.#asked.delete(key);
+    this.#ms.push(atMs - since);
+  }
+
+  /** With those that were not answered in time. */
+  ms(): number[] {
+    return [...this.#ms, ...[...this.#asked].map(() => PATIENCE_MS)];
+  }
+}
+
+function echoed({ observerMac, stationMac }: Stand, number: number): Buffer {
+  const frame = Buffer.alloc(60);
+  stationMac.copy(frame);
+  observerMac.copy(frame, 6);
+  frame.writeUInt16BE(ECHO_ETHERTYPE, ETHERTYPE_AT);
+  frame.writeUInt32BE(number, ETHERNET_HEADER);
+  return frame;
 }
 
 function request(mac: Buffer, targetIp: number): Buffer {

@@ -2,6 +2,7 @@
 import { endianness } from 'node:os';
 import { type BpfInstruction, constants, type Message, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import { decodeArpFrame, decodeNdpFrame } from '@fairlead/speaker';
+import { ECHO_ETHERTYPE } from './machine.js';
 
 export interface Frame {
   /** When it passed, ms, by the kernel's clock. */
@@ -20,9 +21,10 @@ const IPV4_PROTOCOL_AT = 23;
 const IPV4_PAYLOAD_AT = 34;
 const IPV6_PAYLOAD_AT = 54;
 
-/** ARP; VRRP in IPv4 or IPv6; ICMPv6. */
+/** ARP; what a bare thread echoes; VRRP in IPv4 or IPv6; ICMPv6. */
 const filter: readonly BpfInstruction[] = [
   { code: LOAD_HALF, jt: 0, jf: 0, k: ETHERTYPE_AT },
+  { code: JUMP_EQUAL, jt: 8, jf: 0, k: ECHO_ETHERTYPE },
   { code: JUMP_EQUAL, jt: 7, jf: 0, k: constants.ETH_P_ARP },
   { code: JUMP_EQUAL, jt: 0, jf: 2, k: constants.ETH_P_IP },
   { code: LOAD_BYTE, jt: 0, jf: 0, k: IPV4_PROTOCOL_AT },

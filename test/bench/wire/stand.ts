@@ -21,6 +21,7 @@ import {
   type WireUplink,
 } from '@fairlead/speaker';
 import { lay, OBSERVER_IPV4, OBSERVER_IPV6, runIn, STATION_IPV4, STATION_IPV6 } from '../cable.js';
+import { Machine } from './machine.js';
 import type { FromStation, ToStation } from './messages.js';
 import { Observer } from './observer.js';
 
@@ -135,6 +136,11 @@ export class Stand {
     } finally {
       socket.close();
     }
+  }
+
+  /** What is measured beside the station, in its network namespace. */
+  besideStation(sleepMs: number): Promise<Machine> {
+    return Machine.start({ sleepMs, netns: this.#namespaces[0]!, index: this.uplink.index });
   }
 
   ask(request: ToStation): void {
