@@ -91,6 +91,8 @@ export class FakeTransport implements Transport {
     this.#onError = onError;
   }
 
+  attachFilter(): void {}
+
   unref(): void {}
 
   close(): void {

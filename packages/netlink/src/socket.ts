@@ -9,6 +9,7 @@
  * A socket either asks (request, dump, batch) or listens to multicast groups (subscribe), never both: notifications
  * between the parts of a dump are how such code goes wrong.
  */
+import type { BpfInstruction } from '@fairlead/raw-socket';
 import { type BatchFailure, type BatchLimits, encodeBatch, listOf, type Request, type RequestList } from './batch.js';
 import { dumpInterrupted, errnoName, fromSystemError, MAX_DUMP_ATTEMPTS, NetlinkError } from './errors.js';
 import {
@@ -186,6 +187,11 @@ export class NetlinkSocket {
         onError(fromSystemError(error, operation));
       },
     );
+  }
+
+  /** Lets in what the program accepts, instead of what an earlier one did. */
+  filter(program: readonly BpfInstruction[]): void {
+    this.#transport.attachFilter(program);
   }
 
   /** Lets the process end while a subscription is open. */

@@ -3,7 +3,7 @@
  * AF_NETLINK socket of @fairlead/raw-socket; testing.ts gives one without a kernel.
  */
 import { endianness } from 'node:os';
-import { constants, RawSocket, type SystemError, sockaddrNl } from '@fairlead/raw-socket';
+import { type BpfInstruction, constants, RawSocket, type SystemError, sockaddrNl } from '@fairlead/raw-socket';
 import { fromSystemError, NetlinkError } from './errors.js';
 import { decodeMessages, type NetlinkMessage } from './message.js';
 
@@ -36,6 +36,8 @@ export interface Transport {
   poll(timeoutMs: number): boolean;
   /** Delivers from the event loop what arrives; null stops. */
   onDatagrams(listener: ((datagrams: Datagram[]) => void) | null, onError?: (error: Error) => void): void;
+  /** Lets in what the program accepts, instead of what an earlier one did. */
+  attachFilter(program: readonly BpfInstruction[]): void;
   unref(): void;
   close(): void;
 }
@@ -121,6 +123,10 @@ class KernelTransport implements Transport {
 
   onDatagrams(listener: ((datagrams: Datagram[]) => void) | null, onError?: (error: Error) => void): void {
     this.#socket.onMessages(listener && ((messages) => listener(messages.map(toDatagram))), onError);
+  }
+
+  attachFilter(program: readonly BpfInstruction[]): void {
+    this.#socket.attachFilter(program);
   }
 
   unref(): void {

@@ -53,6 +53,24 @@ describe('LinkMonitor on the running kernel', () => {
     await seen((event) => event.type === 'link-removed' && event.link.index === index);
   });
 
+  it('does not tell of new addresses of an interface that it is to ignore, but that they are gone, and of all others', async () => {
+    const { index } = rtnetlink.addVeth({ name: 'v0', peer: { name: 'v1' } });
+    const other = rtnetlink.link('v1')!.index;
+    const add = (to: number, address: string) => rtnetlink.replaceAddress({ index: to, address, prefixLength: 32 });
+    const has = (type: LinkEvent['type'], of: string) => (event: LinkEvent) =>
+      'address' in event && event.type === type && event.address.address === of;
+    monitor.ignoreNewAddresses(index);
+    add(index, '10.9.0.1');
+    add(other, '10.9.0.2');
+    await seen(has('address', '10.9.0.2'));
+    rtnetlink.deleteAddress({ index, address: '10.9.0.1', prefixLength: 32 });
+    await seen(has('address-removed', '10.9.0.1'));
+    expect(events.some(has('address', '10.9.0.1'))).to.equal(false);
+    monitor.ignoreNewAddresses(undefined);
+    add(index, '10.9.0.3');
+    await seen(has('address', '10.9.0.3'));
+  });
+
   it('tells of addresses of both families', async () => {
     rtnetlink.setLink(1, { up: true });
     for (const address of ['10.9.0.1', '2001:db8::1']) {

@@ -1,4 +1,5 @@
 /** LinkMonitor: tells when links and addresses of a network namespace change. */
+import type { BpfInstruction } from '@fairlead/raw-socket';
 import type { NetlinkMessage } from '../message.js';
 import { NetlinkSocket } from '../socket.js';
 import type { Transport } from '../transport.js';
@@ -62,6 +63,14 @@ export class LinkMonitor {
     );
   }
 
+  /**
+   * Does not tell that addresses of this interface are new or prolonged, and is not woken up for that; that they are gone it does tell.
+   * undefined: tells of all again. Of one interface at a time.
+   */
+  ignoreNewAddresses(index: number | undefined): void {
+    this.#socket.filter(index === undefined ? everything : allButNewAddresses(index));
+  }
+
   /** Lets the process end while the monitor is open. */
   unref(): void {
     this.#socket.unref();
@@ -70,6 +79,31 @@ export class LinkMonitor {
   close(): void {
     this.#socket.close();
   }
+}
+
+const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+const LOAD_HALF = 0x28; // BPF_LD | BPF_H | BPF_ABS
+const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+const RETURN = 0x06; // BPF_RET | BPF_K
+const WHOLE = 0x40000;
+/** In struct nlmsghdr; and in struct ifaddrmsg, which follows it. */
+const TYPE_AT = 4;
+const INDEX_AT = 16 + 4;
+
+const everything: readonly BpfInstruction[] = [{ code: RETURN, jt: 0, jf: 0, k: WHOLE }];
+
+/** A notification is one message. BPF reads numbers in network order, netlink writes them as a little-endian machine does. */
+function allButNewAddresses(index: number): BpfInstruction[] {
+  const number = Buffer.alloc(4);
+  number.writeUInt32LE(index);
+  return [
+    { code: LOAD_HALF, jt: 0, jf: 0, k: TYPE_AT },
+    { code: JUMP_EQUAL, jt: 0, jf: 3, k: RTM_NEWADDR << 8 },
+    { code: LOAD_WORD, jt: 0, jf: 0, k: INDEX_AT },
+    { code: JUMP_EQUAL, jt: 0, jf: 1, k: number.readUInt32BE() },
+    { code: RETURN, jt: 0, jf: 0, k: 0 },
+    ...everything,
+  ];
 }
 
 function toEvent(message: NetlinkMessage): LinkEvent | undefined {

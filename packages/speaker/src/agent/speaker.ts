@@ -241,7 +241,7 @@ class Agent implements Speaker {
     // Nothing is written before all of the cluster is known and was probed: the kernel may hold what a predecessor knew.
     await this.#health.start();
     this.#links = new LinkMonitor({ onEvent: (event) => this.#hostChanged(event) });
-    this.#ownIndex = this.#rtnetlink.link(DEFAULT_HOST_INTERFACE)?.index;
+    this.#followOwn();
     this.#audits = setInterval(() => {
       this.#interfacesChanged = true;
       this.#upkeep.doubt('doubted');
@@ -300,12 +300,18 @@ class Agent implements Speaker {
 
   #hostChanged(event: LinkEvent): void {
     const name = DEFAULT_HOST_INTERFACE;
-    if (concernsLink(event, name)) this.#ownIndex = this.#rtnetlink.link(name)?.index;
+    if (concernsLink(event, name)) this.#followOwn();
     const change = hostChange(event, { name, index: this.#ownIndex });
     if (change === 'nothing') return;
     this.#interfacesChanged = true;
     if (change === 'inspect') this.#upkeep.doubt('doubted');
     else this.#work.request();
+  }
+
+  /** The dead man's switch prolongs its address twice a second, for which this thread need not wake up. */
+  #followOwn(): void {
+    this.#ownIndex = this.#rtnetlink.link(DEFAULT_HOST_INTERFACE)?.index;
+    this.#links?.ignoreNewAddresses(this.#ownIndex);
   }
 
   #reconcile(): void {
