@@ -63,6 +63,37 @@ describe('the prober', function () {
     expect(moments.size).to.be.above(30);
   });
 
+  it('asks a few targets together, so that it wakes up once an interval for all of them', () => {
+    const { timers, network, prober } = world();
+    const addresses = Array.from({ length: 16 }, (_, n) => `10.0.0.${n}`);
+    prober.start();
+    for (const address of addresses) prober.set(address, to(address));
+    timers.advance(10_000);
+    const moments = new Set(addresses.flatMap((address) => network.times(address).slice(1)));
+    expect(moments.size).to.be.within(9, 10);
+  });
+
+  it('leaves nobody out for longer than an interval while others come and go, are spread and put together again', () => {
+    const others = fc.integer({ min: 0, max: 40 });
+    const restMs = fc.integer({ min: 0, max: 1_500 });
+    fc.assert(
+      fc.property(fc.string(), fc.array(fc.tuple(others, restMs), { maxLength: 8 }), (key, steps) => {
+        const { timers, network, prober } = world();
+        prober.set(key, to('10.0.1.1'));
+        prober.start();
+        for (const [count, ms] of steps) {
+          for (let n = 0; n < 40; n++) {
+            if (n < count) prober.set(`other ${n}`, to(`10.0.0.${n}`));
+            else prober.remove(`other ${n}`);
+          }
+          timers.advance(ms);
+        }
+        const times = [...network.times('10.0.1.1'), timers.now()];
+        for (let n = 1; n < times.length; n++) expect(times[n]! - times[n - 1]!).to.be.at.most(1_000.01);
+      }),
+    );
+  });
+
   it('begins with a new target at once, and does not ask it twice for that', () => {
     const { timers, network, prober } = world();
     prober.start();

@@ -108,8 +108,11 @@ export class Prober {
     this.#targets.set(key, { probe, name, state: unknownHealth, started: 0, pending: new Set() });
     if (this.#running) this.#skipEmptySlots();
     this.#wheel.add(key);
+    const moved = this.#wheel.settle();
     if (!this.#running) return;
-    this.#dueAtOnce(key);
+    // Whoever has another slot might wait for longer than an interval.
+    if (moved) for (const each of this.#targets.keys()) this.#dueAtOnce(each);
+    else this.#dueAtOnce(key);
     this.#arm();
   }
 
@@ -123,6 +126,9 @@ export class Prober {
     for (const giveUp of [...target.pending]) giveUp();
     this.#answered(key);
     this.#sendDeferred();
+    if (!this.#wheel.settle() || !this.#running) return;
+    for (const each of this.#targets.keys()) this.#dueAtOnce(each);
+    this.#arm();
   }
 
   keys(): Iterable<string> {

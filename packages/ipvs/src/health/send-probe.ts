@@ -1,6 +1,7 @@
 /**
  * Probes on real sockets. A connection of its own for every probe: a kept one would not notice that nothing listens any more. HTTP is
- * spoken by hand, since one line is asked and one line of the answer is read: node:http costs up to twice the CPU time a probe.
+ * spoken by hand, since one line is asked and one line of the answer is read: node:http costs up to twice the CPU time a probe. Nor is
+ * what is read passed through a stream.
  */
 
 import { connect } from 'node:net';
@@ -8,10 +9,19 @@ import { endpoint } from '../forwarder.js';
 import { expected, type Probe, probeName } from './probe.js';
 import type { ProbeOutcome } from './verdict.js';
 
+/** For all sockets: each says at once what it has read. */
+const buffer = Buffer.alloc(1_024);
+
 /** As `SendProbe` says. */
 export function sendProbe(probe: Probe, done: (outcome: ProbeOutcome) => void): () => void {
-  const socket = connect({ host: probe.address, port: probe.port, noDelay: true });
+  let heard = (_: string) => {};
+  const callback = (length: number) => {
+    heard(buffer.toString('latin1', 0, length));
+    return true;
+  };
+  const socket = connect({ host: probe.address, port: probe.port, noDelay: true, onread: { buffer, callback } });
   const end = (outcome: ProbeOutcome) => {
+    heard = () => {};
     socket.removeAllListeners();
     socket.on('error', () => {}); // what happens to a connection after its answer says nothing
     socket.destroy();
@@ -24,17 +34,18 @@ export function sendProbe(probe: Probe, done: (outcome: ProbeOutcome) => void): 
   } else {
     let text = '';
     socket.on('connect', () => socket.write(requestOf(probe.address, probe.port, probe.path)));
-    socket.on('data', (bytes) => {
-      text += bytes.toString('latin1');
+    heard = (part) => {
+      text += part;
       const status = statusOf(text);
       if (status === undefined) return;
       if (Number.isNaN(status)) end({ ok: false, reason: `${name} answers, but not HTTP` });
       else if (expected(status, probe.expect)) end({ ok: true });
       else end({ ok: false, reason: `${name} answers ${status}` });
-    });
+    };
     socket.on('end', () => end({ ok: false, reason: `${name} closes the connection without an answer` }));
   }
   return () => {
+    heard = () => {};
     socket.removeAllListeners();
     socket.on('error', () => {});
     socket.destroy();
