@@ -32,6 +32,8 @@
 #define MAX_BATCH 1024
 /* Largest receive buffer of one datagram that a caller may ask for. */
 #define MAX_MESSAGE_SIZE (16 * 1024 * 1024)
+/* Longest that a listening thread may stand still for the rest of a burst. */
+#define MAX_GATHER_US 10000
 
 /* One Node environment: the main thread, or one worker. */
 struct addon {
@@ -50,6 +52,7 @@ struct socket {
   struct socket *next, *previous;
   int fd;                          /* -1 once closed */
   uint32_t message_size, batch;    /* of one receive */
+  uint32_t gather_us;              /* how long the rest of a burst is waited for before a listener is called */
   bool unreferenced;               /* does not keep the event loop alive */
   napi_ref self;                   /* weak, but strong while listening: see listen.c */
   struct listener *listener;
@@ -97,6 +100,7 @@ napi_value socket_close(napi_env env, napi_callback_info info);
 /* message.c */
 napi_value socket_send(napi_env env, napi_callback_info info);
 napi_value socket_send_batch(napi_env env, napi_callback_info info);
+napi_value socket_send_packed(napi_env env, napi_callback_info info);
 napi_value socket_receive(napi_env env, napi_callback_info info);
 
 /* listen.c */

@@ -40,6 +40,12 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
      the handle. It is good: the error itself comes out of the next receive, and there is more to hear after it. */
   if (status < 0) uv_poll_start(handle, UV_READABLE, on_readable);
 
+  if (status >= 0 && socket->gather_us > 0) {
+    /* Entering JavaScript once more costs more than this. A signal that cuts it short does no harm. */
+    struct timespec gather = {0, (long)socket->gather_us * 1000};
+    nanosleep(&gather, NULL);
+  }
+
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_value self, callback, failed;

@@ -92,6 +92,48 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, total, &result) == napi_ok ? result : NULL;
 }
 
+/* Of one datagram in packed memory: uint16 length of the address, uint16 length of the datagram, then both; not aligned. */
+/* The datagram at an offset, which moves on behind it; false where the memory ends too early. */
+static bool unpack(const struct bytes *packed, size_t *offset, struct mmsghdr *header, struct iovec *vector) {
+  uint16_t lengths[2];
+  if (packed->length - *offset < sizeof lengths) return false;
+  memcpy(lengths, packed->data + *offset, sizeof lengths);
+  uint8_t *address = packed->data + *offset + sizeof lengths;
+  if (packed->length - *offset - sizeof lengths < (size_t)lengths[0] + lengths[1]) return false;
+  *vector = (struct iovec){address + lengths[0], lengths[1]};
+  *header = (struct mmsghdr){.msg_hdr = {.msg_name = address, .msg_namelen = lengths[0], .msg_iov = vector, .msg_iovlen = 1}};
+  *offset += sizeof lengths + lengths[0] + lengths[1];
+  return true;
+}
+
+/* sendPacked(packed): how many datagrams went. Throws only when the first of them was refused. */
+napi_value socket_send_packed(napi_env env, napi_callback_info info) {
+  napi_value arguments[1], self, result;
+  struct bytes packed;
+  if (!read_arguments(env, info, 1, arguments, &self)) return NULL;
+  struct socket *socket = this_socket(env, self, "sendmmsg");
+  if (socket == NULL || !read_bytes(env, arguments[0], "packed", &packed)) return NULL;
+  uint32_t total = 0;
+  for (size_t offset = 0; offset < packed.length;) {
+    struct mmsghdr headers[SEND_CHUNK];
+    struct iovec vectors[SEND_CHUNK];
+    unsigned chunk = 0;
+    for (; chunk < SEND_CHUNK && offset < packed.length; chunk++) {
+      if (!unpack(&packed, &offset, &headers[chunk], &vectors[chunk])) {
+        return throw_range(env, "packed must be what packDatagrams made");
+      }
+    }
+    int sent;
+    do {
+      sent = sendmmsg(socket->fd, headers, chunk, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && total == 0) return throw_errno(env, errno, "sendmmsg", "the first of several datagrams");
+    if (sent > 0) total += (uint32_t)sent;
+    if (sent < (int)chunk) break;
+  }
+  return napi_create_uint32(env, total, &result) == napi_ok ? result : NULL;
+}
+
 /* One slot of the lent memory: control messages, then the sender's address, then the datagram. */
 #define CONTROL_SIZE 512 /* packet info, hop limit, timestamp and auxdata together stay well below it */
 #define ADDRESS_SIZE sizeof(struct sockaddr_storage)

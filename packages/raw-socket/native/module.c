@@ -46,6 +46,7 @@ NAPI_MODULE_INIT() {
       METHOD("attachFilter", socket_attach_filter),
       METHOD("send", socket_send),
       METHOD("sendBatch", socket_send_batch),
+      METHOD("sendPacked", socket_send_packed),
       METHOD("receive", socket_receive),
       METHOD("listen", socket_listen),
       METHOD("stop", socket_stop),

@@ -80,21 +80,22 @@ static napi_value throw_not_opened(napi_env env, struct failure failure, int64_t
                      (long long)domain, (long long)type, (long long)protocol, where, netns, hint);
 }
 
-/* new Socket(domain, type, protocol, netns path | undefined, message size, batch) */
+/* new Socket(domain, type, protocol, netns path | undefined, message size, batch, gather microseconds) */
 napi_value socket_new(napi_env env, napi_callback_info info) {
-  napi_value arguments[6], self, target;
-  if (!read_arguments(env, info, 6, arguments, &self)) return NULL;
+  napi_value arguments[7], self, target;
+  if (!read_arguments(env, info, 7, arguments, &self)) return NULL;
   if (napi_get_new_target(env, info, &target) != napi_ok || target == NULL) {
     return throw_type(env, "Socket is a class: call it with new");
   }
-  int64_t domain, type, protocol, message_size, batch;
+  int64_t domain, type, protocol, message_size, batch, gather_us;
   char netns[PATH_MAX] = "";
   if (!read_integer(env, arguments[0], "domain", 0, INT32_MAX, &domain) ||
       !read_integer(env, arguments[1], "type", 0, INT32_MAX, &type) ||
       !read_integer(env, arguments[2], "protocol", 0, INT32_MAX, &protocol) ||
       (!is_absent(env, arguments[3]) && !read_path(env, arguments[3], "netns", netns, sizeof netns)) ||
       !read_integer(env, arguments[4], "messageSize", 1, MAX_MESSAGE_SIZE, &message_size) ||
-      !read_integer(env, arguments[5], "batch", 1, MAX_BATCH, &batch)) {
+      !read_integer(env, arguments[5], "batch", 1, MAX_BATCH, &batch) ||
+      !read_integer(env, arguments[6], "gatherMicroseconds", 0, MAX_GATHER_US, &gather_us)) {
     return NULL;
   }
   struct addon *addon;
@@ -116,6 +117,7 @@ napi_value socket_new(napi_env env, napi_callback_info info) {
   }
   result->message_size = (uint32_t)message_size;
   result->batch = (uint32_t)batch;
+  result->gather_us = (uint32_t)gather_us;
   if (napi_wrap(env, self, result, finalize_socket, NULL, &result->self) != napi_ok) {
     close(result->fd);
     free(result);

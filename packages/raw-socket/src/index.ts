@@ -20,6 +20,7 @@ export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns
 export type { ControlMessage, Message } from './receive.js';
 export {
   type BpfInstruction,
+  packDatagrams,
   packetProtocol,
   RawSocket,
   type SocketOptions,

@@ -1,6 +1,14 @@
 /** What a program does wrong is an exception that says so: never a crash, never a silently changed value. */
 import { expect } from 'chai';
-import { type BpfInstruction, constants as c, inNetns, netnsPath, RawSocket, type SocketOptions } from './index.js';
+import {
+  type BpfInstruction,
+  constants as c,
+  inNetns,
+  netnsPath,
+  packDatagrams,
+  RawSocket,
+  type SocketOptions,
+} from './index.js';
 import { localSocket } from './local.spec.helpers.js';
 import { native } from './native.js';
 
@@ -26,6 +34,7 @@ describe('a wrong argument', () => {
     ['a namespace path longer than the kernel takes', { netns: `/${'x'.repeat(5000)}` }, RangeError],
     ['a message size of zero', { messageSize: 0 }, RangeError],
     ['a huge message size', { messageSize: 2 ** 30 }, RangeError],
+    ['a standstill of a second', { gatherMicroseconds: 1_000_000 }, RangeError],
     ['a batch of zero', { batch: 0 }, RangeError],
     ['a batch beyond 1,024', { batch: 1025 }, RangeError],
   ];
@@ -51,6 +60,14 @@ describe('a wrong argument', () => {
     ['sendBatch of one buffer', (s) => s.sendBatch(wrong(Buffer.alloc(4))), TypeError],
     ['sendBatch of text', (s) => s.sendBatch(wrong(['a'])), TypeError],
     ['sendBatch of a sparse array', (s) => s.sendBatch(new Array(3)), TypeError],
+    ['sendPacked of text', (s) => s.sendPacked(wrong('packed')), TypeError],
+    ['sendPacked of half a header', (s) => s.sendPacked(Buffer.alloc(3)), RangeError],
+    ['sendPacked of less than it says', (s) => s.sendPacked(Uint8Array.of(16, 0, 1, 0, 1)), RangeError],
+    [
+      'a datagram to pack that is too long',
+      () => packDatagrams([{ data: new Uint8Array(65_536), address: new Uint8Array(2) }]),
+      RangeError,
+    ],
     ['receive of no messages', (s) => s.receive(0), RangeError],
     ['receive of half a message', (s) => s.receive(0.5), RangeError],
     ['poll for a negative time', (s) => s.poll(-1), RangeError],
@@ -104,6 +121,7 @@ describe('after close()', () => {
       attachFilter: () => socket.attachFilter([ACCEPT]),
       send: () => socket.send(Buffer.from('x'), address),
       sendBatch: () => socket.sendBatch([Buffer.from('x')], address),
+      sendPacked: () => socket.sendPacked(packDatagrams([{ data: Buffer.from('x'), address }])),
       receive: () => socket.receive(),
       poll: () => socket.poll(0),
       onMessages: () => socket.onMessages(() => {}),
@@ -129,7 +147,7 @@ describe('after close()', () => {
 });
 
 describe('the addon itself', () => {
-  const make = () => new native.Socket(c.AF_UNIX, c.SOCK_DGRAM, 0, undefined, 100, 1);
+  const make = () => new native.Socket(c.AF_UNIX, c.SOCK_DGRAM, 0, undefined, 100, 1, 0);
 
   it('refuses methods on objects that are not its sockets', () => {
     const prototype = native.Socket.prototype as unknown as Record<string, () => unknown>;

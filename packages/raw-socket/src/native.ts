@@ -11,6 +11,7 @@ export interface NativeSocket {
   attachFilter(program: Uint8Array): void;
   send(data: Uint8Array, address: Uint8Array | undefined, flags: number): number;
   sendBatch(frames: readonly Uint8Array[], address: Uint8Array | undefined): number;
+  sendPacked(packed: Uint8Array): number;
   /** Fills slots of the memory and four results for each message; returns how many. See receive.ts. */
   receive(max: number, flags: number, memory: Uint8Array, results: Int32Array): number;
   listen(callback: (failed: boolean) => void): void;
@@ -29,6 +30,7 @@ export interface Native {
     netns: string | undefined,
     messageSize: number,
     batch: number,
+    gatherMicroseconds: number,
   ) => NativeSocket;
   constants: Record<string, number>;
   inNetns<T>(path: string, fn: () => T): T;

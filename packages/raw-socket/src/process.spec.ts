@@ -115,7 +115,7 @@ describe('garbage collection', function () {
   it('leaves the native socket alone as well, whose listener refers to nothing', async () => {
     const { code, stdout } = await runNode(`
       const address = (() => {
-        const s = new native.Socket(c.AF_UNIX, c.SOCK_DGRAM, 0, undefined, 100, 1);
+        const s = new native.Socket(c.AF_UNIX, c.SOCK_DGRAM, 0, undefined, 100, 1, 0);
         s.bind(family);
         s.listen(() => { console.log('called'); process.exit(0); });
         return s.getsockname();

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { constants as c, packetProtocol, RawSocket, sockaddrIn, sockaddrNl } from './index.js';
+import { constants as c, packDatagrams, packetProtocol, RawSocket, sockaddrIn, sockaddrNl } from './index.js';
 import { hear, localSocket, texts } from './local.spec.helpers.js';
 
 const openFds = () => readdirSync('/proc/self/fd').length;
@@ -32,6 +32,46 @@ describe('RawSocket', () => {
 
     it('receive nothing when nothing is there', () => {
       expect(to.receive()).to.deep.equal([]);
+    });
+
+    it('carry packed datagrams to different destinations, over and over, as far as none is refused', () => {
+      const other = localSocket();
+      const packed = packDatagrams([
+        { data: Buffer.from('one'), address: to.getsockname() },
+        { data: Buffer.from('two'), address: other.getsockname() },
+        { data: new Uint8Array(0), address: to.getsockname() },
+      ]);
+      for (let round = 0; round < 2; round++) {
+        expect(from.sendPacked(packed)).to.equal(3);
+        expect(texts(to.receive())).to.deep.equal(['one', '']);
+        expect(texts(other.receive())).to.deep.equal(['two']);
+      }
+      const gone = other.getsockname();
+      other.close();
+      const two = [
+        { data: Buffer.from('a'), address: to.getsockname() },
+        { data: Buffer.from('b'), address: gone },
+      ];
+      expect(from.sendPacked(packDatagrams(two))).to.equal(1);
+      expect(texts(to.receive())).to.deep.equal(['a']);
+      expect(() => from.sendPacked(packDatagrams(two.slice(1))))
+        .to.throw(Error)
+        .with.property('code', 'ECONNREFUSED');
+      expect(from.sendPacked(packDatagrams([]))).to.equal(0);
+    });
+
+    it('carry as many packed datagrams as there are', async () => {
+      to.close();
+      to = localSocket({ gatherMicroseconds: 1 });
+      const address = to.getsockname();
+      const numbers = Array.from({ length: 200 }, (_, n) => `${n}`);
+      const heard = hear(to, 200);
+      let left = numbers;
+      while (left.length > 0) {
+        left = left.slice(from.sendPacked(packDatagrams(left.map((text) => ({ data: Buffer.from(text), address })))));
+        await new Promise(setImmediate); // a socket of this kind has room for ten
+      }
+      expect(texts(await heard)).to.deep.equal(numbers);
     });
 
     it('carry an empty datagram', () => {

@@ -20,6 +20,11 @@ export interface SocketOptions {
   messageSize?: number;
   /** Datagrams that one receive, and hence one call of the listener, gets at most: 1 to 1,024. Default 64. */
   batch?: number;
+  /**
+   * How long the rest of a burst is waited for before a listener is called, 0 to 10,000 µs; default 0. A datagram that wakes a thread up is the
+   * first of those that were sent together. The thread stands still for so long.
+   */
+  gatherMicroseconds?: number;
 }
 
 /** One instruction of a classic BPF program, `struct sock_filter` of <linux/filter.h>. */
@@ -44,9 +49,17 @@ export class RawSocket {
   #onError: ((error: SystemError) => void) | undefined;
 
   /** @throws SystemError 'EPERM' without CAP_NET_RAW (or CAP_SYS_ADMIN for netns), 'ENOENT' for an unknown netns. */
-  constructor({ domain, type, protocol, netns, messageSize = 65_536, batch = 64 }: SocketOptions) {
+  constructor({
+    domain,
+    type,
+    protocol,
+    netns,
+    messageSize = 65_536,
+    batch = 64,
+    gatherMicroseconds = 0,
+  }: SocketOptions) {
     const path = netns === undefined ? undefined : netnsPath(netns);
-    this.#native = new native.Socket(domain, type, protocol, path, messageSize, batch);
+    this.#native = new native.Socket(domain, type, protocol, path, messageSize, batch, gatherMicroseconds);
     this.#sizes = { batch, messageSize };
   }
 
@@ -104,6 +117,14 @@ export class RawSocket {
    */
   sendBatch(frames: readonly Uint8Array[], address?: Uint8Array): number {
     return this.#native.sendBatch(frames, address);
+  }
+
+  /**
+   * The same for datagrams to different destinations, which `packDatagrams` has packed: for what is sent again and again, since
+   * nothing of it has to be looked at. May be fewer than all as with `sendBatch`, or as a destination was refused.
+   */
+  sendPacked(packed: Uint8Array): number {
+    return this.#native.sendPacked(packed);
   }
 
   /**
@@ -176,6 +197,17 @@ export class RawSocket {
     }
     if (messages.length > 0) this.#listener?.(messages);
   }
+}
+
+/** For `sendPacked`. Each takes up to 65,535 bytes, and its destination is a raw sockaddr. */
+export function packDatagrams(datagrams: readonly { data: Uint8Array; address: Uint8Array }[]): Uint8Array {
+  const lengths = (address: Uint8Array, data: Uint8Array) =>
+    new Uint8Array(Uint16Array.of(address.length, data.length).buffer);
+  for (const { data, address } of datagrams) {
+    if (Math.max(data.length, address.length) <= 0xffff) continue;
+    throw new RangeError(`a datagram of ${data.length} bytes cannot be packed: 65,535 are the most`);
+  }
+  return Buffer.concat(datagrams.flatMap(({ data, address }) => [lengths(address, data), address, data]));
 }
 
 /** `struct sock_filter[]`: u16 code, u8 jt, u8 jf, u32 k, all in the machine's byte order. */

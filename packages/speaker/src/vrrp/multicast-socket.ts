@@ -5,7 +5,13 @@ import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, socka
 import { ipv6Membership } from '../wire/ipv6-membership.js';
 import { ipv4Packet } from './ipv4-packet.js';
 import { sendAll } from './send-all.js';
-import { type AdvertisementSocket, HOP_LIMIT, type Packet, type TransportUplink } from './transport.js';
+import {
+  type AdvertisementSocket,
+  GATHER_MICROSECONDS,
+  HOP_LIMIT,
+  type Packet,
+  type TransportUplink,
+} from './transport.js';
 
 const GROUPS: Record<Family, string> = { ipv4: '224.0.0.18', ipv6: 'ff02::12' };
 
@@ -34,6 +40,7 @@ export class MulticastSocket implements AdvertisementSocket {
       domain: isIpv4 ? constants.AF_INET : constants.AF_INET6,
       type: constants.SOCK_RAW,
       protocol: constants.IPPROTO_VRRP,
+      gatherMicroseconds: GATHER_MICROSECONDS,
     });
     try {
       this.#socket.setsockopt(constants.SOL_SOCKET, constants.SO_BINDTODEVICE, Buffer.from(`${uplink.name}\0`));
@@ -55,8 +62,9 @@ export class MulticastSocket implements AdvertisementSocket {
     }, onError);
   }
 
-  send(build: (destination: Uint8Array) => Buffer[]): void {
-    sendAll(this.#socket, build(this.#group), this.#sockaddr);
+  prepare(build: (destination: Uint8Array) => Buffer[]): () => void {
+    const packets = build(this.#group);
+    return () => sendAll(this.#socket, packets, this.#sockaddr);
   }
 
   close(): void {

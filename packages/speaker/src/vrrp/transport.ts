@@ -72,12 +72,15 @@ export interface TransportOptions {
   onError: (error: Error) => void;
 }
 
-/** One socket of either kind, to one destination or several, each of which is one object for as long as the socket is open. */
+/** One socket of either kind, to one destination or several. */
 export interface AdvertisementSocket {
   /** The own address that others see, as text. */
   readonly source: string;
-  /** Packets together, so that whoever hears one hears all: that costs both sides a fraction. Throws a SystemError. */
-  send(build: (destination: Uint8Array) => Buffer[]): void;
+  /**
+   * Sends the packets whenever what is returned is called, which throws a SystemError: together, so that whoever hears one hears all, which costs
+   * both sides a fraction.
+   */
+  prepare(build: (destination: Uint8Array) => Buffer[]): () => void;
   close(): void;
 }
 
@@ -91,6 +94,12 @@ export interface Packet {
 /** RFC 9568 §5.1.1.3: whatever has passed a router has less. */
 export const HOP_LIMIT = 255;
 
+/**
+ * How long the rest of what an owner sends together is waited for, when the first of it wakes this thread up: a standby of sixteen virtual routers
+ * is woken once, where it was twice or thrice. An ARP request is answered that much later.
+ */
+export const GATHER_MICROSECONDS = 300;
+
 /** Addresses as numbers: among routers of one priority, the one with the higher address wins (RFC 9568 §6.4.3). */
 export function comparable(address: string): bigint {
   return BigInt(parseAddress(address).value);
@@ -103,8 +112,8 @@ export class VrrpTransport {
   readonly #options: TransportOptions;
   #config: TransportConfig = { uplinks: [], self: [], peers: [] };
   readonly #sockets = new Map<string, AdvertisementSocket>();
-  /** What was sent last, by what it says and where it goes: an owner says the same ten times a second. */
-  #encoded = new WeakMap<Outgoing, WeakMap<Uint8Array, Buffer>>();
+  /** What was sent last, by segment: an owner says the same ten times a second. */
+  readonly #prepared = new Map<string, { outgoing: readonly Outgoing[]; send: () => void }>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -122,25 +131,25 @@ export class VrrpTransport {
     return { source: comparable(this.#socketFor(segment).source) };
   }
 
-  /** To everybody on the segment. Throws a SystemError. */
+  /** To everybody on the segment; what is the same objects as last time goes out as it did then. Throws a SystemError. */
   send(outgoing: readonly Outgoing[], segment: Segment): void {
+    const key = `${segment.family} ${segment.uplink}`;
+    const last = this.#prepared.get(key);
+    if (last !== undefined && isSame(last.outgoing, outgoing)) {
+      last.send();
+      return;
+    }
     const socket = this.#socketFor(segment);
-    socket.send((destination) => outgoing.map((one) => this.#encode(one, socket.source, destination)));
+    const source = encodeAddress(socket.source);
+    const encode = ({ advertisement, checksum }: Outgoing, destination: Uint8Array) =>
+      encodeAdvertisement(advertisement, { source, destination }, checksum);
+    const send = socket.prepare((destination) => outgoing.map((one) => encode(one, destination)));
+    this.#prepared.set(key, { outgoing, send });
+    send();
   }
 
   close(): void {
     this.#closeAll();
-  }
-
-  #encode(outgoing: Outgoing, from: string, destination: Uint8Array): Buffer {
-    const byDestination = this.#encoded.get(outgoing) ?? new WeakMap<Uint8Array, Buffer>();
-    let bytes = byDestination.get(destination);
-    if (bytes === undefined) {
-      const { advertisement, checksum } = outgoing;
-      bytes = encodeAdvertisement(advertisement, { source: encodeAddress(from), destination }, checksum);
-      this.#encoded.set(outgoing, byDestination.set(destination, bytes));
-    }
-    return bytes;
   }
 
   #socketFor({ family, uplink }: Segment): AdvertisementSocket {
@@ -202,6 +211,12 @@ export class VrrpTransport {
   #closeAll(): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
-    this.#encoded = new WeakMap(); // its own address may be another one
+    this.#prepared.clear();
   }
+}
+
+function isSame(before: readonly Outgoing[], now: readonly Outgoing[]): boolean {
+  if (before.length !== now.length) return false;
+  for (let index = 0; index < now.length; index++) if (before[index] !== now[index]) return false;
+  return true;
 }

@@ -1,10 +1,18 @@
 /** Advertisements to and from peers by address. Only peers are heard: whoever else sends VRRP here means somebody else. */
 
 import { encodeAddress, type Family } from '@fairlead/netlink';
-import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+import {
+  constants,
+  type Message,
+  packDatagrams,
+  parseSockaddrIn6,
+  RawSocket,
+  sockaddrIn,
+  sockaddrIn6,
+} from '@fairlead/raw-socket';
 import { ipv4Packet } from './ipv4-packet.js';
 import { sendAll } from './send-all.js';
-import { type AdvertisementSocket, HOP_LIMIT, type Packet } from './transport.js';
+import { type AdvertisementSocket, GATHER_MICROSECONDS, HOP_LIMIT, type Packet } from './transport.js';
 
 export interface UnicastOptions {
   family: Family;
@@ -31,6 +39,7 @@ export class UnicastSocket implements AdvertisementSocket {
       domain: isIpv4 ? constants.AF_INET : constants.AF_INET6,
       type: constants.SOCK_RAW,
       protocol: constants.IPPROTO_VRRP,
+      gatherMicroseconds: GATHER_MICROSECONDS,
     });
     try {
       if (isIpv4) this.#socket.setsockopt(constants.IPPROTO_IP, constants.IP_TTL, HOP_LIMIT);
@@ -52,15 +61,36 @@ export class UnicastSocket implements AdvertisementSocket {
     }, onError);
   }
 
-  /** To all peers, however many of them cannot be reached; throws what the last of those gave. */
-  send(build: (destination: Uint8Array) => Buffer[]): void {
+  /** To all peers, however many of them cannot be reached; what is returned throws what the last of those gave. */
+  prepare(build: (destination: Uint8Array) => Buffer[]): () => void {
+    const toEach = this.#peers.map(({ bytes, sockaddr }) => ({ packets: build(bytes), sockaddr }));
+    const all = toEach.flatMap(({ packets, sockaddr }) => packets.map((data) => ({ data, address: sockaddr })));
+    const packed = packDatagrams(all);
+    return () => {
+      const sent = this.#sendPacked(packed);
+      if (sent < all.length) this.#sendOneByOne(toEach, sent);
+    };
+  }
+
+  /** How many went. Why the next one did not, the next attempt tells. */
+  #sendPacked(packed: Uint8Array): number {
+    try {
+      return this.#socket.sendPacked(packed);
+    } catch {
+      return 0;
+    }
+  }
+
+  #sendOneByOne(toEach: readonly { packets: readonly Buffer[]; sockaddr: Buffer }[], sent: number): void {
     let failure: unknown;
-    for (const { bytes, sockaddr } of this.#peers) {
+    let before = sent;
+    for (const { packets, sockaddr } of toEach) {
       try {
-        sendAll(this.#socket, build(bytes), sockaddr);
+        sendAll(this.#socket, packets.slice(before), sockaddr);
       } catch (error) {
         failure = error;
       }
+      before = Math.max(0, before - packets.length);
     }
     if (failure !== undefined) throw failure;
   }
