@@ -23,7 +23,10 @@ export function withCondition<C extends { type: string }>(
     known.observedGeneration === now.observedGeneration;
   if (list && same) return list;
   const lastTransitionTime = known?.status === now.status ? known.lastTransitionTime : wireTimeOf(nowMs);
-  const condition: Condition = { ...now, lastTransitionTime };
+  // By name: V8 has no fast way to add a property to the copy of an object.
+  const { type, status, reason, message, observedGeneration } = now;
+  const condition: Condition = { type, status, reason, message, lastTransitionTime };
+  if (observedGeneration !== undefined) condition.observedGeneration = observedGeneration;
   return known ? (list ?? []).map((each) => (each.type === now.type ? condition : each)) : [...(list ?? []), condition];
 }
 

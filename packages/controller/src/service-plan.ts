@@ -68,7 +68,7 @@ function planDecided(
     events.push({ type: 'Warning', reason: reasons.allocationFailed, message: now.message });
   }
   const status = { conditions: after, loadBalancer: { ingress: ingress.length > 0 ? ingress : null } };
-  return patch(service, 'status', { ...(finalizer && { metadata: finalizer }), status }, events);
+  return patch(service, 'status', { metadata: finalizer, status }, events);
 }
 
 /** Finalizer first: once our condition is gone nothing would tell that the finalizer was ours. */
@@ -101,25 +101,28 @@ function planRelease(service: V1Service, addresses: IpAddress[]): PlannedPatch |
 }
 
 function conditionOf(service: V1Service, verdict: Verdict & { kind: 'decided' }): ConditionNow {
-  const type = conditions.allocated;
-  const now = { type, ...said(verdict) };
+  const now = said(verdict);
   const known = ownCondition(service);
   // Others' coming and going is not worth a write to each that waits.
   const same =
     known?.status === now.status &&
     known.reason === now.reason &&
     (known.message === now.message || withoutCounts(known.message ?? '') === withoutCounts(now.message));
-  return same ? { ...now, message: known.message ?? '' } : now;
+  return same ? conditionNow(now.status, now.reason, known.message ?? '') : now;
 }
 
-function said({ allocations, problem, note }: Verdict & { kind: 'decided' }): Omit<ConditionNow, 'type'> {
+function said({ allocations, problem, note }: Verdict & { kind: 'decided' }): ConditionNow {
   if (allocations.length === 0) {
     const { reason, message } = problem ?? { reason: reasons.noPool, message: 'no address yet' };
-    return { status: 'False', reason, message };
+    return conditionNow('False', reason, message);
   }
   const has = describeAllocations(allocations);
-  if (problem) return { status: 'True', reason: problem.reason, message: `keeps ${has}; ${problem.message}` };
-  return { status: 'True', reason: reasons.allocated, message: note === undefined ? has : `${has}; ${note}` };
+  if (problem) return conditionNow('True', problem.reason, `keeps ${has}; ${problem.message}`);
+  return conditionNow('True', reasons.allocated, note === undefined ? has : `${has}; ${note}`);
+}
+
+function conditionNow(status: ConditionNow['status'], reason: string, message: string): ConditionNow {
+  return { type: conditions.allocated, status, reason, message };
 }
 
 /** Our ingress has one entry per family; `ports` in them are another controller's remark and no reason to write. */
@@ -149,11 +152,13 @@ function patch(
   service: V1Service,
   subresource: 'status' | undefined,
   body: {
-    metadata?: object;
+    metadata?: { finalizers: string[] | null } | undefined;
     status?: { conditions?: readonly (V1Condition | object)[] | null; loadBalancer?: object };
   },
   events: PlannedEvent[],
 ): PlannedPatch {
   const resourceVersion = service.metadata?.resourceVersion;
-  return { subresource, body: { ...body, metadata: { ...body.metadata, resourceVersion } }, events };
+  const finalizers = body.metadata?.finalizers;
+  const metadata = finalizers === undefined ? { resourceVersion } : { finalizers, resourceVersion };
+  return { subresource, body: body.status ? { metadata, status: body.status } : { metadata }, events };
 }

@@ -46,4 +46,15 @@ describe('a Service as it is kept in memory', () => {
     expect(Object.keys(metadata.annotations)).to.deep.equal(['fairlead.dev/address-pool', 'fairlead.dev/addresses']);
     expect(spec).to.not.have.any.keys('ports', 'selector', 'externalTrafficPolicy');
   });
+
+  it('shares with what was known what has not changed since, and nothing else', () => {
+    const known = reduceService(structuredClone(whole));
+    const change = { metadata: { resourceVersion: '8', labels: { app: 'other' } } };
+    const anew = mergePatch(structuredClone(whole), change) as V1Service;
+    const reduced = reduceService(anew, known);
+    expect(reduced).to.deep.equal(reduceService(anew));
+    expect(reduced.spec).to.equal(known.spec);
+    expect(reduced.metadata!.annotations).to.equal(known.metadata!.annotations);
+    expect(known.metadata!.labels).to.deep.equal({ app: 'web' });
+  });
 });

@@ -7,9 +7,13 @@
 
 import { annotations } from '@fairlead/api';
 import type { V1Service } from '@kubernetes/client-node';
+import { sameJson } from './merge-patch.js';
 
-/** Everything that the controller reads or writes; of `spec` nothing is ever written. What the Service has not is undefined. */
-export function reduceService({ apiVersion, kind, metadata, spec, status }: V1Service): V1Service {
+/**
+ * Everything that the controller reads or writes; of `spec` nothing is ever written. What the Service has not is undefined.
+ * @param known how it was before: what has not changed since is taken from there, so that what was read anew is no burden for long
+ */
+export function reduceService({ apiVersion, kind, metadata, spec, status }: V1Service, known?: V1Service): V1Service {
   const noted = metadata?.annotations;
   const pool = noted?.[annotations.addressPool];
   const addresses = noted?.[annotations.addresses];
@@ -24,8 +28,9 @@ export function reduceService({ apiVersion, kind, metadata, spec, status }: V1Se
       namespace: metadata?.namespace,
       uid: metadata?.uid,
       resourceVersion: metadata?.resourceVersion,
-      labels: metadata?.labels,
-      annotations:
+      labels: shared(known?.metadata?.labels, metadata?.labels),
+      annotations: shared(
+        known?.metadata?.annotations,
         pool === undefined && addresses === undefined && !shares
           ? undefined
           : {
@@ -33,11 +38,12 @@ export function reduceService({ apiVersion, kind, metadata, spec, status }: V1Se
               [annotations.addresses]: addresses,
               [annotations.sharingKey]: sharingKey,
             },
+      ),
       finalizers: metadata?.finalizers,
       creationTimestamp: metadata?.creationTimestamp,
       deletionTimestamp: metadata?.deletionTimestamp,
     },
-    spec: {
+    spec: shared(known?.spec, {
       type: spec?.type,
       loadBalancerClass: spec?.loadBalancerClass,
       loadBalancerIP: spec?.loadBalancerIP,
@@ -47,7 +53,11 @@ export function reduceService({ apiVersion, kind, metadata, spec, status }: V1Se
       externalTrafficPolicy: shares ? spec?.externalTrafficPolicy : undefined,
       selector: shares ? spec?.selector : undefined,
       ports: shares ? spec?.ports : undefined,
-    },
+    }),
     status,
   } as V1Service;
+}
+
+function shared(known: object | undefined, now: object | undefined): object | undefined {
+  return known && sameJson(known, now) ? known : now;
 }

@@ -207,7 +207,7 @@ export class Term {
     };
   }
 
-  #informer<T extends KubeObject>(resource: Resource, transform?: (object: T) => T): Informer<T> {
+  #informer<T extends KubeObject>(resource: Resource, transform?: (object: T, known?: T) => T): Informer<T> {
     const informer = new Informer<T>({ client: this.#options.kube, resource, ...(transform && { transform }) });
     return informer.on('error', (error) => {
       const isUnknown = resource === addressPools && isKubeError(error, 'FL_KUBE_NOT_FOUND');

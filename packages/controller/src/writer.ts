@@ -59,11 +59,10 @@ export class Writer {
       try {
         this.writes++;
         onWrite?.();
-        answer = await kube.patch<T>(resource, parseKey(key), patch.body, {
-          type: 'merge',
-          ...(patch.subresource && { subresource: patch.subresource }),
-          ...this.#limits(key, signal),
-        });
+        const timeoutMs = this.#timeoutMs(key);
+        const { subresource } = patch;
+        const options = { type: 'merge' as const, subresource, timeoutMs, signal };
+        answer = await kube.patch<T>(resource, parseKey(key), patch.body, options);
       } catch (error) {
         // Gone: the informer is about to say so.
         if (isKubeError(error, 'FL_KUBE_NOT_FOUND')) return;
@@ -73,10 +72,11 @@ export class Writer {
         cache.take(fresh);
         continue;
       }
-      for (const event of patch.events) emit(answer, event);
       // The last finalizer is off an object that was to be deleted: this was its last version.
-      if (isGone(answer)) return;
-      cache.take(answer);
+      const gone = isGone(answer);
+      const taken = gone ? undefined : cache.take(answer);
+      for (const event of patch.events) emit(taken ?? answer, event);
+      if (gone) return;
     }
     throw new ContentionError(
       `${resource.kind} "${key}" was changed back or onward ${MAX_WRITES} times while its status was being written; ` +
@@ -85,13 +85,13 @@ export class Writer {
   }
 
   #read<T extends KubeObject>(resource: Resource, key: string, signal: AbortSignal): Promise<T | undefined> {
-    return find<T>(this.#options.kube, resource, parseKey(key), this.#limits(key, signal));
+    return find<T>(this.#options.kube, resource, parseKey(key), { timeoutMs: this.#timeoutMs(key), signal });
   }
 
-  #limits(key: string, signal: AbortSignal): { signal: AbortSignal; timeoutMs: number } {
+  #timeoutMs(key: string): number {
     const timeoutMs = Math.min(WRITE_TIMEOUT_MS, this.#options.leadershipMs());
     if (timeoutMs <= 0) throw new NotLeaderError(`not writing to "${key}": leadership has run out`);
-    return { signal, timeoutMs };
+    return timeoutMs;
   }
 }
 

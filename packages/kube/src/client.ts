@@ -64,7 +64,7 @@ export interface WriteOptions extends CallOptions {
 export interface PatchOptions extends WriteOptions {
   /** merge: RFC 7386; json: RFC 6902; apply: server-side apply (needs fieldManager). */
   type: 'merge' | 'json' | 'strategic' | 'apply';
-  subresource?: string;
+  subresource?: string | undefined;
   /** apply only: take over fields that another manager owns. */
   force?: boolean;
 }
@@ -153,7 +153,7 @@ export class KubeClient implements KubeApi {
         // The token of the next page has expired (etcd compaction): the only consistent way on is all at once.
         if (!isKubeError(error, 'FL_KUBE_GONE')) throw error;
         const all = await this.listPage<T>(resource, { ...pageOptions, limit: 0 });
-        return { ...all, items: all.items.map(transform) };
+        return { ...all, items: all.items.map((item) => transform(item)) };
       }
     }
   }
@@ -197,7 +197,8 @@ export class KubeClient implements KubeApi {
   }
 
   patch<T extends KubeObject>(resource: Resource, key: ObjectKey, body: unknown, options: PatchOptions): Promise<T> {
-    const query: Query = { ...writeQuery(options), force: options.force || undefined };
+    const { fieldManager, dryRun, force } = options;
+    const query: Query = { fieldManager, dryRun: dryRun ? 'All' : undefined, force: force || undefined };
     const path = objectPath(resource, key, options.subresource);
     return this.#call<T>('PATCH', path, query, body, options, PATCH_TYPES[options.type]);
   }

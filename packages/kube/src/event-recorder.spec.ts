@@ -170,6 +170,26 @@ describe('EventRecorder', () => {
     await events.flush();
     expect(created[0]?.message).to.have.length(1024);
   });
+
+  it('only remembers what it is told while something more urgent goes on, and no more than it may', async () => {
+    let free = () => {};
+    const busy = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    const events = recorder({ maxEvents: 40, yieldTo: () => busy });
+    for (let n = 0; n < 100; n++) {
+      events.event(service, 'Normal', 'Told', `number ${n}`);
+      now += 1_000;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(created).to.deep.equal([]);
+    free();
+    await settled(events, 40);
+    await events.flush();
+    expect(created.length + failures.length).to.equal(100);
+    // When it was told counts, not when it was looked at.
+    expect(created.at(-1)).to.include({ message: 'number 99', firstTimestamp: '2030-01-02T03:05:44Z' });
+  });
 });
 
 function error(status: number): KubeError {

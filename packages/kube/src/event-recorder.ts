@@ -7,6 +7,7 @@
  */
 import type { KubeApi } from './client.js';
 import { isKubeError } from './error.js';
+import { Fifo } from './fifo.js';
 import type { KubeObject } from './objects.js';
 import { events } from './resources.js';
 import { WorkQueue } from './work-queue.js';
@@ -25,10 +26,20 @@ export interface EventRecorderOptions {
   /** ms since 1970, for the timestamps. */
   wallClock?: () => number;
   random?: () => number;
-  /** Waited for before each write: lets what is more urgent than telling about it go first. */
+  /** Waited for before each write, and before more than remembering what was told: lets what is more urgent go first. Never rejects. */
   yieldTo?: () => Promise<unknown>;
   /** An Event that is given up. */
   onError?: (error: Error) => void;
+}
+
+/** What was told, as it was told. */
+interface Told {
+  object: KubeObject;
+  type: EventType;
+  reason: string;
+  message: string;
+  /** ms since 1970 */
+  at: number;
 }
 
 interface Occurrence {
@@ -47,8 +58,11 @@ interface Occurrence {
 }
 
 const MAX_ATTEMPTS = 5;
+const DEFAULT_MAX = 1_000;
 /** With more Events in mind than these, one that is written is forgotten. */
 const REMEMBERED = 1_000;
+/** So many of what was told are looked at between two of those who are more urgent. */
+const HANDFUL = 16;
 /** The API server refuses longer ones. */
 const MAX_MESSAGE = 1024;
 
@@ -57,6 +71,9 @@ export class EventRecorder {
   /** By what happened to whom; in order of last occurrence. */
   readonly #occurrences = new Map<string, Occurrence>();
   readonly #queue: WorkQueue;
+  /** What nobody has had the time to look at. */
+  readonly #told = new Fifo<Told>();
+  #isLooking = false;
   /** The last timestamp, and the second that it tells. */
   #second = { at: Number.NaN, text: '' };
 
@@ -72,15 +89,41 @@ export class EventRecorder {
 
   /**
    * Tells that something happened to an object.
-   * @param object with apiVersion, kind and metadata, as informers have them
+   * @param object with apiVersion, kind and metadata, as informers have them; it is not to be changed
    * @param reason one CamelCase word for machines
    * @param message a sentence for people
    */
   event(object: KubeObject, type: EventType, reason: string, message: string): void {
+    const told = { object, type, reason, message, at: this.#options.wallClock?.() ?? Date.now() };
+    const { yieldTo, maxEvents = DEFAULT_MAX } = this.#options;
+    if (!yieldTo) {
+      this.#note(told);
+      return;
+    }
+    this.#told.push(told);
+    if (this.#told.size > maxEvents) this.#note(this.#told.shift()!);
+    if (!this.#isLooking) void this.#look(yieldTo);
+  }
+
+  async #look(yieldTo: () => Promise<unknown>): Promise<void> {
+    this.#isLooking = true;
+    while (this.#told.size > 0) {
+      await yieldTo();
+      this.#noteTold(HANDFUL);
+    }
+    this.#isLooking = false;
+  }
+
+  /** Notes so many of what was told, the oldest first. */
+  #noteTold(count: number): void {
+    for (let n = Math.min(count, this.#told.size); n > 0; n--) this.#note(this.#told.shift()!);
+  }
+
+  #note({ object, type, reason, message, at }: Told): void {
     const { namespace, name, uid } = object.metadata ?? {};
     const text = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 3)}...` : message;
     const key = [object.kind, namespace, name, uid, type, reason, text].join('\n');
-    const now = this.#timestamp(this.#options.wallClock?.() ?? Date.now());
+    const now = this.#timestamp(at);
     const known = this.#occurrences.get(key);
     const occurrence: Occurrence = known ?? {
       object: referenceOf(object),
@@ -98,13 +141,14 @@ export class EventRecorder {
     occurrence.last = now;
     this.#occurrences.delete(key);
     this.#occurrences.set(key, occurrence);
-    if (this.#occurrences.size > (this.#options.maxEvents ?? 1_000)) this.#forgetOldest();
+    if (this.#occurrences.size > (this.#options.maxEvents ?? DEFAULT_MAX)) this.#forgetOldest();
     if (occurrence.writtenCount === 0) this.#queue.add(key);
     else this.#queue.addAfter(key, this.#options.minIntervalMs ?? 10_000);
   }
 
   /** Resolves when all new Events were tried to be written. (Counts that wait for their time are left.) */
   flush(): Promise<void> {
+    this.#noteTold(Number.POSITIVE_INFINITY);
     return this.#queue.idle();
   }
 

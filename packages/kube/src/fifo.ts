@@ -7,6 +7,10 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];

@@ -33,8 +33,9 @@ export interface InformerOptions<T extends KubeObject> {
   /**
    * What is kept of an object; may change and return the same one. Default: all but `metadata.managedFields`
    * (a third of a Service). Must keep name, namespace, uid and resourceVersion.
+   * @param known what is kept of it so far; parts of that may be kept on, but not be changed
    */
-  transform?: (object: T) => T;
+  transform?: (object: T, known?: T) => T;
   /**
    * What the copy holds until the first list, as `transform` left it, for example from a file: the first list reports what differs from
    * it. `hasSynced` is false until then.
@@ -70,7 +71,7 @@ export class Informer<T extends KubeObject> {
   readonly #options: InformerOptions<T>;
   readonly #backoff: BackoffOptions;
   readonly #random: () => number;
-  readonly #transform: (object: T) => T;
+  readonly #transform: (object: T, known?: T) => T;
   readonly #emitter = new EventEmitter();
   readonly #stop = new AbortController();
   readonly #resolveSynced: () => void;
@@ -128,8 +129,9 @@ export class Informer<T extends KubeObject> {
    */
   take(object: T): void {
     const key = keyOf(object);
-    if (!this.#objects.has(key)) return;
-    this.#objects.set(key, this.#transform(object));
+    const known = this.#objects.get(key);
+    if (!known) return;
+    this.#objects.set(key, this.#transform(object, known));
     const { resourceVersion } = object.metadata ?? {};
     if (resourceVersion) this.#taken.add(resourceVersion);
   }
@@ -229,15 +231,16 @@ export class Informer<T extends KubeObject> {
     for await (const event of events) {
       if (signal.aborted) return;
       if (event.type === 'DELETED') this.#remove(event.object);
-      else if (event.type !== 'BOOKMARK') this.#store(this.#transform(event.object));
+      else if (event.type !== 'BOOKMARK') this.#store(event.object);
       const reached = event.object.metadata?.resourceVersion;
       if (reached) onReached(reached);
     }
   }
 
-  #store(object: T): void {
-    const key = keyOf(object);
+  #store(whole: T): void {
+    const key = keyOf(whole);
     const old = this.#objects.get(key);
+    const object = this.#transform(whole, old);
     this.#objects.set(key, object);
     if (old && uidOf(object) !== uidOf(old)) this.#emit('delete', old);
     this.#emitPresent(object, old);

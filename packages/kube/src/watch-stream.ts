@@ -1,5 +1,4 @@
 /** A watch's answer as an async iterable: lines to events, with back-pressure and a limit on silence. */
-import { setImmediate as turn } from 'node:timers/promises';
 import { errorFromReply, errorFromStatus, KubeError } from './error.js';
 import type { HttpRequest, StreamControl } from './exchange.js';
 import { LineSplitter } from './lines.js';
@@ -37,10 +36,18 @@ export async function* watchStream<T extends KubeObject>(
   let failure: KubeError | undefined;
   let wake: (() => void) | undefined;
 
+  const rouse = () => {
+    const resolve = wake;
+    wake = undefined;
+    if (!resolve) return;
+    // Answers that arrived together with these events are read first: by them a reader knows its own changes.
+    if (options.isKnown) setImmediate(resolve);
+    else resolve();
+  };
   const end = (error?: KubeError) => {
     ended = true;
     failure ??= error;
-    wake?.();
+    rouse();
   };
   const onSilence = () => {
     const message = `${what}: nothing heard for ${idleTimeoutMs} ms, the connection is taken for dead`;
@@ -64,7 +71,7 @@ export async function* watchStream<T extends KubeObject>(
           timer = undefined; // what was read already must not wake it up again
           control.pause();
         }
-        wake?.();
+        rouse();
       },
       onEnd: end,
     });
@@ -74,7 +81,13 @@ export async function* watchStream<T extends KubeObject>(
     for (;;) {
       const batch = lines;
       lines = [];
-      for (const line of batch) yield bookmarkFor(line, options.isKnown) ?? parseEvent<T>(what, line);
+      // Of the changes that the reader knows, and of which none but the last says anything new.
+      let bookmark: WatchEvent<never> | undefined;
+      for (const line of batch) {
+        bookmark = bookmarkFor(line, options.isKnown);
+        if (!bookmark) yield parseEvent<T>(what, line);
+      }
+      if (bookmark) yield bookmark;
       if (lines.length > 0) continue;
       if (paused && !ended) {
         paused = false;
@@ -86,9 +99,6 @@ export async function* watchStream<T extends KubeObject>(
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-      wake = undefined;
-      // Answers that arrived together with these events are read first: by them a reader knows its own changes.
-      if (options.isKnown) await turn();
     }
     if (failure) throw failure;
     if (splitter.pending) {
