@@ -48,6 +48,13 @@ describe('a link', () => {
     expect(watch.heard(lost)).to.deep.equal([]);
   });
 
+  it('brings back what is built upon it once, though links go round: a tunnel through a bridge that is a port of it', () => {
+    const bridge: Link = { ...eth0, index: 3, name: 'br0', kind: 'bridge' };
+    const tunnel: Link = { ...eth0, index: 4, name: 'gretap1', kind: 'gretap', peerIndex: 3, master: 3 };
+    const watch = new LinkWatch(() => [bridge, tunnel]);
+    expect(watch.heard({ type: 'link', link: { ...bridge, carrierUps: 2 } })).to.deep.equal([3, 4]);
+  });
+
   it('brings back what is built upon it, but not by another hardware address of its own', () => {
     const bond0: Link = { ...eth0, index: 3, name: 'bond0', kind: 'bond' };
     const vlan: Link = { ...eth0, index: 4, name: 'bond0.77', kind: 'vlan', peerIndex: 3 };

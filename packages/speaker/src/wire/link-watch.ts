@@ -54,12 +54,15 @@ export class LinkWatch {
     return before.address === address ? [] : [index];
   }
 
-  /** The bridge or bond that it is a port of, VLANs and the like upon it, and what is upon these. */
-  #above(index: number): number[] {
+  /**
+   * The bridge or bond that it is a port of, VLANs and the like upon it, and what is upon these; each once, as links can go round: a tunnel
+   * through a bridge may be a port of that bridge.
+   */
+  #above(index: number, found: Set<number> = new Set([index])): number[] {
     const { master } = this.#seen.get(index)!;
     const upon = [...this.#seen].flatMap(([other, { peerIndex }]) => (peerIndex === index ? [other] : []));
     const above = master !== undefined && this.#seen.has(master) ? [master, ...upon] : upon;
-    return above.flatMap((each) => [each, ...this.#above(each)]);
+    return above.flatMap((each) => (found.has(each) ? [] : [each, ...this.#above(each, found.add(each))]));
   }
 }
 
