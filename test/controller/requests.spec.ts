@@ -1,5 +1,7 @@
 /** What Services ask for, and others that write to them: with a controller that runs against an API server. */
 
+import { LOAD_BALANCER_CLASS } from '@fairlead/api';
+import { until } from '@fairlead/cli';
 import { services } from '@fairlead/kube';
 import { expect } from 'chai';
 import { labOnly, namespace } from './api-server.js';
@@ -83,5 +85,22 @@ describe('controller: requests', () => {
     expect(await world.address('next')).to.equal('192.0.2.9');
     expect(world.addresses().web, 'it is left as it is').to.equal('203.0.113.9');
     expect(world.writes() - writes).to.be.below(5);
+  });
+
+  it('takes nobody for a rival where a Service is a load balancer, and none, and one again', async () => {
+    const becomes = (spec: object) => world.kube.patch(services, key('web'), { spec }, { type: 'merge' });
+    await world.createService('web');
+    for (let times = 0; times < 6; times++) {
+      expect(await world.address('web')).to.equal('192.0.2.8');
+      await becomes({ type: 'ClusterIP', loadBalancerClass: null });
+      const { metadata } = await becomes({ type: 'LoadBalancer', loadBalancerClass: LOAD_BALANCER_CLASS });
+      await until(world.services, 'the Service as it is now', (service) =>
+        service.metadata?.name === 'web' &&
+        Number(service.metadata.resourceVersion) >= Number(metadata?.resourceVersion)
+          ? true
+          : undefined,
+      );
+    }
+    expect(await world.address('web')).to.equal('192.0.2.8');
   });
 });

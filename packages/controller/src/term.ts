@@ -152,6 +152,10 @@ export class Term {
     // Nothing is awaited between the lists and the listeners, so no change falls between them.
     this.#books.load();
     this.#serviceInformer.on('delete', (service) => this.#contention.forget(keyOf(service)));
+    // The API server takes the status off what is no load balancer (for a moment): nobody quarrels.
+    this.#serviceInformer.on('update', (service) => {
+      if (service.spec?.type !== 'LoadBalancer') this.#contention.forget(keyOf(service));
+    });
     this.#facts.listen({
       onOccupants: () => this.#books.poolsChanged(),
       onNamespace: (name) => this.#books.namespaceChanged(name),
