@@ -2,8 +2,9 @@
  * One watch of the Leases of all virtual routers feeds their locks: standbys do not poll, and API load grows with owners, not with nodes.
  * It also shows who wants to own, and who stands ready to (claimant.ts).
  */
+import { isDeepStrictEqual } from 'node:util';
 import { LEASE_SELECTOR, labels, leaseAnnotations } from '@fairlead/api';
-import { Informer, type KubeApi, leases } from '@fairlead/kube';
+import { Informer, type KubeApi, keyOf, leases, versionOf } from '@fairlead/kube';
 import type { LeaseObject } from '@fairlead/lease-lock';
 import { Claimant } from './claimant.js';
 import type { Contested } from './election.js';
@@ -74,6 +75,15 @@ export class LeaseWatch {
     this.#claiming = setInterval(() => this.#claimant.tick(), CLAIM_TICK_MS);
   }
 
+  /**
+   * The server has answered a write of this node's so. Where that says nothing new but the time, as each renewal does, the watch need not
+   * tell it again: an owner of many virtual routers would read every renewal twice.
+   */
+  answered(lease: LeaseObject): void {
+    const known = this.#informer.get(keyOf(lease));
+    if (known !== undefined && isRenewal(lease, known)) this.#informer.take(lease);
+  }
+
   configure(contested: readonly Contested[]): void {
     this.#claimant.configure(contested);
   }
@@ -110,6 +120,18 @@ export class LeaseWatch {
       .patch(leases, key, { metadata: { annotations } }, { type: 'merge' })
       .catch((error: Error) => onError(`note in Lease ${key.name} who takes over`, error));
   }
+}
+
+/** Of what this node knows to be so, and no older. */
+function isRenewal(lease: LeaseObject, known: LeaseObject): boolean {
+  const [now, before] = [lease.metadata, known.metadata];
+  return (
+    Number(versionOf(lease)) > Number(versionOf(known)) &&
+    now?.uid === before?.uid &&
+    lease.spec?.holderIdentity === known.spec?.holderIdentity &&
+    isDeepStrictEqual(now?.annotations, before?.annotations) &&
+    isDeepStrictEqual(now?.labels, before?.labels)
+  );
 }
 
 function routerOf({ metadata }: LeaseObject): string {

@@ -9,7 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { leaseLabels, SYSTEM_NAMESPACE } from '@fairlead/api';
 import { FormerOwners, OwnerRules } from '@fairlead/ipvs';
 import { isKubeError, KubeClient, type KubeError, leases, resolveConfig } from '@fairlead/kube';
-import { LeaseLock } from '@fairlead/lease-lock';
+import { type LeaseClient, LeaseLock, type LeaseObject } from '@fairlead/lease-lock';
 import { Rtnetlink } from '@fairlead/netlink';
 import type { ElectionListener } from '../election/election.js';
 import { Engines } from '../election/engines.js';
@@ -69,6 +69,18 @@ const reachability = new Reachability({
   tell: (silentMs, error) => tell({ kind: 'apiServer', silentMs, error: error?.message }),
 });
 
+/** Of which the watch hears the answers first. */
+const leaseClient: LeaseClient = {
+  get: (resource, key, callOptions) => kube.get(resource, key, callOptions),
+  create: (resource, object, callOptions) => kube.create(resource, object, callOptions),
+  update: async (resource, object, callOptions) => {
+    const answer = await kube.update(resource, object, callOptions);
+    surroundings.heardApi();
+    watch.answered(answer as LeaseObject);
+    return answer;
+  },
+};
+
 const leaseElection = new LeaseElection({
   node: options.node,
   clock,
@@ -77,7 +89,7 @@ const leaseElection = new LeaseElection({
   isUnreachable,
   createLock: ({ contested, startDelayMs }) => {
     const lock = new LeaseLock({
-      client: kube,
+      client: leaseClient,
       namespace: SYSTEM_NAMESPACE,
       name: contested.leaseName,
       identity: options.node,
