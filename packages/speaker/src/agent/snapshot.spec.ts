@@ -56,6 +56,8 @@ describe('the snapshot of a speaker', () => {
     ['of another version', '{"version":99,"contents":{}}'],
     ['without contents', '{"version":1}'],
     ['of other contents', '{"version":1,"contents":{"services":7}}'],
+    ['of nothing', '{"version":1,"contents":{"services":[null]}}'],
+    ['of objects without a name', '{"version":1,"contents":{"services":[{"metadata":{}}]}}'],
   ] as const) {
     it(`is as good as none when it is ${what}, and says so`, async () => {
       await mkdir(folder, { recursive: true });

@@ -46,14 +46,20 @@ export async function readSnapshot(folder: string, complain: (why: string) => vo
     if (parsed.version !== VERSION)
       throw new Error(`it is of version ${parsed.version}, and this speaker reads ${VERSION}`);
     const { contents, writtenAt } = parsed;
-    const isWhole = typeof contents === 'object' && contents !== null && Object.values(contents).every(Array.isArray);
-    if (!isWhole) throw new Error('it is not whole');
+    if (!isWhole(contents)) throw new Error('it is not whole');
     return { contents, writtenAt: String(writtenAt) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       complain(`${file} is not used: ${(error as Error).message}`);
     return undefined;
   }
+}
+
+/** Whether it is of named objects: a speaker that fails by what it reads would fail whenever it starts. */
+function isWhole(contents: Contents | undefined): contents is Contents {
+  const isNamed = (object: KubeObject | null) => typeof object?.metadata?.name === 'string';
+  if (typeof contents !== 'object' || contents === null) return false;
+  return Object.values(contents).every((objects) => Array.isArray(objects) && objects.every(isNamed));
 }
 
 export class Snapshot {
