@@ -11,6 +11,7 @@ import {
   type Unannounceable,
 } from './assignment.js';
 import { eth0 } from './interfaces.spec.helpers.js';
+import { TABLES } from './tables.js';
 
 function pool(name: string, addresses: string[], more: object = {}): ParsedPool {
   const parsed = parseAddressPool({ metadata: { name }, spec: { addresses, ...more } });
@@ -180,6 +181,26 @@ describe('assignment of VIPs to virtual routers', () => {
     expect(told!.why).to.match(/no node has the labels that AddressPool "public" asks for/);
     const labels = new Map([[nodes.at(-1)!, { edge: 'yes' }]]);
     expect(assign({ ...ground, self: saying[0], labels }).unannounceable, 'another one is chosen').to.deep.equal([]);
+  });
+
+  it('leaves out VIPs for whose virtual routers there is no room, says so, and serves them when there is', () => {
+    const wide = Array.from({ length: TABLES / 64 + 1 }, (_, n) =>
+      pool(`p${n}`, [`10.77.${n}.0/26`], { virtualRouters: 64 }),
+    );
+    const vips = wide.flatMap((_, n) => Array.from({ length: 64 }, (_, host) => `10.77.${n}.${host}`));
+    const assignment = new Assignment();
+    const interfaces = [{ ...eth0, addresses: [{ address: '10.77.255.1', prefixLength: 16 }] }];
+    assignment.setGround({ nodes, pools: wide, interfaces });
+    for (const vip of vips.slice(0, TABLES + 2)) assignment.setService(`default/${vip}`, service(vip, vip));
+    const held = new Held();
+    held.take(assignment.take());
+    expect(held.routers).to.have.length(TABLES);
+    expect(assignment.unannounceable.map(({ address }) => address)).to.deep.equal(vips.slice(TABLES, TABLES + 2));
+    expect(assignment.unannounceable[0]!.why).to.match(/1024.*lower spec\.virtualRouters/);
+    assignment.deleteService(`default/${vips[0]}`);
+    held.take(assignment.take());
+    expect(held.routers.flatMap((router) => router.vips.map(({ address }) => address))).to.include(vips[TABLES]);
+    expect(assignment.unannounceable.map(({ address }) => address)).to.deep.equal([vips[TABLES + 1]]);
   });
 
   it('leaves Services of others alone', () => {

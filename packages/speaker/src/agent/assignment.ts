@@ -21,6 +21,7 @@ import {
   vipsOf,
 } from '@fairlead/api';
 import type { Engine } from '../election/election.js';
+import { TABLES } from './tables.js';
 import { type HostInterface, isHostRoute, uplinkFor } from './uplinks.js';
 
 export interface AssignedService extends ServiceLike {
@@ -106,6 +107,8 @@ export class Assignment {
   readonly #services = new Map<string, { service: AssignedService; vips: string[] }>();
   readonly #vips = new Map<string, Vip>();
   readonly #routers = new Map<string, Router>();
+  /** Of virtual routers for which there is no room: until there is, they are treated as those that no pool has. */
+  readonly #crowdedOut = new Set<Vip>();
   readonly #unannounceable = new Map<string, Unannounceable[]>();
   #unannounceableList: readonly Unannounceable[] | undefined = [];
   /** Virtual routers that may differ from what was taken. */
@@ -139,6 +142,7 @@ export class Assignment {
     this.#rankings = rankVirtualRouters(ground.pools, ground.nodes, (node) => ground.labels?.get(node));
     for (const name of this.#routers.keys()) this.#touched.add(name);
     this.#routers.clear();
+    this.#crowdedOut.clear();
     for (const vip of this.#vips.values()) this.#place(vip);
     for (const key of this.#services.keys()) this.#judge(key);
   }
@@ -156,6 +160,7 @@ export class Assignment {
 
   /** What changed since the last call; the first one gives everything. undefined: nothing. */
   take(): Reassignment | undefined {
+    this.#admit();
     if (this.#touched.size + this.#touchedVips.size === 0) return undefined;
     const vips = this.#takeVips();
     const changed: RouterChange[] = [];
@@ -210,6 +215,7 @@ export class Assignment {
     vip.services.delete(service);
     if (vip.services.size > 0) return;
     this.#vips.delete(address);
+    this.#crowdedOut.delete(vip);
     this.#touchedVips.add(address);
     if (!vip.origin) return;
     const { virtualRouter } = vip.origin;
@@ -220,7 +226,7 @@ export class Assignment {
   }
 
   #place(vip: Vip): void {
-    vip.origin = findPool(this.#ground.pools, vip.ip);
+    vip.origin = this.#originOf(vip);
     vip.uplink = this.#uplinkFor(vip.ip, vip.origin?.pool);
     this.#touchedVips.add(vip.address);
     if (!vip.origin) return;
@@ -229,6 +235,24 @@ export class Assignment {
     this.#routers.set(virtualRouter, router);
     router.vips.set(vip.address, vip);
     this.#touched.add(virtualRouter);
+  }
+
+  /** Who came first has its virtual router, where there is no room for all. */
+  #originOf(vip: Vip): VipOrigin | undefined {
+    const origin = findPool(this.#ground.pools, vip.ip);
+    if (!origin || this.#routers.has(origin.virtualRouter) || this.#routers.size < TABLES) return origin;
+    this.#crowdedOut.add(vip);
+    return undefined;
+  }
+
+  /** Those for which there is room by now. */
+  #admit(): void {
+    if (this.#routers.size >= TABLES) return;
+    for (const vip of [...this.#crowdedOut]) {
+      this.#crowdedOut.delete(vip);
+      this.#place(vip);
+      for (const key of vip.services) this.#judge(key);
+    }
   }
 
   /** The interface to announce on; undefined where there is none, or where the pool has not chosen this node. */
@@ -270,7 +294,8 @@ export class Assignment {
         if (!this.#isSpokesman || this.#rankings.get(vip.origin.virtualRouter)?.length !== 0) return [];
         return [{ service: known!.service, address, why: nobodyChosen(address, vip.origin.pool) }];
       }
-      return [{ service: known!.service, address, why: reason(vip.ip, address, vip.origin?.pool, this.#ground) }];
+      const why = this.#crowdedOut.has(vip) ? crowdedOut(address) : reason(vip, vip.origin?.pool, this.#ground);
+      return [{ service: known!.service, address, why }];
     });
     if (found.length === 0 && !this.#unannounceable.has(key)) return;
     if (found.length === 0) this.#unannounceable.delete(key);
@@ -282,15 +307,22 @@ export class Assignment {
 /** Addresses named in one message at most. */
 const MAX_NAMED = 5;
 
-function reason(vip: IpAddress, address: string, pool: ParsedPool | undefined, { interfaces }: Ground): string {
+function crowdedOut(address: string): string {
+  return (
+    `${address} belongs to a virtual router for which a node has no routing table: there are ${TABLES}, and the pools have more virtual ` +
+    'routers in use; lower spec.virtualRouters of AddressPools'
+  );
+}
+
+function reason({ ip, address }: Vip, pool: ParsedPool | undefined, { interfaces }: Ground): string {
   if (pool === undefined) {
     return `${address} is in no AddressPool; add a pool that has it, or let the Service get another address`;
   }
   const which = pool.interfaces ? ` that the pool names (${pool.interfaces.join(', ')})` : '';
-  const protocol = vip.family === 'ipv4' ? 'ARP' : 'Neighbour Discovery';
+  const protocol = ip.family === 'ipv4' ? 'ARP' : 'Neighbour Discovery';
   return (
     `no interface of this node${which} has an address in the subnet of ${address} (AddressPool "${pool.name}"); ` +
-    `${whatThereIs(interfaces, vip.family)}; ` +
+    `${whatThereIs(interfaces, ip.family)}; ` +
     `${protocol} only works within a subnet, so give the pool addresses of the nodes' own LAN`
   );
 }
