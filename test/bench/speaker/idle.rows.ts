@@ -3,14 +3,17 @@
  * speakers and the controller) asks of the API server. With either engine. With VRRP also where one node owns all of a pool's virtual
  * routers, as after the other two were away; with sixteen of them it sends 320 advertisements a second.
  *
- * Processor time is of the worst of the three speakers, in per cent of one processor.
+ * Processor time is of the worst of the three speakers, in per cent of one processor. Beside it, in the same windows, that of a process which does
+ * nothing but wake up ten times a second in a second thread and, for VRRP, send as many packets as the owner does (`bare`): what Node, the kernel and
+ * the simulated LAN take at least. All hosts of that LAN are on this machine, and a packet's way through its bridge and into the receiving host is
+ * charged to whoever sends it. So is, where a hypervisor has given the processor to others meanwhile, the filling of cold caches.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from '../../e2e/cluster.js';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { cpuMs, cpuMsByThread } from '../process-figures.js';
 import { judge, type Row } from '../row.js';
-import { requestsOf, startNode } from './rest.js';
+import { requestsOf, startBare, startNode } from './rest.js';
 
 const SERVICES = 100;
 const WINDOW_MS = 5_000;
@@ -38,7 +41,11 @@ interface Measured {
   /** Of the speakers alone: the controller renews a Lease of its own, however many virtual routers there are. */
   speakersPerSecond: number;
   emptyNodePercent: number;
+  barePercent: number;
 }
+
+/** Advertisements of the owner to both others each time. */
+const PEERS = 2;
 
 export const rows: RowGroup = {
   name: 'idle',
@@ -56,10 +63,14 @@ export const rows: RowGroup = {
         samples: one.cpuPercent,
       }),
     );
+    const bare = [...measured].map(([name, { barePercent }]) =>
+      judge({ name: `speaker.idle.cpu.${name}.bare`, value: barePercent, unit: '%' }),
+    );
     const worst = Math.max(...cpu.map(({ value }) => value));
     return [
       judge({ name: 'speaker.idle.cpu', value: worst, unit: '%', limit: CPU_LIMIT_PERCENT }),
       ...cpu,
+      ...bare,
       judge({
         name: 'speaker.idle.cpu.empty-node',
         value: Math.max(...[...measured.values()].map(({ emptyNodePercent }) => emptyNodePercent)),
@@ -88,8 +99,9 @@ async function rest(context: GroupContext, { name, election, virtualRouters }: C
   const stop = () => void cluster.stop();
   context.signal.addEventListener('abort', stop);
   const empty = startNode();
+  const { lab } = cluster;
+  const bare = startBare(lab, election === 'vrrp' ? PEERS * virtualRouters : 0);
   try {
-    const { lab } = cluster;
     // The first node is there alone at first, so that it owns everything.
     const [, ...others] = lab.nodes;
     await Promise.all(others.map((node) => cluster.stopSpeaker(node)));
@@ -100,7 +112,12 @@ async function rest(context: GroupContext, { name, election, virtualRouters }: C
     for (const node of others) cluster.startSpeaker(node);
     await sleep(SETTLE_MS);
     const pids = lab.nodes.map((node) => cluster.speakers.get(node.name)!.pid);
-    const before = { requests: await requestsOf(lab), threads: pids.map(cpuMsByThread), empty: cpuMs(empty.pid) };
+    const before = {
+      requests: await requestsOf(lab),
+      threads: pids.map(cpuMsByThread),
+      empty: cpuMs(empty.pid),
+      bare: cpuMs(bare.pid),
+    };
     const cpuPercent: number[] = [];
     for (let window = 0; window < context.samples; window++) {
       context.signal.throwIfAborted();
@@ -122,11 +139,13 @@ async function rest(context: GroupContext, { name, election, virtualRouters }: C
       context.step(`${name}: ${lab.nodes[index]!.name}, ms of processor time by thread: ${JSON.stringify(spent)}`);
     }
     const emptyNodePercent = (cpuMs(empty.pid) - before.empty) / (seconds * 10);
+    const barePercent = (cpuMs(bare.pid) - before.bare) / (seconds * 10);
     const [requestsPerSecond, speakersPerSecond] = [requests / seconds, ofSpeakers / seconds];
-    return { cpuPercent, requestsPerSecond, speakersPerSecond, emptyNodePercent };
+    return { cpuPercent, requestsPerSecond, speakersPerSecond, emptyNodePercent, barePercent };
   } finally {
     context.signal.removeEventListener('abort', stop);
     empty.stop();
+    bare.stop();
     await cluster.stop();
   }
 }

@@ -2,10 +2,21 @@
 import { fork } from 'node:child_process';
 import type { Lab } from '@fairlead/lab';
 
+/** Of the lab, on the LAN. */
+const ROUTER = '10.77.0.1';
+
 /** A process of Node that does nothing: what there is without a speaker. */
 export function startNode(environment: Readonly<Record<string, string>> = {}): { pid: number; stop(): void } {
   const env = { ...process.env, ...environment };
   const child = fork(new URL('../controller/empty-process.js', import.meta.url), { execArgv: [], env });
+  return { pid: child.pid!, stop: () => child.disconnect() };
+}
+
+/** A process of Node that wakes up ten times a second and sends so many packets, as far as that is what an owner does (bare-process.ts). */
+export function startBare({ client, router }: Lab, packets: number): { pid: number; stop(): void } {
+  const [sender, sink, destination] = [client.netns, router.netns, ROUTER];
+  const argv = [`${packets}`, sender, sink, destination];
+  const child = fork(new URL('./bare-process.js', import.meta.url), argv, { execArgv: [] });
   return { pid: child.pid!, stop: () => child.disconnect() };
 }
 

@@ -22,7 +22,15 @@ import {
   ROUTER_OUTSIDE_ADDRESS,
 } from './names.js';
 import { explainLinkError } from './requirements.js';
-import { buildUntagged, buildUplink, cablesOf, type Uplink, untaggedPort, uplinkInterface } from './uplink.js';
+import {
+  buildUntagged,
+  buildUplink,
+  cablesOf,
+  callNoIptables,
+  type Uplink,
+  untaggedPort,
+  uplinkInterface,
+} from './uplink.js';
 
 /** One end of a cable, inside a namespace. */
 export interface Plug {
@@ -93,6 +101,7 @@ export class Bridge {
     this.#links = new Rtnetlink({ netns });
     try {
       this.#links.addBridge('br0');
+      callNoIptables(netns);
     } catch (error) {
       this.#links.close();
       throw explainLinkError(error);

@@ -69,9 +69,10 @@ export function buildUntagged(netns: string, port: string, uplink: Uplink): stri
 
 /**
  * Where br_netfilter is in the kernel, a NodePort that kube-proxy translates to a pod on another node would be bridged
- * instead of routed, back to the port that it came from, which a bridge does not do.
+ * instead of routed, back to the port that it came from, which a bridge does not do. And a switch filters nothing: whoever sends a frame through
+ * one of the lab's pays for its way.
  */
-function callNoIptables(netns: string): void {
+export function callNoIptables(netns: string): void {
   inNetns(netns, () => {
     for (const name of ['iptables', 'ip6tables']) {
       const path = `/proc/sys/net/bridge/bridge-nf-call-${name}`;
