@@ -182,6 +182,26 @@ describe('election by VRRP', () => {
     expect(world.log.join()).to.include('own public.0 lapsed=n3');
   });
 
+  it('is not woken while the owner of all advertises them as it should', () => {
+    const { world, election, wait, hear } = setUp();
+    const vips = [0, 1, 2, 3].map((n) => `10.77.0.20${n}`);
+    election.configure(vips.map((vip, n) => contested(`public.${n}`, vip)));
+    election.setFit(true);
+    const hearAll = () => {
+      for (const [n, vip] of vips.entries()) hear(`public.${n}`, '10.77.0.13', 254, vip);
+    };
+    for (let round = 0; round < 10; round++) {
+      hearAll();
+      expect(world.wakeAt).to.equal(world.now + 2 * A);
+      wait(A);
+    }
+    for (const [n, vip] of vips.entries()) if (n !== 2) hear(`public.${n}`, '10.77.0.13', 254, vip);
+    wait(A);
+    expect(world.log.filter((line) => line === 'suspect n3')).to.have.length(1);
+    wait(2 * A);
+    expect(world.log.filter((line) => line.startsWith('own'))).to.deep.equal(['own public.2 lapsed=n3']);
+  });
+
   it('does not stand while the node is unfit, and hands over when it becomes so', () => {
     const { world, election, wait } = setUp();
     election.configure([contested('public.0')]);

@@ -459,19 +459,34 @@ export class VrrpElection implements Election {
   /** After anything may have changed. */
   #wake(): void {
     this.#send();
-    let at = this.#reopenAt;
-    for (const contest of this.#contests.values()) at = earlier(at, nextAt(contest));
-    this.#setAlarm(at);
+    this.#setAlarm(this.#dueFrom(Number.NEGATIVE_INFINITY));
   }
 
   /**
-   * After an advertisement, of which there may be hundreds a second: most put off what would happen without them. An alarm that is too early
-   * costs one look around.
+   * After an advertisement, of which there may be hundreds a second. Most put off what would happen without them, for one virtual router; the last of
+   * those that are sent together does so for all, and then the alarm is put off, too. One that is a little early costs less than that.
    */
   #wakeFor(contest: Contest): void {
     this.#send();
     const at = nextAt(contest);
-    if (at !== undefined && (this.#alarmAt === undefined || at < this.#alarmAt)) this.#setAlarm(at);
+    const alarmAt = this.#alarmAt;
+    if (alarmAt === undefined || (at !== undefined && at < alarmAt)) {
+      if (at !== undefined) this.#setAlarm(at);
+      return;
+    }
+    const putOff = alarmAt + this.#options.intervalMs / 2;
+    const due = this.#dueFrom(putOff);
+    if (due === undefined || due >= putOff) this.#setAlarm(due);
+  }
+
+  /** When something is due next; anything that is due before `early` will do, where there is such. */
+  #dueFrom(early: number): number | undefined {
+    let due = this.#reopenAt;
+    for (const contest of this.#contests.values()) {
+      if (due !== undefined && due < early) return due;
+      due = earlier(due, nextAt(contest));
+    }
+    return due;
   }
 
   #setAlarm(at: number | undefined): void {
