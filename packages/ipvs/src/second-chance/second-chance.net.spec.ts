@@ -262,6 +262,18 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
   });
 
+  it('asks for all VIPs when there is an interface to the LAN again, and keeps none while there is not', () => {
+    const routed = [{ index: INDEX, vips: Object.values(VIPS) }];
+    chance.offer([]);
+    expect(chance.update({ added: [], removed: routed }).operations).to.equal(2);
+    expect(chance.audit([]).operations).to.equal(0);
+    expect(chance.wantsAll).to.equal(false);
+    expect(chance.offer(['eth0'])).to.equal(0);
+    expect(chance.wantsAll).to.equal(true);
+    expect(chance.sync(routed).operations).to.equal(2);
+    expect(chance.wantsAll).to.equal(false);
+  });
+
   describe('after which nobody cares for this node any more', () => {
     beforeEach(() => {
       former.linger(INDEX);

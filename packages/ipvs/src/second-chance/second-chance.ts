@@ -124,10 +124,15 @@ export class SecondChance {
     return this.#write(remove, add, known);
   }
 
-  /** Work in proportion to the change; nothing before the first `sync`. */
+  /** Whether `sync` has to be called before the next `update`: the rules are offered (again), and may know other VIPs, or none. */
+  get wantsAll(): boolean {
+    return this.#offered && this.#known === undefined;
+  }
+
+  /** Work in proportion to the change; nothing before the first `sync`. What goes with the last interface to the LAN is a change, too. */
   update({ added, removed }: RoutesChange): SyncResult {
     const known = this.#known;
-    if (!this.#offered || !known) return { operations: 0 };
+    if (!known) return { operations: 0 };
     const desired = byVip(added);
     const gone = [...byVip(removed)].filter(([vip, index]) => known.get(vip) === index);
     const moved = [...desired].flatMap(([vip, index]) => {

@@ -107,7 +107,8 @@ export class Kernel {
   ): Operations {
     const { secondChance } = this.#must();
     const made = secondChance.offer(names, { unchanged });
-    return made === 0 ? {} : { routes: made + secondChance.sync(virtualRouters()).operations };
+    const told = secondChance.wantsAll ? secondChance.sync(virtualRouters()).operations : 0;
+    return { routes: made + told };
   }
 
   route(virtualRouters: readonly VirtualRouterVips[]): Operations {
