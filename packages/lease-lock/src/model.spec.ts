@@ -26,6 +26,7 @@ const machine = fc.record({
   watches: fc.boolean(),
   // Just in time for its requests.
   replyDelayMs: fc.constantFrom(0, 0, 800),
+  renewInStep: fc.boolean(),
 });
 
 const chance = fc.double({ min: 0, max: 0.4, noNaN: true });
