@@ -1,0 +1,146 @@
+/** What the sockets hear of VRRP, and what they do not heed: packets as they come out of a cable, good ones and such as nobody should believe. */
+
+import { encodeAddress, type Family } from '@fairlead/netlink';
+import { inNetns } from '@fairlead/raw-socket';
+import { expect } from 'chai';
+import { Cable } from '../wire/cable.spec.helpers.js';
+import { internetChecksum } from '../wire/checksum.js';
+import { encodeAdvertisement, VRRP_PROTOCOL } from './advertisement.js';
+import { VrrpTransport } from './transport.js';
+
+type Mode = 'unicast' | 'multicast';
+
+interface Sent {
+  /** The last number of the sender's address. */
+  from: number;
+  hopLimit: number;
+  priority: number;
+  /** To be spoilt on the way. */
+  bit?: true;
+}
+
+const GROUPS = {
+  ipv4: { address: '224.0.0.18', mac: '01005e000012' },
+  ipv6: { address: 'ff02::12', mac: '333300000012' },
+};
+const VIPS = { ipv4: '10.77.0.200', ipv6: 'fd00:77::c8' };
+/** The last one that is sent, and to be heard: what was heard before it is all that was heard. */
+const LAST = 99;
+
+describe('what is heard of VRRP', function () {
+  this.timeout(30_000);
+  let cable: Cable;
+  beforeEach(() => {
+    cable = new Cable((it) => {
+      it.ip('here', 'address add 10.77.0.11/24 dev eth0');
+      it.ip('here', 'address add fd00:77::11/64 dev eth0 nodad');
+      it.ip('here', 'address add fe80::11/64 dev eth0 nodad');
+    });
+  });
+  afterEach(() => cable.close());
+
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    for (const [mode, what, wrong, verdict] of [
+      ['unicast', 'of a station that is no node of the cluster', { from: 13 }, 'sender'],
+      ['unicast', 'that was spoilt on its way', { bit: true }, 'checksum'],
+      ['multicast', 'that has passed a router', { hopLimit: 254 }, 'ttl'],
+      ['multicast', 'that was spoilt on its way', { bit: true }, 'checksum'],
+    ] as const) {
+      it(`is not what is sent by ${mode} over ${family} ${what}`, async () => {
+        const { heard, faults } = await hear(family, mode, [
+          { from: 12, hopLimit: 255, priority: 100 },
+          { from: 12, hopLimit: 255, priority: 200, ...wrong },
+        ]);
+        const peer = senderOf(family, mode, 12);
+        expect(heard).to.deep.equal([`100 ${peer}`]);
+        expect(faults).to.deep.equal([`${verdict} ${'from' in wrong ? senderOf(family, mode, wrong.from) : peer}`]);
+      });
+    }
+
+    it(`is each advertisement of a peer, the same one again included, over ${family}`, async () => {
+      const one = { from: 12, hopLimit: 255, priority: 100 };
+      const { heard } = await hear(family, 'unicast', [one, one, { ...one, priority: 0 }, one]);
+      const peer = senderOf(family, 'unicast', 12);
+      expect(heard).to.deep.equal([`100 ${peer}`, `100 ${peer}`, `0 ${peer}`, `100 ${peer}`]);
+    });
+  }
+
+  /** What our end makes of these, one after the other. */
+  async function hear(family: Family, mode: Mode, sent: readonly Sent[]) {
+    const heard: string[] = [];
+    const faults: string[] = [];
+    let done = () => {};
+    const last = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const transport = new VrrpTransport({
+      mode,
+      onReceived: ({ advertisement: { priority }, from }) => {
+        if (priority === LAST) done();
+        else heard.push(`${priority} ${from}`);
+      },
+      onFault: (fault, from) => faults.push(`${fault} ${from}`),
+      onError: (error) => faults.push(error.message),
+    });
+    transport.configure({
+      uplinks: [{ name: 'eth0', index: cable.index('here', 'eth0'), addresses: ['10.77.0.11', 'fe80::11'] }],
+      self: ['10.77.0.11', 'fd00:77::11'],
+      peers: ['10.77.0.12', 'fd00:77::12'],
+    });
+    try {
+      inNetns(cable.here, () => transport.open({ family, uplink: 'eth0' }));
+      for (const one of [...sent, { from: 12, hopLimit: 255, priority: LAST }]) {
+        cable.send(frame(family, mode, one));
+      }
+      await last;
+      return { heard, faults };
+    } finally {
+      transport.close();
+    }
+  }
+
+  function frame(family: Family, mode: Mode, { from, hopLimit, priority, bit }: Sent): Buffer {
+    const isMulticast = mode === 'multicast';
+    const ours = family === 'ipv4' ? '10.77.0.11' : 'fd00:77::11';
+    const path = {
+      source: encodeAddress(senderOf(family, mode, from)),
+      destination: encodeAddress(isMulticast ? GROUPS[family].address : ours),
+    };
+    const addresses = [encodeAddress(VIPS[family])];
+    const message = encodeAdvertisement({ virtualRouterId: 7, priority, intervalMs: 100, addresses }, path);
+    if (bit) message[message.length - 1]! ^= 1;
+    const header = family === 'ipv4' ? ipv4Header(message, hopLimit) : ipv6Header(message, hopLimit);
+    header.set(path.source, header.length - 2 * path.source.length);
+    header.set(path.destination, header.length - path.destination.length);
+    if (family === 'ipv4') header.writeUInt16BE(internetChecksum(header), 10);
+    const to = isMulticast ? Buffer.from(GROUPS[family].mac, 'hex') : cable.mac('here');
+    const type = Buffer.from(family === 'ipv4' ? '0800' : '86dd', 'hex');
+    return Buffer.concat([to, cable.mac('there'), type, header, message]);
+  }
+});
+
+/** Over IPv6, multicast is between link-local addresses. */
+function senderOf(family: Family, mode: Mode, number: number): string {
+  if (family === 'ipv4') return `10.77.0.${number}`;
+  return mode === 'multicast' ? `fe80::${number}` : `fd00:77::${number}`;
+}
+
+/** RFC 791, but for addresses and checksum. */
+function ipv4Header({ length }: Buffer, hopLimit: number): Buffer {
+  const header = Buffer.alloc(20);
+  header[0] = 0x45;
+  header.writeUInt16BE(header.length + length, 2);
+  header[8] = hopLimit;
+  header[9] = VRRP_PROTOCOL;
+  return header;
+}
+
+/** RFC 8200, but for addresses. */
+function ipv6Header({ length }: Buffer, hopLimit: number): Buffer {
+  const header = Buffer.alloc(40);
+  header[0] = 0x60;
+  header.writeUInt16BE(length, 4);
+  header[6] = VRRP_PROTOCOL;
+  header[7] = hopLimit;
+  return header;
+}
