@@ -110,6 +110,28 @@ describe('the wire, about VIPs that another station may have', () => {
     expect(port.frames.map(({ senderIp, targetIp }) => [senderIp, targetIp])).to.deep.equal([[0, VIP]]);
   });
 
+  it('answers for what it cannot prove to own when it has heard what else has come, and not if that is a new owner', () => {
+    const { wire, state, port } = setUp();
+    wire.own('public.0', undefined);
+    state.uncertain = true;
+    const answers = () => port.frames.filter(({ targetMac }) => targetMac.equals(CLIENT_MAC));
+    port.frames = [];
+    wire.frame(port, request(VIP));
+    expect(answers()).to.have.length(0);
+    expect(state.wakeAt).to.equal(state.now);
+    wire.announceDue();
+    expect(answers()).to.have.length(1);
+    wire.announceDue();
+    expect(answers(), 'once').to.have.length(1);
+    state.onRival = () => {
+      state.leading = false;
+    };
+    wire.frame(port, request(VIP));
+    wire.frame(port, gratuitousArp(VIP, CLIENT_MAC)[1]);
+    wire.announceDue();
+    expect(answers()).to.have.length(1);
+  });
+
   it('does not take another’s question for an answer', () => {
     const world = setUp();
     const { wire, port, told } = world;

@@ -37,6 +37,8 @@ export interface WireComponents extends Omit<RoutingParts, 'routers' | 'ports' |
 }
 
 const CONTENDED_EVERY_MS = 1_000;
+/** Whoever gets no answer asks again. */
+const MAX_QUESTIONS = 1_024;
 
 export class Wire {
   readonly #parts: WireComponents;
@@ -49,6 +51,8 @@ export class Wire {
   readonly #detection = new Detection();
   readonly #defence = new Defence();
   readonly #contentions = new Throttle(CONTENDED_EVERY_MS);
+  /** Questions that were put off. */
+  readonly #questions: { port: Port; bytes: Buffer }[] = [];
   #onSettled: (() => void)[] = [];
 
   constructor(parts: WireComponents) {
@@ -138,7 +142,7 @@ export class Wire {
   }
 
   frame(port: Port, bytes: Buffer): void {
-    const reaction = this.#react(port, bytes);
+    const reaction = this.#react(port, bytes, (name) => this.#putOff(name, port, bytes));
     if (reaction?.kind === 'reply') this.#guard.run('answer a neighbour', () => port.send([reaction.frame]));
     if (reaction?.kind === 'rival') this.#rival(port, reaction.ip, reaction.mac);
   }
@@ -162,6 +166,7 @@ export class Wire {
 
   /** Sends announcements whose time has come, as many as may go at a time, and asks to be woken for the next ones. */
   announceDue(): void {
+    this.#answerWhatWasPutOff();
     this.#detect();
     this.#routing.due();
     this.#tenures.due();
@@ -212,12 +217,32 @@ export class Wire {
     this.#parts.wakeAt(undefined);
   }
 
-  #react(port: Port, bytes: Buffer): Reaction | undefined {
+  /**
+   * An owner that cannot prove to be one may have stood still while another took over: behind this question, that one's announcement may wait in
+   * the socket. So it answers when it has heard what else there is, and still may.
+   */
+  #putOff(name: string, port: Port, bytes: Buffer): boolean {
+    if (!this.#parts.election.isUncertain(name)) return false;
+    if (this.#questions.length < MAX_QUESTIONS) this.#questions.push({ port, bytes });
+    this.#wakeForNext();
+    return true;
+  }
+
+  #answerWhatWasPutOff(): void {
+    for (const { port, bytes } of this.#questions.splice(0)) {
+      const reaction = this.#react(port, bytes, () => false);
+      if (reaction?.kind === 'reply') this.#guard.run('answer a neighbour', () => port.send([reaction.frame]));
+    }
+  }
+
+  /** @param putOff whether a question about this virtual router, which may be answered, has to wait */
+  #react(port: Port, bytes: Buffer, putOff: (name: string) => boolean): Reaction | undefined {
     const claims: Claims = {
       isVip: (ip) => this.#routers.has(ip),
       mayAnswer: (ip) => {
         const vip = this.#routers.vip(ip);
-        return vip?.uplink === port.name && !this.#detection.has(ip) && this.#mayAnswer(vip.virtualRouter);
+        if (vip?.uplink !== port.name || this.#detection.has(ip)) return false;
+        return this.#mayAnswer(vip.virtualRouter) && !putOff(vip.virtualRouter);
       },
     };
     const { witnesses, clock } = this.#parts;
@@ -287,6 +312,7 @@ export class Wire {
       this.#defence.nextAt,
       this.#detection.nextAt,
       this.#neighbours.nextAt(this.#parts.clock()),
+      this.#questions.length > 0 ? this.#parts.clock() : undefined,
     ].filter((at) => at !== undefined);
     this.#parts.wakeAt(times.length > 0 ? Math.min(...times) : undefined);
   }
