@@ -1,6 +1,7 @@
 /** The one error type of this package: what was attempted, what the API server (or the network) said, what to do. */
 
 import type { HttpReply } from './exchange.js';
+import { headerOf } from './headers.js';
 import type { Status } from './objects.js';
 
 export type KubeErrorCode =
@@ -117,8 +118,7 @@ export function errorFromReply(what: string, reply: HttpReply): KubeError {
   } catch {
     // A proxy's page or plain text: shown as it is.
   }
-  const retryAfter = reply.headers['retry-after'];
-  return errorFromStatus(what, reply.status, body, Array.isArray(retryAfter) ? retryAfter[0] : retryAfter);
+  return errorFromStatus(what, reply.status, body, headerOf(reply.headers, 'retry-after'));
 }
 
 export function abortedError(what: string, signal: AbortSignal): KubeError {

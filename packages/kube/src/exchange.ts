@@ -1,9 +1,14 @@
-/** One request and its answer: its deadline, its abort, and its end, which is told exactly once, and at once. */
+/**
+ * One request and its answer: its deadline, its abort, and its end, which is told exactly once, and at once.
+ *
+ * To undici it is a handler of the kind that its dispatchers use among themselves: to one of the other kind they hand every header by name, which
+ * costs a request more than all that is done here, for a header that is read when a server refuses.
+ */
 
-import type { Dispatcher } from 'undici';
 import type { Abortable, Aborts } from './aborts.js';
 import type { Deadlines, Expiring } from './deadlines.js';
 import { abortedError, KubeError, networkError, timeoutError } from './error.js';
+import type { RawHeaders } from './headers.js';
 
 export interface HttpRequest {
   method: string;
@@ -18,7 +23,7 @@ export interface HttpRequest {
 
 export interface HttpReply {
   status: number;
-  headers: Record<string, string | string[] | undefined>;
+  headers: RawHeaders;
   body: Buffer;
 }
 
@@ -54,16 +59,18 @@ export interface Carrier {
 }
 
 /** Waits until it is given a carrier, and may be over before that. */
-export abstract class Exchange implements Dispatcher.DispatchHandler, Expiring, Abortable {
+export abstract class Exchange implements StreamControl, Expiring, Abortable {
   readonly deadline: number;
   carrier: Carrier | undefined;
   done = false;
   readonly #watchers: Watchers;
-  #controller: Dispatcher.DispatchController | undefined;
+  #abort: ((reason: Error) => void) | undefined;
+  #resume: (() => void) | undefined;
+  #isPaused = false;
   #failure: KubeError | undefined;
   /** 0: nothing was heard yet. */
   #status = 0;
-  #headers: HttpReply['headers'] = {};
+  #headers: RawHeaders = [];
   readonly #chunks: Buffer[] = [];
 
   constructor(
@@ -81,7 +88,7 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Expiring, 
     if (this.done) return;
     this.#failure = error;
     this.#finish();
-    this.#controller?.abort(error);
+    this.#abort?.(error);
     this.onFailure(error);
   }
 
@@ -96,35 +103,51 @@ export abstract class Exchange implements Dispatcher.DispatchHandler, Expiring, 
     this.fail(abortedError(this.#what, signal));
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#failure) controller.abort(this.#failure);
+  pause(): void {
+    this.#isPaused = true;
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: HttpReply['headers']): void {
-    if (this.done || status < 200) return;
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#resume?.();
+  }
+
+  /** undici: it is being sent. */
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abort = abort;
+    if (this.#failure) abort(this.#failure);
+  }
+
+  /** undici: whether to read on. */
+  onHeaders(status: number, headers: Buffer[], resume: () => void): boolean {
+    if (this.done || status < 200) return true;
     this.#status = status;
     this.#headers = headers;
-    this.onHeader(status, controller);
+    this.#resume = resume;
+    this.onHeader(status);
+    return !this.#isPaused;
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  /** undici: whether to read on. */
+  onData(chunk: Buffer): boolean {
     if (!this.done) this.onChunk(chunk);
+    return !this.#isPaused;
   }
 
-  onResponseEnd(): void {
+  onComplete(): void {
     if (this.done) return;
     this.#finish();
     this.onAnswer();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onError(error: Error): void {
     if (this.done) return;
     this.#finish();
     this.onFailure(error instanceof KubeError ? error : networkError(this.#what, error));
   }
 
-  protected onHeader(_status: number, _control: StreamControl): void {}
+  protected onHeader(_status: number): void {}
 
   protected onChunk(chunk: Buffer): void {
     this.#chunks.push(chunk);
@@ -205,11 +228,11 @@ export class StreamExchange extends Exchange {
     this.#reject = reject;
   }
 
-  protected override onHeader(status: number, control: StreamControl): void {
+  protected override onHeader(status: number): void {
     if (status >= 300) return;
     this.disarm();
     this.#isOpen = true;
-    this.#resolve({ ok: true, control });
+    this.#resolve({ ok: true, control: this });
   }
 
   protected override onChunk(chunk: Buffer): void {
