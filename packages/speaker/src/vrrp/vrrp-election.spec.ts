@@ -1,7 +1,7 @@
 import { encodeAddress } from '@fairlead/netlink';
 import { expect } from 'chai';
 import type { Contested } from '../election/election.js';
-import type { Advertisement, ChecksumForm } from './advertisement.js';
+import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
 import { comparable, type Segment } from './transport.js';
 import { priorityOf, VrrpElection, type VrrpElectionOptions, virtualRouterId } from './vrrp-election.js';
 
@@ -311,6 +311,19 @@ describe('election by VRRP', () => {
       wait(50);
     }
     expect(world.log).to.include('own public.0 lapsed=undefined');
+  });
+
+  it('goes on advertising addresses that others know, however many come before them', () => {
+    const { world, election, wait } = setUp();
+    const many = Array.from({ length: 2 * MAX_ADDRESSES }, (_, n) => `10.77.0.${n}`);
+    election.configure([contested('public.0')]);
+    election.setFit(true);
+    wait(400);
+    election.configure([contested('public.0', ...many, '10.77.0.200')]);
+    wait(100);
+    const { addresses } = world.sent.at(-1)!;
+    expect(addresses).to.have.length(MAX_ADDRESSES);
+    expect(addresses.map((bytes) => Buffer.from(bytes).toString('hex'))).to.include('0a4d00c8');
   });
 
   it('contests over IPv6 where there are no IPv4 addresses', () => {

@@ -502,7 +502,10 @@ function partsOf(
 ): Pick<Contest, 'spec' | 'segment' | 'segmentKey' | 'octets' | 'addresses' | 'digits' | 'sent' | 'recognized'> {
   const family = spec.vips.some(({ address }) => familyOf(address) === 'ipv4') ? 'ipv4' : 'ipv6';
   const vips = spec.vips.filter(({ address }) => familyOf(address) === family);
-  const octets = new Map(vips.map(({ address }) => [address, known.get(address) ?? octetsOf(address)]));
+  const wanted = new Set(vips.map(({ address }) => address));
+  // What was there before comes first, and is sent: who has not heard of the rest recognizes the virtual router by it.
+  const octets = new Map([...known].filter(([address]) => wanted.has(address)));
+  for (const address of wanted) if (!octets.has(address)) octets.set(address, octetsOf(address));
   const all = [...octets.values()];
   const { uplink } = vips[0]!;
   return {
