@@ -351,6 +351,13 @@ const groups: Record<string, Case[]> = {
       effects: ['wake 12190'],
     },
     {
+      name: 'does not wait so long, once its term has run out, that others take its Lease when the server is back',
+      state: { ...renewing, term: undefined },
+      input: failed('FL_KUBE_TOO_MANY_REQUESTS', 60_000),
+      now: 12_900,
+      effects: ['wake 13300'],
+    },
+    {
       name: 'looks after a conflict, and stays leader for its term',
       state: renewing,
       input: failed('FL_KUBE_CONFLICT'),

@@ -201,6 +201,11 @@ function failed(
   }
   state.unanswered = true;
   const wished = Math.max(retryMs, retryAfterMs);
-  // A leader does not let its term run out for politeness.
-  state.notBefore = now + (state.term ? Math.min(wished, (state.term.deadline - now) / 2) : wished);
+  // A leader does not let its term run out for politeness, nor the time that others leave to whom the Lease belongs (waitForHolder).
+  const patience = state.term
+    ? (state.term.deadline - now) / 2
+    : seenHolder(state.seen) === config.identity
+      ? 2 * config.retryPeriodMs
+      : wished;
+  state.notBefore = now + Math.min(wished, patience);
 }
