@@ -187,6 +187,32 @@ describe('a freed address', () => {
     });
   }
 
+  it('comes from a Service of another class, whose controller keeps what is its own: ingress, conditions, and the finalizer', () => {
+    const { cluster, controller } = start(['s1', 's2', 'waits']);
+    const theirs = { ip: '203.0.113.9', ipMode: 'VIP' };
+    const condition = {
+      type: 'other.example/Ready',
+      status: 'True',
+      reason: 'Ready',
+      message: '',
+      lastTransitionTime: '',
+    };
+    const { status } = cluster.services.get('default/s1')!;
+    cluster.edit('default/s1', {
+      spec: { loadBalancerClass: 'other.example/lb' },
+      status: {
+        loadBalancer: { ingress: [...status!.loadBalancer!.ingress!, theirs] },
+        conditions: [...status!.conditions!, condition],
+      },
+    });
+    controller.settle();
+    const left = cluster.services.get('default/s1')!;
+    expect(left.status?.loadBalancer?.ingress).to.deep.equal([theirs]);
+    expect(left.status?.conditions).to.deep.equal([condition]);
+    expect(left.metadata?.finalizers).to.deep.equal(['service.kubernetes.io/load-balancer-cleanup']);
+    expect(ips(cluster)).to.include({ waits: '192.0.2.0' });
+  });
+
   it('comes from a Service whose whole status is gone with its type, and its finalizer goes too', () => {
     const { cluster, controller } = start(['s1', 's2', 'waits']);
     cluster.edit('default/s1', { spec: { type: 'ClusterIP', loadBalancerClass: null }, status: null });
@@ -218,6 +244,18 @@ describe('a Service that asks for another pool', () => {
     cluster.create(service('s3'));
     controller.settle();
     expect(ips(cluster)).to.deep.equal({ s1: '198.51.100.0', s2: '192.0.2.1', s3: '192.0.2.0' });
+  });
+
+  it('is not told again why it keeps what it has when that has to be written again', () => {
+    const { cluster, controller } = start(['s1'], pools);
+    cluster.edit('default/s1', wants('nonsense'));
+    controller.settle();
+    const warnings = () => controller.events.filter((event) => event.includes('Warning'));
+    expect(warnings()).to.have.length(1);
+    cluster.edit('default/s1', { status: { loadBalancer: { ingress: null } } });
+    controller.settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.0' });
+    expect(warnings()).to.have.length(1);
   });
 
   it('keeps what it has while that pool is full or unknown, is told so, and moves when it can', () => {
