@@ -233,6 +233,11 @@ export class Allocator {
     return false;
   }
 
+  /** Whether a pool has the address, or drains it. */
+  hasHome(address: IpAddress): boolean {
+    return this.#homeOf(address, undefined) !== undefined;
+  }
+
   /** Why this pool gives the holder nothing; undefined when it does, as long as it has something free. */
   poolObstacle(pool: AllocatorPool, holder: Holder, wish: Pick<Wish, 'pool' | 'addresses'>): PoolObstacle | undefined {
     if (pool.mode !== 'open') return pool.mode;

@@ -246,7 +246,8 @@ export class Ledger {
     for (const address of seen.shown) {
       if (isAmong(held, address)) continue;
       // What no pool has is kept only where we know that it was ours once; a Service that is not ours any more may show its new controller's.
-      if (!(seen.touched && seen.request) && !this.#allocator.isPooled(address)) continue;
+      const isKnown = seen.request ? seen.touched : this.#allocator.hasHome(address);
+      if (!isKnown && !this.#allocator.isPooled(address)) continue;
       const fault = this.#allocator.adopt(seen.holder, address);
       if (fault) {
         account.conflict = { address, fault };
