@@ -56,7 +56,7 @@ export function rankVirtualRouters(
 }
 
 /** How many virtual routers one of `nodes` may be best for, when there are `routers`. */
-export function capacity(routers: number, nodes: number): number {
+function capacity(routers: number, nodes: number): number {
   return Math.ceil((ALLOWANCE * routers) / Math.max(1, nodes));
 }
 
