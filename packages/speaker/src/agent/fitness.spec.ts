@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type Fitness, type FitnessInput, fitness, PATIENCE_MS, Patience } from './fitness.js';
+import { type Fitness, type FitnessInput, fitness, PATIENCE_MS, Patience, SETTLE_MS } from './fitness.js';
 
 const good = { ready: true, excluded: false };
 const usual: FitnessInput = {
@@ -56,31 +56,47 @@ describe('fitness to stand for election', () => {
 });
 
 describe('patience of an owner', () => {
+  const LONG_AGO = Number.NEGATIVE_INFINITY;
   const fit: Fitness = { fit: true };
   const busy: Fitness = { fit: false, why: 'its kube-proxy does not answer', mayPass: true };
   const excluded: Fitness = { fit: false, why: 'excluded', mayPass: false };
 
   it('bears a complaint that passes', () => {
     const patience = new Patience();
-    expect(patience.next(fit, 0)).to.deep.equal({ stand: true });
-    expect(patience.next(busy, 1_000)).to.deep.equal({ stand: true, askAgainAt: 1_000 + PATIENCE_MS });
-    expect(patience.next(fit, 2_000)).to.deep.equal({ stand: true });
-    expect(patience.next(busy, 5_000)).to.deep.equal({ stand: true, askAgainAt: 5_000 + PATIENCE_MS });
+    expect(patience.next(fit, 0, LONG_AGO)).to.deep.equal({ stand: true });
+    expect(patience.next(busy, 1_000, LONG_AGO)).to.deep.equal({ stand: true, askAgainAt: 1_000 + PATIENCE_MS });
+    expect(patience.next(fit, 2_000, LONG_AGO)).to.deep.equal({ stand: true });
+    expect(patience.next(busy, 5_000, LONG_AGO)).to.deep.equal({ stand: true, askAgainAt: 5_000 + PATIENCE_MS });
   });
 
   it('gives up when the complaint stays', () => {
     const patience = new Patience();
-    patience.next(fit, 0);
-    patience.next(busy, 1_000);
-    expect(patience.next(busy, 999 + PATIENCE_MS).stand).to.equal(true);
-    expect(patience.next(busy, 1_000 + PATIENCE_MS)).to.deep.equal({ stand: false });
-    expect(patience.next(fit, 9_000)).to.deep.equal({ stand: true });
+    patience.next(fit, 0, LONG_AGO);
+    patience.next(busy, 1_000, LONG_AGO);
+    expect(patience.next(busy, 999 + PATIENCE_MS, LONG_AGO).stand).to.equal(true);
+    expect(patience.next(busy, 1_000 + PATIENCE_MS, LONG_AGO)).to.deep.equal({ stand: false });
+    expect(patience.next(fit, 9_000, LONG_AGO)).to.deep.equal({ stand: true });
   });
 
   it('is not for what does not pass, nor for a node that does not stand yet', () => {
     const patience = new Patience();
-    expect(patience.next(busy, 0)).to.deep.equal({ stand: false });
-    patience.next(fit, 1_000);
-    expect(patience.next(excluded, 2_000)).to.deep.equal({ stand: false });
+    expect(patience.next(busy, 0, LONG_AGO)).to.deep.equal({ stand: false });
+    patience.next(fit, 1_000, LONG_AGO);
+    expect(patience.next(excluded, 2_000, LONG_AGO)).to.deep.equal({ stand: false });
+  });
+
+  it('begins when the kernel has been in line for a while, and not while it is not', () => {
+    const patience = new Patience();
+    expect(patience.next(fit, 0, undefined)).to.deep.equal({ stand: false, settling: true });
+    const askAgainAt = 500 + SETTLE_MS;
+    expect(patience.next(fit, 600, 500)).to.deep.equal({ stand: false, settling: true, askAgainAt });
+    expect(patience.next(fit, askAgainAt, 500)).to.deep.equal({ stand: true });
+  });
+
+  it('does not end because the kernel is mended', () => {
+    const patience = new Patience();
+    patience.next(fit, 0, LONG_AGO);
+    expect(patience.next(fit, 1_000, undefined)).to.deep.equal({ stand: true });
+    expect(patience.next(fit, 2_000, 1_999)).to.deep.equal({ stand: true });
   });
 });

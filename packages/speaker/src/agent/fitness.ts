@@ -1,5 +1,5 @@
 /**
- * Whether this node may stand for election, once its forwarder has been in sync. Pure.
+ * Whether this node may stand for election. Pure.
  *
  * What the cluster says against a node counts only while another node is better off: when all of them look bad at once the cause
  * is the observer (or the control plane), and an owner too many scruples would leave the VIPs to nobody.
@@ -55,13 +55,32 @@ function complaintAbout(node: FitnessInput['nodes'][number], input: FitnessInput
  */
 export const PATIENCE_MS = 3_000;
 
-/** Turns a run of judgements into whether to stand: quick to take part, slow to give up for what may pass. */
+/**
+ * How long the kernel must have been what it should be before a node begins to stand, ms. What had to be written or repaired just now may fail again,
+ * and the first connections would find it out. An owner hands nothing over for that.
+ */
+export const SETTLE_MS = 1_000;
+
+/** `settling`: nothing speaks against this node but that its kernel has not been in line for long enough, or is not. */
+export interface Decision {
+  stand: boolean;
+  settling?: true;
+  /** When to ask again at the latest, monotonic ms. */
+  askAgainAt?: number;
+}
+
+/** Turns a run of judgements into whether to stand: quick to take part once the kernel has settled, slow to give up. */
 export class Patience {
   #standing = false;
   #complainedSince: number | undefined;
 
-  /** Whether to stand now, and when to ask again at the latest. `now`: monotonic ms. */
-  next(fitness: Fitness, now: number): { stand: boolean; askAgainAt?: number } {
+  /** @param inLineSince since when the kernel has been what it should be; undefined: it is not. Monotonic ms, as `now` */
+  next(fitness: Fitness, now: number, inLineSince: number | undefined): Decision {
+    if (fitness.fit && !this.#standing) {
+      if (inLineSince === undefined) return { stand: false, settling: true };
+      const askAgainAt = inLineSince + SETTLE_MS;
+      if (now < askAgainAt) return { stand: false, settling: true, askAgainAt };
+    }
     if (fitness.fit || !fitness.mayPass || !this.#standing) {
       this.#complainedSince = undefined;
       this.#standing = fitness.fit;

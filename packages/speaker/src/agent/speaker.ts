@@ -330,7 +330,7 @@ class Agent implements Speaker {
     if (broken !== undefined || failed) {
       this.#retry = setTimeout(() => this.#work.request(), failed?.retryMs ?? LOOK_AGAIN_MS);
     }
-    this.#standing.decide(broken, failed === undefined);
+    this.#standing.decide(broken, this.#upkeep.inLineSince);
     const problems = [...this.#planner.problems, ...this.#health.problems, ...this.#refusals()];
     this.#reporter.problems(this.#assignment.unannounceable, problems);
     if (this.#reporter.panic(this.#planner.panic)) this.#metrics.panics.inc();

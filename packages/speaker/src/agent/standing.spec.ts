@@ -1,18 +1,24 @@
 import type { NodeInput } from '@fairlead/ipvs';
 import { expect } from 'chai';
 import { pino } from 'pino';
+import { SETTLE_MS } from './fitness.js';
 import { Standing } from './standing.js';
+
+const LONG_AGO = Number.NEGATIVE_INFINITY;
 
 describe('a node whose kernel cannot be brought in line', () => {
   const node = (name: string, change: object = {}) =>
     ({ name, internalIPs: [], ready: true, excluded: false, ...change }) as unknown as NodeInput;
   const setUp = () => {
-    const state = { nodes: [node('n1'), node('n2')], told: [] as boolean[] };
+    const state = { nodes: [node('n1'), node('n2')], told: [] as boolean[], onStand: (_: boolean) => {} };
     const standing = new Standing({
       node: 'n1',
       nodes: () => state.nodes,
       healthy: () => true,
-      onChange: (stand) => state.told.push(stand),
+      onChange: (stand) => {
+        state.told.push(stand);
+        state.onStand(stand);
+      },
       log: pino({ level: 'silent' }),
     });
     return { state, standing };
@@ -20,19 +26,39 @@ describe('a node whose kernel cannot be brought in line', () => {
 
   it('goes on standing, but not when it is drained', () => {
     const { state, standing } = setUp();
-    standing.decide(undefined);
-    standing.decide(undefined, false);
+    standing.decide(undefined, LONG_AGO);
+    standing.decide(undefined, undefined);
     expect(state.told).to.deep.equal([true]);
     state.nodes = [node('n1', { drained: true }), node('n2')];
-    standing.decide(undefined, false);
+    standing.decide(undefined, undefined);
     expect(state.told).to.deep.equal([true, false]);
   });
 
   it('does not begin to stand before it is', () => {
     const { state, standing } = setUp();
-    standing.decide(undefined, false);
+    standing.decide(undefined, undefined);
     expect(standing.standing).to.equal(false);
-    standing.decide(undefined);
+    standing.decide(undefined, LONG_AGO);
     expect(state.told).to.deep.equal([true]);
+  });
+
+  it('begins by itself when that has been mended for a while', async () => {
+    const { state, standing } = setUp();
+    const stands = new Promise((resolve) => {
+      state.onStand = resolve;
+    });
+    standing.decide(undefined, performance.now() - SETTLE_MS + 20);
+    expect(state.told).to.deep.equal([]);
+    await stands;
+    expect(state.told).to.deep.equal([true]);
+  });
+
+  it('does not begin when it fails again meanwhile', async () => {
+    const { state, standing } = setUp();
+    const soon = performance.now() + 20;
+    standing.decide(undefined, soon - SETTLE_MS);
+    standing.decide(undefined, undefined);
+    while (performance.now() <= soon) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(state.told).to.deep.equal([]);
   });
 });

@@ -29,16 +29,17 @@ export class Standing {
 
   /**
    * @param broken why nothing can pass this host, or into its director; undefined: it can
-   * @param inLine whether the kernel is what it should be: if not, that is no reason to give up, and none to begin
+   * @param inLineSince since when the kernel has been what it should be, monotonic ms; undefined: it is not, which is no reason to give
+   *   up, and none to begin
    */
-  decide(broken: string | undefined, inLine = true): void {
+  decide(broken: string | undefined, inLineSince: number | undefined): void {
     const { node, nodes, healthy, onChange, log } = this.#options;
     const result = fitness({ self: node, nodes: nodes(), healthy, ...(broken === undefined ? {} : { broken }) });
-    if (result.fit && !inLine && !this.standing) return;
-    const { stand, askAgainAt } = this.#patience.next(result, performance.now());
+    const { stand, settling, askAgainAt } = this.#patience.next(result, performance.now(), inLineSince);
     clearTimeout(this.#askAgain);
     if (askAgainAt !== undefined)
-      this.#askAgain = setTimeout(() => this.decide(broken, inLine), askAgainAt - performance.now());
+      this.#askAgain = setTimeout(() => this.decide(broken, inLineSince), askAgainAt - performance.now());
+    if (settling) return;
     if (stand === this.#standing) return;
     this.#standing = stand;
     const why = result.fit ? '' : result.why;

@@ -9,12 +9,16 @@ const nothing = { changed: [], removed: [], addedVips: [], removedVips: [] };
 describe('the upkeep of the kernel', () => {
   let done: string[];
   let fails: string | undefined;
+  let missing: number;
+  let broken: number;
   let upkeep: Upkeep;
   let metrics: SpeakerMetrics;
 
   beforeEach(() => {
     done = [];
     fails = undefined;
+    missing = 3;
+    broken = 2;
     metrics = new SpeakerMetrics();
     const step = (name: string, operations: Operations = {}) => {
       if (fails === name) throw new Error(`cannot ${name}`);
@@ -28,13 +32,13 @@ describe('the upkeep of the kernel', () => {
       kernel: {
         unfinished: false,
         setUp: () => void step('set up'),
-        sync: () => step('sync', { forwarder: 3 }),
+        sync: () => step('sync', { forwarder: missing }),
         route: () => step('route'),
         uplinks: () => ({}),
         update: () => step('update'),
         reroute: () => step('reroute'),
         follow: () => step('follow'),
-        audit: () => step('audit', { director: 2 }),
+        audit: () => step('audit', { director: broken }),
         tend: () => void step('tend'),
       },
     });
@@ -70,6 +74,30 @@ describe('the upkeep of the kernel', () => {
     expect(bringInLine()).to.deep.equal({ outcome: { anew: true }, done: ['update', 'audit'] });
     expect(bringInLine().done).to.deep.equal(['update']);
     expect(await metrics.registry.metrics()).to.match(/drift_repaired_total\{part="director"\} 2/);
+  });
+
+  it('knows since when the kernel is what it should be: long ago, or when it was last mended', () => {
+    missing = 0;
+    upkeep.setUp();
+    expect(upkeep.inLineSince).to.equal(undefined);
+    bringInLine();
+    expect(upkeep.inLineSince).to.equal(Number.NEGATIVE_INFINITY);
+    broken = 0;
+    upkeep.doubt('doubted');
+    bringInLine();
+    expect(upkeep.inLineSince).to.equal(Number.NEGATIVE_INFINITY);
+    broken = 1;
+    upkeep.doubt('doubted');
+    const before = performance.now();
+    bringInLine();
+    expect(upkeep.inLineSince).to.be.within(before, performance.now());
+    fails = 'update';
+    bringInLine();
+    expect(upkeep.inLineSince).to.equal(undefined);
+    fails = undefined;
+    const mended = performance.now();
+    bringInLine();
+    expect(upkeep.inLineSince).to.be.within(mended, performance.now());
   });
 
   it('sets everything up anew after a failure, at once where an audit could not repair it', () => {

@@ -58,6 +58,7 @@ export class Upkeep {
   #state: State = 'unknown';
   /** The last failure, which is logged once; undefined: the kernel is in line. */
   #failure: string | undefined;
+  #inLineSince: number | undefined;
   #tending: NodeJS.Timeout | undefined;
 
   constructor(options: UpkeepOptions) {
@@ -67,6 +68,11 @@ export class Upkeep {
   /** Why the kernel is not what it should be; undefined: it is, as far as is known. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /** Since when the kernel has been what it should be, monotonic ms: long ago where it was found so. undefined: it is not. */
+  get inLineSince(): number | undefined {
+    return this.#inLineSince;
   }
 
   get inSync(): boolean {
@@ -97,8 +103,12 @@ export class Upkeep {
     if (state !== 'gone') this.#state = 'unknown'; // until the kernel has taken it
     try {
       const now = wanted();
-      this.#wrote(state === 'known' || state === 'doubted' ? this.#change(now) : this.#tell(now, state));
-      if (state === 'doubted') this.#repaired(this.#options.kernel.audit(now.tables()));
+      const isTold = state === 'known' || state === 'doubted';
+      const wrote = isTold ? this.#change(now) : this.#tell(now, state);
+      this.#wrote(wrote);
+      const repaired = state === 'doubted' ? this.#options.kernel.audit(now.tables()) : {};
+      this.#repaired(repaired);
+      this.#settles(isTold ? [repaired] : wrote);
     } catch (error) {
       return this.#failed(error as Error, state);
     }
@@ -112,6 +122,13 @@ export class Upkeep {
 
   stop(): void {
     clearTimeout(this.#tending);
+  }
+
+  /** @param mended what was not as it should have been; routes are not looked at, which owners alone have */
+  #settles(mended: readonly Operations[]): void {
+    const isMended = mended.some(({ director = 0, forwarder = 0 }) => director + forwarder > 0);
+    if (isMended || this.#failure !== undefined) this.#inLineSince = performance.now();
+    else this.#inLineSince ??= Number.NEGATIVE_INFINITY;
   }
 
   #change({ change, reroute, interfacesChanged, uplinks, tables }: Wanted): Operations[] {
@@ -135,6 +152,7 @@ export class Upkeep {
     const { metrics, log } = this.#options;
     const { message } = error;
     metrics.kernelErrors.inc();
+    this.#inLineSince = undefined;
     if (message !== this.#failure) log.error({ err: error }, `could not bring the kernel in line: ${message}`);
     this.#failure = message;
     // What an audit cannot repair can be made anew at once.
