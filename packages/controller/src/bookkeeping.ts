@@ -14,19 +14,19 @@
 import { type AddressPool, type Labels, rangesHave } from '@fairlead/api';
 import { keyOf, versionOf } from '@fairlead/kube';
 import type { V1Service } from '@kubernetes/client-node';
-import type { Withheld } from './allocator.js';
-import type { FreshCache } from './fresh-cache.js';
-import { type Leaving, Ledger } from './ledger.js';
-import { type CoolingEntry, coolingOf, GRAIN_MS } from './pool-cooling.js';
-import { type Judgement, judgePools } from './pool-judgement.js';
-import { type Occupant, withheldFrom } from './pool-occupants.js';
-import { planPool } from './pool-plan.js';
-import type { PoolUsage } from './pool-status.js';
-import { allocatorPoolOf, byAge } from './pool-view.js';
-import { SentPatches } from './sent-patches.js';
-import { type Observation, observeService, sinceOf } from './service-observation.js';
-import { type PlannedPatch, planService } from './service-plan.js';
-import type { Verdict } from './verdict.js';
+import type { Withheld } from './allocator/allocator.js';
+import { type Leaving, Ledger } from './ledger/ledger.js';
+import type { Verdict } from './ledger/verdict.js';
+import { type CoolingEntry, coolingOf, GRAIN_MS } from './pools/pool-cooling.js';
+import { type Judgement, judgePools } from './pools/pool-judgement.js';
+import { type Occupant, withheldFrom } from './pools/pool-occupants.js';
+import { planPool } from './pools/pool-plan.js';
+import type { PoolUsage } from './pools/pool-status.js';
+import { allocatorPoolOf, byAge } from './pools/pool-view.js';
+import { type Observation, observeService, sinceOf } from './services/service-observation.js';
+import { type PlannedPatch, planService } from './services/service-plan.js';
+import type { FreshCache } from './writing/fresh-cache.js';
+import { SentPatches } from './writing/sent-patches.js';
 
 /** How long a write waits for the record of what it frees. */
 const RECORD_PATIENCE_MS = 3_000;

@@ -17,14 +17,14 @@ import {
   type Resource,
   serviceCidrs,
 } from '@fairlead/kube';
-import { sameJson } from './merge-patch.js';
 import {
   type Occupant,
   type OccupantNode,
   type OccupantServiceCidr,
   occupantsOf,
   type Station,
-} from './pool-occupants.js';
+} from './pools/pool-occupants.js';
+import { sameJson } from './writing/merge-patch.js';
 
 export interface ClusterFactsOptions {
   kube: KubeClient;

@@ -6,7 +6,7 @@ export {
   type FamilyUsage,
   type Holder,
   type Wish,
-} from './allocator.js';
-export { plainPool } from './allocator-pool.js';
+} from './allocator/allocator.js';
+export { plainPool } from './allocator/allocator-pool.js';
 export { CONTROLLER_LEASE, type Controller, type ControllerOptions, startController } from './controller.js';
 export { ControllerMetrics, type ControllerView, type PoolUsage } from './metrics.js';

@@ -4,7 +4,7 @@
  */
 
 import type { Family } from '@fairlead/api';
-import type { FamilyUsage } from './allocator-pool.js';
+import type { FamilyUsage } from './allocator/allocator-pool.js';
 import { Counter, Gauge, Registry } from './prom-client.js';
 
 export interface PoolUsage {

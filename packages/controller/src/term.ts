@@ -28,15 +28,15 @@ import type { Logger } from 'pino';
 import { Bookkeeping } from './bookkeeping.js';
 import { brief } from './brief.js';
 import { ClusterFacts } from './cluster-facts.js';
-import { Contention, TRUCE_MS } from './contention.js';
-import { withoutCounts } from './explain.js';
-import { FreshCache } from './fresh-cache.js';
+import { withoutCounts } from './ledger/explain.js';
+import type { Verdict } from './ledger/verdict.js';
 import type { ControllerMetrics, ControllerView } from './metrics.js';
-import type { PoolUsage } from './pool-status.js';
-import { byAge } from './pool-view.js';
-import { reduceService } from './service-reduce.js';
-import type { Verdict } from './verdict.js';
-import { NotLeaderError, Writer } from './writer.js';
+import type { PoolUsage } from './pools/pool-status.js';
+import { byAge } from './pools/pool-view.js';
+import { reduceService } from './services/service-reduce.js';
+import { Contention, TRUCE_MS } from './writing/contention.js';
+import { FreshCache } from './writing/fresh-cache.js';
+import { NotLeaderError, Writer } from './writing/writer.js';
 
 /** Status writes in flight at once: enough to keep the API server busy, few enough not to crowd out others. */
 const CONCURRENT_WRITES = 16;

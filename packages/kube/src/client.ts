@@ -8,11 +8,11 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { ClientConfig } from './config.js';
 import { errorFromReply, isKubeError, KubeError } from './error.js';
-import type { HttpReply } from './exchange.js';
+import type { HttpReply } from './http/exchange.js';
+import { Transport } from './http/transport.js';
 import type { KubeList, KubeListPage, KubeObject, ObjectKey, WatchEvent } from './objects.js';
 import { apiVersionOf, collectionPath, objectPath, type Resource } from './resources.js';
-import { Transport } from './transport.js';
-import { watchStream } from './watch-stream.js';
+import { watchStream } from './watch/watch-stream.js';
 
 export interface CallOptions {
   signal?: AbortSignal;

@@ -1,7 +1,7 @@
 /** The one error type of this package: what was attempted, what the API server (or the network) said, what to do. */
 
-import type { HttpReply } from './exchange.js';
-import { headerOf } from './headers.js';
+import type { HttpReply } from './http/exchange.js';
+import { headerOf } from './http/headers.js';
 import type { Status } from './objects.js';
 
 export type KubeErrorCode =

@@ -7,7 +7,7 @@
  */
 import type { KubeApi } from './client.js';
 import { isKubeError } from './error.js';
-import { Fifo } from './fifo.js';
+import { Fifo } from './http/fifo.js';
 import type { KubeObject } from './objects.js';
 import { events } from './resources.js';
 import { WorkQueue } from './work-queue.js';

@@ -12,7 +12,7 @@ export {
 export { isKubeError, KubeError, type KubeErrorCode, type KubeErrorInit } from './error.js';
 export { EventRecorder, type EventRecorderOptions, type EventType } from './event-recorder.js';
 export { find, upsert } from './find.js';
-export { Informer, type InformerEvents, type InformerOptions } from './informer.js';
 export * from './objects.js';
 export * from './resources.js';
+export { Informer, type InformerEvents, type InformerOptions } from './watch/informer.js';
 export { type Again, WorkQueue, type WorkQueueOptions } from './work-queue.js';
