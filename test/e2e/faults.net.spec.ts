@@ -95,10 +95,12 @@ for (const election of ['lease', 'vrrp'] as const) {
 
     it('moves when the link of its owner goes down, and does not move back when it is up again', async () => {
       const yielded = cluster.said(owner, 'no longer owner');
+      const cutOff = cluster.said(owner, 'is unhealthy');
       owner.linkDown();
       await Promise.all([yielded, answered((other) => other !== mac)]);
       const next = await oneOwner();
-      const back = cluster.said(owner, 'kernel brought in line');
+      await cutOff;
+      const back = cluster.said(owner, 'is healthy');
       owner.linkUp();
       await back;
       await stayedWith(next);
