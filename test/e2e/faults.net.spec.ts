@@ -59,16 +59,21 @@ for (const election of ['lease', 'vrrp'] as const) {
       return observer.next((answer) => !answer.gratuitous && matches(answer.mac));
     }
 
-    /** Resolves when one node has answered a hundred times in a row, and routes, and no other. */
+    /**
+     * Resolves when one node has answered fifty times in a row, and routes, and no other. Where the machine did not run an owner for a quarter of a
+     * second, another one takes over, and two are heard; two that both go on would be waited for in vain.
+     */
     async function oneOwner(): Promise<string> {
-      await cluster.served(vip);
-      const from = performance.now();
-      await observer.answered(50);
-      const [only, ...more] = observer.answeredSince(from);
-      expect(more).to.deep.equal([]);
+      let answering: string[];
+      do {
+        await cluster.served(vip);
+        const from = performance.now();
+        await observer.answered(50);
+        answering = [...observer.answeredSince(from)];
+      } while (answering.length > 1);
       const routing = cluster.lab.nodes.filter((node) => node.isOn && routedBy(node).length > 0);
-      expect(routing.map(({ name }) => name)).to.deep.equal([(await nodeBehind(only!)).name]);
-      return only!;
+      expect(routing.map(({ name }) => name)).to.deep.equal([(await nodeBehind(answering[0]!)).name]);
+      return answering[0]!;
     }
 
     /** It is where it was, unless that one could not help it: a busy machine does not run it for a quarter of a second. */
