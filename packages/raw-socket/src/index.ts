@@ -1,4 +1,5 @@
 /** AF_PACKET, AF_NETLINK and raw IP sockets on the Node.js event loop, in any network namespace. */
+
 export {
   type Internet6Address,
   type InternetAddress,
@@ -14,12 +15,12 @@ export {
   sockaddrLl,
   sockaddrNl,
 } from './address.js';
+export { BPF, type BpfInstruction } from './bpf.js';
 export { type Constants, constants } from './constants.js';
 export { isSystemError, type SystemError } from './errors.js';
 export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';
 export type { ControlMessage, Message } from './receive.js';
 export {
-  type BpfInstruction,
   packDatagrams,
   packetProtocol,
   RawSocket,

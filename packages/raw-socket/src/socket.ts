@@ -1,6 +1,7 @@
 /** One datagram socket of any family, on this thread's event loop. */
 import { AsyncResource } from 'node:async_hooks';
 import { endianness } from 'node:os';
+import type { BpfInstruction } from './bpf.js';
 import { constants } from './constants.js';
 import type { SystemError } from './errors.js';
 import { type NativeSocket, native } from './native.js';
@@ -25,14 +26,6 @@ export interface SocketOptions {
    * first of those that were sent together. The thread stands still for so long.
    */
   gatherMicroseconds?: number;
-}
-
-/** One instruction of a classic BPF program, `struct sock_filter` of <linux/filter.h>. */
-export interface BpfInstruction {
-  code: number;
-  jt: number;
-  jf: number;
-  k: number;
 }
 
 /**

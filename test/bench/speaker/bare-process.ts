@@ -5,14 +5,14 @@
  *   node bare-process.js PACKETS SENDER SINK DESTINATION       the namespaces of two hosts of the lab, and the address of the second
  */
 import { isMainThread, Worker } from 'node:worker_threads';
-import { constants, packDatagrams, RawSocket, sockaddrIn } from '@fairlead/raw-socket';
+import { BPF, constants, packDatagrams, RawSocket, sockaddrIn } from '@fairlead/raw-socket';
 
 const EVERY_MS = 100;
 /** For experiments (RFC 3692): nobody else takes it. */
 const PROTOCOL = 253;
 /** Of an advertisement of seven addresses. */
 const OCTETS = 36;
-const NOTHING = [{ code: 0x06, jt: 0, jf: 0, k: 0 }];
+const NOTHING = [{ code: BPF.RETURN, jt: 0, jf: 0, k: 0 }];
 
 if (isMainThread) {
   new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });

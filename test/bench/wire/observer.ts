@@ -1,6 +1,6 @@
 /** The other end of the cable: hears every frame of ARP, NDP and VRRP with the kernel's time of it, its own frames too. */
 import { endianness } from 'node:os';
-import { type BpfInstruction, constants, type Message, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
+import { BPF, type BpfInstruction, constants, type Message, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import { decodeArpFrame, decodeNdpFrame } from '@fairlead/speaker';
 import { ECHO_ETHERTYPE } from './machine.js';
 
@@ -10,10 +10,7 @@ export interface Frame {
   bytes: Buffer;
 }
 
-const LOAD_HALF = 0x28;
-const LOAD_BYTE = 0x30;
-const JUMP_EQUAL = 0x15;
-const RETURN = 0x06;
+const { LOAD_HALF, LOAD_BYTE, JUMP_EQUAL, RETURN, WHOLE_PACKET } = BPF;
 const ETHERTYPE_AT = 12;
 const IPV6_NEXT_HEADER_AT = 20;
 const IPV4_PROTOCOL_AT = 23;
@@ -33,7 +30,7 @@ const filter: readonly BpfInstruction[] = [
   { code: LOAD_BYTE, jt: 0, jf: 0, k: IPV6_NEXT_HEADER_AT },
   { code: JUMP_EQUAL, jt: 1, jf: 0, k: constants.IPPROTO_VRRP },
   { code: JUMP_EQUAL, jt: 0, jf: 1, k: constants.IPPROTO_ICMPV6 },
-  { code: RETURN, jt: 0, jf: 0, k: 0x40000 },
+  { code: RETURN, jt: 0, jf: 0, k: WHOLE_PACKET },
   { code: RETURN, jt: 0, jf: 0, k: 0 },
 ];
 

@@ -1,5 +1,5 @@
 /** LinkMonitor: tells when links and addresses of a network namespace change. */
-import type { BpfInstruction } from '@fairlead/raw-socket';
+import { BPF, type BpfInstruction } from '@fairlead/raw-socket';
 import type { NetlinkMessage } from '../message.js';
 import { NetlinkSocket } from '../socket.js';
 import type { Transport } from '../transport.js';
@@ -81,16 +81,12 @@ export class LinkMonitor {
   }
 }
 
-const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const LOAD_HALF = 0x28; // BPF_LD | BPF_H | BPF_ABS
-const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const RETURN = 0x06; // BPF_RET | BPF_K
-const WHOLE = 0x40000;
+const { LOAD_WORD, LOAD_HALF, JUMP_EQUAL, RETURN, WHOLE_PACKET } = BPF;
 /** In struct nlmsghdr; and in struct ifaddrmsg, which follows it. */
 const TYPE_AT = 4;
 const INDEX_AT = 16 + 4;
 
-const everything: readonly BpfInstruction[] = [{ code: RETURN, jt: 0, jf: 0, k: WHOLE }];
+const everything: readonly BpfInstruction[] = [{ code: RETURN, jt: 0, jf: 0, k: WHOLE_PACKET }];
 
 /** A notification is one message. BPF reads numbers in network order, netlink writes them as a little-endian machine does. */
 function allButNewAddresses(index: number): BpfInstruction[] {

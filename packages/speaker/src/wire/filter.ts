@@ -3,14 +3,9 @@
  * is bound to one ethertype, so that the kernel has matched that already.
  */
 
-import type { BpfInstruction } from '@fairlead/raw-socket';
+import { BPF, type BpfInstruction } from '@fairlead/raw-socket';
 
-const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const LOAD_HALF = 0x28; // BPF_LD | BPF_H | BPF_ABS
-const LOAD_BYTE = 0x30; // BPF_LD | BPF_B | BPF_ABS
-const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const RETURN = 0x06; // BPF_RET | BPF_K
-const WHOLE_PACKET = 0x40000;
+const { LOAD_WORD, LOAD_HALF, LOAD_BYTE, JUMP_EQUAL, RETURN, WHOLE_PACKET } = BPF;
 
 /**
  * Whole ARP requests and replies for IPv4 over Ethernet, and no other operations (RARP, InARP).
