@@ -88,8 +88,7 @@ export class Prober {
     if (this.#running) return;
     this.#running = true;
     this.#slotAt = this.#options.timers.now();
-    for (const key of this.#targets.keys()) this.#dueAtOnce(key);
-    this.#arm();
+    this.#allDueAtOnce();
   }
 
   /** Forgets all targets and what is under way. */
@@ -110,10 +109,11 @@ export class Prober {
     this.#wheel.add(key);
     const moved = this.#wheel.settle();
     if (!this.#running) return;
-    // Whoever has another slot might wait for longer than an interval.
-    if (moved) for (const each of this.#targets.keys()) this.#dueAtOnce(each);
-    else this.#dueAtOnce(key);
-    this.#arm();
+    if (moved) this.#allDueAtOnce();
+    else {
+      this.#dueAtOnce(key);
+      this.#arm();
+    }
   }
 
   remove(key: string): void {
@@ -126,9 +126,7 @@ export class Prober {
     for (const giveUp of [...target.pending]) giveUp();
     this.#answered(key);
     this.#sendDeferred();
-    if (!this.#wheel.settle() || !this.#running) return;
-    for (const each of this.#targets.keys()) this.#dueAtOnce(each);
-    this.#arm();
+    if (this.#wheel.settle() && this.#running) this.#allDueAtOnce();
   }
 
   keys(): Iterable<string> {
@@ -166,6 +164,12 @@ export class Prober {
       deferred: this.#deferredTotal,
       intervalMs: this.#intervalMs(),
     };
+  }
+
+  /** At a start, and when targets have got other slots: one of these might wait for longer than an interval. */
+  #allDueAtOnce(): void {
+    for (const key of this.#targets.keys()) this.#dueAtOnce(key);
+    this.#arm();
   }
 
   #intervalMs(): number {

@@ -20,11 +20,14 @@ export function sendProbe(probe: Probe, done: (outcome: ProbeOutcome) => void): 
     return true;
   };
   const socket = connect({ host: probe.address, port: probe.port, noDelay: true, onread: { buffer, callback } });
-  const end = (outcome: ProbeOutcome) => {
+  const close = () => {
     heard = () => {};
     socket.removeAllListeners();
     socket.on('error', () => {}); // what happens to a connection after its answer says nothing
     socket.destroy();
+  };
+  const end = (outcome: ProbeOutcome) => {
+    close();
     done(outcome);
   };
   const name = probeName(probe);
@@ -44,12 +47,7 @@ export function sendProbe(probe: Probe, done: (outcome: ProbeOutcome) => void): 
     };
     socket.on('end', () => end({ ok: false, reason: `${name} closes the connection without an answer` }));
   }
-  return () => {
-    heard = () => {};
-    socket.removeAllListeners();
-    socket.on('error', () => {});
-    socket.destroy();
-  };
+  return close;
 }
 
 function requestOf(address: string, port: number, path: string): string {
