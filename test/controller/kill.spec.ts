@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { until } from '@fairlead/cli';
 import { services } from '@fairlead/kube';
+import { seededRandom } from '@fairlead/lease-lock/testing';
 import type { V1Service } from '@kubernetes/client-node';
 import { expect } from 'chai';
 import { namespace } from './api-server.js';
@@ -15,17 +16,6 @@ import { World } from './world.js';
 const cli = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url)); // from test/dist/controller/
 const SERVICES = 450;
 const KILLS = 6;
-
-/** A sequence of numbers in [0, 1) (mulberry32), so that a failure can be repeated. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe('controller: killed at any moment', function () {
   this.timeout(180_000);
@@ -57,7 +47,7 @@ describe('controller: killed at any moment', function () {
 
   it(`gives 500 Services one address each, while ${KILLS} leaders die, others freeze, and requests fail`, async () => {
     const seed = Number(process.env.FAIRLEAD_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
-    const random = randomOf(seed);
+    const random = seededRandom(seed);
     const holders = new Map<string, string>();
     const shown = new Map<string, string>();
     const faults: string[] = [];

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import type { LeaseObject } from './lease.js';
 import type { Attempt } from './lease-lock.js';
-import { Contender, seededRandom, World } from './world.spec.helpers.js';
+import { seededRandom } from './testing.js';
+import { Contender, World } from './world.spec.helpers.js';
 
 describe('LeaseLock', () => {
   let world: World;

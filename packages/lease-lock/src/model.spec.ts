@@ -1,7 +1,8 @@
 /** Laws of the lock, in worlds where everything fails that can. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Contender, perfectNetwork, seededRandom, takeovers, World } from './world.spec.helpers.js';
+import { seededRandom } from './testing.js';
+import { Contender, perfectNetwork, takeovers, World } from './world.spec.helpers.js';
 
 const FAULTS_UNTIL = 40_000;
 

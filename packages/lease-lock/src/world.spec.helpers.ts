@@ -259,17 +259,6 @@ function refusal(code: KubeErrorCode, status: number, retryAfterMs?: number): Ku
   return new KubeError({ code, status, message: `fake ${status}`, retryAfterMs });
 }
 
-/** mulberry32: the same numbers for the same seed. */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** The number of times that the holder of the Lease changed to somebody. */
 export function takeovers(history: LeaseObject[]): number {
   let count = 0;

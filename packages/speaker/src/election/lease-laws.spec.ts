@@ -3,6 +3,7 @@
  * answer some or all of them, and a LAN that falls apart. What clients see is asked after everything that happens.
  */
 
+import { seededRandom } from '@fairlead/lease-lock/testing';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { HOLD_EVERY_MS } from '../wire/hold.js';
@@ -48,7 +49,7 @@ async function play(
   watch?: (lan: LeaseLan) => void,
   begin?: (lan: LeaseLan) => void,
 ): Promise<LeaseLan> {
-  const lan = new LeaseLan(rates, seeded(seed));
+  const lan = new LeaseLan(rates, seededRandom(seed));
   begin?.(lan);
   const cut = new Set<number>();
   lan.loses = (from, to) => cut.has(from) !== cut.has(to);
@@ -130,7 +131,7 @@ describe('nodes that elect an owner by Lease', function () {
     await fc.assert(
       fc.asyncProperty(pause, async ({ seed, rates, mode, afterMs, lastsMs }) => {
         const { watch, begin } = neverTwo();
-        const lan = new LeaseLan(rates, seeded(seed));
+        const lan = new LeaseLan(rates, seededRandom(seed));
         begin(lan);
         await lan.run(5_000, () => watch(lan));
         const [owner] = lan.answering();
@@ -172,7 +173,7 @@ describe('nodes that elect an owner by Lease', function () {
     });
     await fc.assert(
       fc.asyncProperty(outage, async ({ seed, rates, mode, startMs, lastsMs, restarted }) => {
-        const lan = new LeaseLan(rates, seeded(seed));
+        const lan = new LeaseLan(rates, seededRandom(seed));
         await lan.run(startMs);
         const [owner] = lan.answering();
         let silentSince: number | undefined;
@@ -209,7 +210,7 @@ describe('nodes that elect an owner by Lease', function () {
     });
     await fc.assert(
       fc.asyncProperty(partition, async ({ seed, rates, mode, lastsMs }) => {
-        const lan = new LeaseLan(rates, seeded(seed));
+        const lan = new LeaseLan(rates, seededRandom(seed));
         await lan.run(5_000);
         const [former] = lan.answering();
         former!.api = mode;
@@ -249,16 +250,5 @@ function neverTwo() {
         }
       };
     },
-  };
-}
-
-/** The same numbers for the same seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
