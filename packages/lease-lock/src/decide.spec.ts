@@ -454,11 +454,12 @@ const groups: Record<string, Case[]> = {
       effects: ['send look get'],
     },
     {
-      name: 'comes before a new candidacy',
+      name: 'is not wanted any more when its holder is eligible again',
       state: { ...releasing, request: undefined },
       input: { type: 'eligible', eligible: true },
       now: 11_050,
-      effects: ['send release update nobody@5 t2'],
+      effects: ['send acquire update me@5 t2'],
+      leaves: { release: undefined },
     },
     {
       name: 'does not happen when the withdrawal has failed',

@@ -44,7 +44,12 @@ function takeIn(config: Config, decision: Decision, input: Input, moment: Moment
     case 'eligible':
       state.eligible = input.eligible;
       state.standAt = undefined;
-      if (!input.eligible) stepDown(config, decision, 'no longer eligible');
+      if (input.eligible) {
+        // A renewal that is still under way may make it the leader again: a leader's Lease is not given back.
+        state.release = undefined;
+      } else {
+        stepDown(config, decision, 'no longer eligible');
+      }
       return;
     case 'keep':
       state.release = undefined;

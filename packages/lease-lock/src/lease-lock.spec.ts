@@ -331,6 +331,18 @@ describe('LeaseLock', () => {
       expect(a.lock.isLeader()).to.equal(true);
     });
 
+    it('a holder that is eligible again before its renewal is answered keeps the Lease, and leads alone', async () => {
+      const [a, b] = await pair({ replyDelayMs: 400 });
+      let wrote = world.history.length;
+      while (world.history.length === wrote) await world.runUntil(world.now + 1);
+      wrote = world.history.length;
+      a.lock.setEligible(false);
+      a.lock.setEligible(true);
+      expect(a.lock.isLeader()).to.equal(false);
+      await world.runUntil(world.now + 500, () => expect(b.lock.isLeader()).to.equal(false));
+      expect([a.lock.isLeader(), world.history.length]).to.deep.equal([true, wrote]);
+    });
+
     it('a Lease that is won after eligibility was lost is released again, unannounced', async () => {
       const a = contender('a');
       world.store(leaseOf(''));

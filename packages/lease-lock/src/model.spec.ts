@@ -17,7 +17,8 @@ const fault: fc.Arbitrary<Fault> = fc.record({
   at: fc.integer({ min: 0, max: FAULTS_UNTIL }),
   kind: fc.constantFrom<Fault['kind'][]>('pause', 'suspend', 'restart', 'wall clock', 'ineligible', 'release'),
   who: fc.nat(2),
-  ms: fc.integer({ min: 1, max: 8_000 }),
+  // Shorter than a request too.
+  ms: fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 8_000 })),
 });
 
 const machine = fc.record({
