@@ -14,7 +14,7 @@ import type { Logger } from 'pino';
 import { brief } from './brief.js';
 import { ControllerMetrics } from './metrics.js';
 import { Term } from './term.js';
-import { inlineLess } from './v8-inlining.js';
+import { optimizeForBursts } from './v8-bursts.js';
 
 /** Name of the Lease (in SYSTEM_NAMESPACE) that says which replica leads. */
 export const CONTROLLER_LEASE = 'fairlead-controller';
@@ -56,7 +56,7 @@ export interface Controller {
 }
 
 export async function startController(options: ControllerOptions): Promise<Controller> {
-  inlineLess();
+  optimizeForBursts();
   return new RunningController(options);
 }
 
