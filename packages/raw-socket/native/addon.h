@@ -5,6 +5,7 @@
  *   socket.c     a socket's life: open, bind, options, close; who owns it and when it goes away
  *   message.c    bytes in and out: sendto, sendmmsg, recvmmsg
  *   listen.c     readiness: uv_poll on the event loop, poll(2) for the impatient
+ *   absorb.c     datagrams that come again and again, which JavaScript is not called for
  *   netns.c      network namespaces: enter, create, delete
  *   values.c     JavaScript values to C, strictly
  *   errors.c     errno to JavaScript errors with code, errno and syscall
@@ -45,6 +46,7 @@ struct addon {
 };
 
 struct listener;
+struct absorbed;
 
 /* One socket. It belongs to its JavaScript object and is freed by that object's finalizer. */
 struct socket {
@@ -54,6 +56,9 @@ struct socket {
   uint32_t message_size, batch;    /* of one receive */
   uint32_t gather_us;              /* how long the rest of a burst is waited for before a listener is called */
   bool unreferenced;               /* does not keep the event loop alive */
+  int error;                       /* that the kernel has told, and nobody here yet */
+  struct absorbed **absorbed;      /* NULL where a place is free */
+  uint32_t absorbed_size, absorbed_next;
   napi_ref self;                   /* weak, but strong while listening: see listen.c */
   struct listener *listener;
 };
@@ -110,6 +115,13 @@ napi_value socket_ref(napi_env env, napi_callback_info info);
 napi_value socket_unref(napi_env env, napi_callback_info info);
 napi_value socket_poll(napi_env env, napi_callback_info info);
 void close_listener(napi_env env, struct socket *socket);
+
+/* absorb.c */
+napi_value socket_absorb(napi_env env, napi_callback_info info);
+napi_value socket_absorbed(napi_env env, napi_callback_info info);
+napi_value socket_heed(napi_env env, napi_callback_info info);
+bool absorb_pending(struct socket *socket);
+void free_absorbed(struct socket *socket);
 
 /* module.c */
 void finish_cleanup(struct addon *addon);

@@ -45,6 +45,7 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
     struct timespec gather = {0, (long)socket->gather_us * 1000};
     nanosleep(&gather, NULL);
   }
+  if (status >= 0 && absorb_pending(socket)) return;
 
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;

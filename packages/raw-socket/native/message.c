@@ -179,6 +179,11 @@ napi_value socket_receive(napi_env env, napi_callback_info info) {
       !read_bytes(env, arguments[2], "memory", &memory)) {
     return NULL;
   }
+  if (socket->error != 0) {
+    int error = socket->error;
+    socket->error = 0;
+    return throw_errno(env, error, "recvmmsg", "descriptor %d", socket->fd);
+  }
   if (max > socket->batch) max = socket->batch;
   bool is_typed_array = false;
   napi_typedarray_type type;

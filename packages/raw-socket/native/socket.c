@@ -36,6 +36,7 @@ void close_socket(napi_env env, struct socket *socket) {
   close_listener(env, socket);
   close(socket->fd);
   socket->fd = -1;
+  free_absorbed(socket);
   unlink_socket(socket);
 }
 

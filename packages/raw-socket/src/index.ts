@@ -21,6 +21,7 @@ export { isSystemError, type SystemError } from './errors.js';
 export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';
 export type { ControlMessage, Message } from './receive.js';
 export {
+  type Absorbed,
   packDatagrams,
   packetProtocol,
   RawSocket,

@@ -123,6 +123,7 @@ describe('after close()', () => {
       sendBatch: () => socket.sendBatch([Buffer.from('x')], address),
       sendPacked: () => socket.sendPacked(packDatagrams([{ data: Buffer.from('x'), address }])),
       receive: () => socket.receive(),
+      absorb: () => socket.absorb({ address, data: address }),
       poll: () => socket.poll(0),
       onMessages: () => socket.onMessages(() => {}),
       'onMessages(null)': () => socket.onMessages(null),

@@ -14,6 +14,11 @@ export interface NativeSocket {
   sendPacked(packed: Uint8Array): number;
   /** Fills slots of the memory and four results for each message; returns how many. See receive.ts. */
   receive(max: number, flags: number, memory: Uint8Array, results: Int32Array): number;
+  /** Returns what names it in the two that follow. */
+  absorb(address: Uint8Array, data: Uint8Array, mask: Uint8Array): number;
+  /** How long ago it came, ms; -1: not since this was asked last. */
+  absorbed(place: number): number;
+  heed(place: number): void;
   listen(callback: (failed: boolean) => void): void;
   stop(): void;
   poll(timeoutMs: number): boolean;
