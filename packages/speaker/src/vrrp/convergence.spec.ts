@@ -31,6 +31,7 @@ class Node {
   frozen = false;
   fit = false;
   wakeAt: number | undefined;
+  readonly #absorbed = new Map<string, { cameAt: number | undefined }>();
   #inbox: (() => void)[] = [];
 
   constructor(
@@ -62,7 +63,7 @@ class Node {
         holder: () => {},
       },
       witnesses: {
-        heard: (node) => this.witnesses.heard(node, lan.now),
+        heard: (node, at) => this.witnesses.heard(node, at),
         hears: (since, silent) => this.witnesses.hears(since, silent),
         ask: () => lan.ask(this),
       },
@@ -74,6 +75,29 @@ class Node {
       },
     });
     this.election.configure([CONTESTED]);
+  }
+
+  /** As sockets do: what is absorbed is not told of (transport.ts). */
+  hear(from: Node, advertisement: Advertisement): void {
+    const said = JSON.stringify([from.id, advertisement]);
+    const known = this.#absorbed.get(said);
+    if (known !== undefined) {
+      known.cameAt = this.lan.now;
+      return;
+    }
+    const received = { advertisement, family: 'ipv4', from: from.address, checksum: 'rfc9568' } as const;
+    this.election.received(received, () => {
+      const absorbed = { cameAt: undefined as number | undefined };
+      this.#absorbed.set(said, absorbed);
+      return {
+        since: () => {
+          const { cameAt } = absorbed;
+          absorbed.cameAt = undefined;
+          return cameAt === undefined ? undefined : this.lan.now - cameAt;
+        },
+        end: () => this.#absorbed.delete(said),
+      };
+    });
   }
 
   /** Runs it when the process runs. */
@@ -101,8 +125,7 @@ class Lan {
   }
 
   advertise(from: Node, advertisement: Advertisement): void {
-    const received = { advertisement, family: 'ipv4', from: from.address } as const;
-    this.#toOthers(from, (to) => to.election.received({ ...received, checksum: 'rfc9568' }));
+    this.#toOthers(from, (to) => to.hear(from, advertisement));
   }
 
   /** Kernels answer, whatever their speakers do. */

@@ -14,3 +14,9 @@ export function ipv4Packet(data: Buffer): Ipv4Packet | undefined {
   if (data.length < 20 || headerLength < 20 || data.length < headerLength) return undefined;
   return { from: decodeAddress(data.subarray(12, 16), 'ipv4'), ttl: data[8]!, payload: data.subarray(headerLength) };
 }
+
+/** What of such a packet is the same when it is sent again: all but its identification and, with that, the header's checksum (RFC 791 §3.1). */
+export function ipv4Sameness(data: Buffer): Uint8Array {
+  const mask = new Uint8Array(data.length).fill(0xff);
+  return mask.fill(0, 4, 6).fill(0, 10, 12);
+}

@@ -41,6 +41,8 @@ export type VrrpAction =
   /** Send an advertisement, with priority 0 to say that this router stops. */
   { kind: 'send'; priority: number } | { kind: 'own' } | { kind: 'yield'; reason: string };
 
+const NOTHING: readonly VrrpAction[] = [];
+
 /** After so many intervals without an advertisement the active router is down (§6.1, Active_Down_Interval). */
 export const DOWN_INTERVALS = 3;
 /** An active router gives up that much of an interval before the first of the others can have taken over. */
@@ -108,7 +110,7 @@ export class VrrpMachine {
     this.#settings = settings;
   }
 
-  receive(heard: Heard, now: number): VrrpAction[] {
+  receive(heard: Heard, now: number): readonly VrrpAction[] {
     const late = this.#stoodStill(now);
     if (this.#state === 'backup') this.#heardAsBackup(heard, now);
     if (this.#state !== 'active') return late;
@@ -120,7 +122,7 @@ export class VrrpMachine {
   }
 
   /** To be called at `nextAt`, or whenever. `earlyMs`: an advertisement that is due within so long is sent now. */
-  tick(now: number, earlyMs = 0): VrrpAction[] {
+  tick(now: number, earlyMs = 0): readonly VrrpAction[] {
     const late = this.#stoodStill(now);
     if (late.length > 0 || this.#state === 'init') return late;
     if (this.#state === 'active') return now < this.#timerAt - earlyMs ? late : this.#advertise(now);
@@ -131,7 +133,7 @@ export class VrrpMachine {
   }
 
   /** Takes over from whoever is active, as `preempt` would. */
-  takeOver(now: number): VrrpAction[] {
+  takeOver(now: number): readonly VrrpAction[] {
     if (this.#state !== 'backup') return [];
     this.#timerAt = now;
     return this.tick(now);
@@ -166,8 +168,8 @@ export class VrrpMachine {
     this.#timerAt = now + DOWN_INTERVALS * this.#activeIntervalMs + this.#skewMs;
   }
 
-  #stoodStill(now: number): VrrpAction[] {
-    if (this.#state !== 'active' || now < this.#fenceAt) return [];
+  #stoodStill(now: number): readonly VrrpAction[] {
+    if (this.#state !== 'active' || now < this.#fenceAt) return NOTHING;
     this.#activeIntervalMs = this.#settings.intervalMs;
     this.#listen(now);
     return [{ kind: 'yield', reason: 'this process stood still for longer than the others wait' }];

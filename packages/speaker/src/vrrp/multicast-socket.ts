@@ -1,9 +1,17 @@
 /** Advertisements to and from VRRP's multicast group on one interface. What has passed a router is not heard (hop limit 255). */
 
 import { encodeAddress, type Family } from '@fairlead/netlink';
-import { constants, type Message, parseSockaddrIn6, RawSocket, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+import {
+  type Absorbed,
+  constants,
+  type Message,
+  parseSockaddrIn6,
+  RawSocket,
+  sockaddrIn,
+  sockaddrIn6,
+} from '@fairlead/raw-socket';
 import { ipv6Membership } from '../wire/ipv6-membership.js';
-import { ipv4Packet } from './ipv4-packet.js';
+import { ipv4Packet, ipv4Sameness } from './ipv4-packet.js';
 import { sendAll } from './send-all.js';
 import {
   type AdvertisementSocket,
@@ -56,8 +64,11 @@ export class MulticastSocket implements AdvertisementSocket {
       for (const message of messages) {
         const packet = read(message);
         if (packet === undefined) continue;
-        if (packet.ttl === HOP_LIMIT) onPacket({ ...packet, destination: this.#group });
-        else onFault('ttl', packet.from);
+        const { from, payload, ttl } = packet;
+        if (ttl !== HOP_LIMIT) onFault('ttl', from);
+        // The hop limit of IPv6 comes beside the message, so that no comparison would see it.
+        else if (!isIpv4) onPacket({ from, payload, destination: this.#group });
+        else onPacket({ from, payload, destination: this.#group, absorb: () => this.#absorb(message) });
       }
     }, onError);
   }
@@ -69,6 +80,10 @@ export class MulticastSocket implements AdvertisementSocket {
 
   close(): void {
     this.#socket.close();
+  }
+
+  #absorb(message: Message): Absorbed {
+    return this.#socket.absorb(message, ipv4Sameness(message.data));
   }
 
   #joinIpv4(index: number): void {

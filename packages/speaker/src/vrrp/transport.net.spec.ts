@@ -1,7 +1,7 @@
 /** What the sockets hear of VRRP, and what they do not heed: packets as they come out of a cable, good ones and such as nobody should believe. */
 
 import { encodeAddress, type Family } from '@fairlead/netlink';
-import { inNetns } from '@fairlead/raw-socket';
+import { type Absorbed, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { Cable } from '../wire/cable.spec.helpers.js';
 import { internetChecksum } from '../wire/checksum.js';
@@ -15,6 +15,8 @@ interface Sent {
   from: number;
   hopLimit: number;
   priority: number;
+  /** Of IPv4's header (RFC 791 §3.1); default 0. */
+  identification?: number;
   /** To be spoilt on the way. */
   bit?: true;
 }
@@ -65,19 +67,55 @@ describe('what is heard of VRRP', function () {
     });
   }
 
-  /** What our end makes of these, one after the other. */
-  async function hear(family: Family, mode: Mode, sent: readonly Sent[]) {
+  for (const [family, mode] of [
+    ['ipv4', 'unicast'],
+    ['ipv6', 'unicast'],
+    ['ipv4', 'multicast'],
+  ] as const) {
+    const peer = senderOf(family, mode, 12);
+    const one = { from: 12, hopLimit: 255, priority: 100 };
+
+    it(`is told once of what is absorbed, and can be asked for it (${mode} over ${family})`, async () => {
+      const { heard, cameAgain } = await hear(family, mode, [one, { ...one, identification: 4711 }, one], true);
+      expect({ heard, cameAgain }).to.deep.equal({ heard: [`100 ${peer}`], cameAgain: true });
+    });
+
+    it(`is told of what differs in a bit from what is absorbed (${mode} over ${family})`, async () => {
+      const { faults, cameAgain } = await hear(family, mode, [one, { ...one, bit: true }], true);
+      expect({ faults, cameAgain }).to.deep.equal({ faults: [`checksum ${peer}`], cameAgain: false });
+    });
+  }
+
+  it('absorbs nothing where the hop limit does not come with the packet (multicast over ipv6)', async () => {
+    const one = { from: 12, hopLimit: 255, priority: 100 };
+    const { heard, faults, cameAgain } = await hear('ipv6', 'multicast', [one, one, { ...one, hopLimit: 254 }], true);
+    const peer = senderOf('ipv6', 'multicast', 12);
+    expect({ heard, faults, cameAgain }).to.deep.equal({
+      heard: [`100 ${peer}`, `100 ${peer}`],
+      faults: [`ttl ${peer}`],
+      cameAgain: undefined,
+    });
+  });
+
+  /** What our end makes of these, one after the other. `absorbs`: the first one, when it comes again. */
+  async function hear(family: Family, mode: Mode, sent: readonly Sent[], absorbs = false) {
     const heard: string[] = [];
     const faults: string[] = [];
+    let absorbed: Absorbed | undefined;
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
     let done = () => {};
     const last = new Promise<void>((resolve) => {
       done = resolve;
     });
     const transport = new VrrpTransport({
       mode,
-      onReceived: ({ advertisement: { priority }, from }) => {
+      onReceived: ({ advertisement: { priority }, from }, absorb) => {
         if (priority === LAST) done();
-        else heard.push(`${priority} ${from}`);
+        else if (heard.push(`${priority} ${from}`) === 1 && absorbs) absorbed = absorb?.();
+        begin();
       },
       onFault: (fault, from) => faults.push(`${fault} ${from}`),
       onError: (error) => faults.push(error.message),
@@ -91,15 +129,16 @@ describe('what is heard of VRRP', function () {
       inNetns(cable.here, () => transport.open({ family, uplink: 'eth0' }));
       for (const one of [...sent, { from: 12, hopLimit: 255, priority: LAST }]) {
         cable.send(frame(family, mode, one));
+        if (one === sent[0]) await begun;
       }
       await last;
-      return { heard, faults };
+      return { heard, faults, cameAgain: absorbed && absorbed.since() !== undefined };
     } finally {
       transport.close();
     }
   }
 
-  function frame(family: Family, mode: Mode, { from, hopLimit, priority, bit }: Sent): Buffer {
+  function frame(family: Family, mode: Mode, { from, hopLimit, priority, identification = 0, bit }: Sent): Buffer {
     const isMulticast = mode === 'multicast';
     const ours = family === 'ipv4' ? '10.77.0.11' : 'fd00:77::11';
     const path = {
@@ -112,7 +151,10 @@ describe('what is heard of VRRP', function () {
     const header = family === 'ipv4' ? ipv4Header(message, hopLimit) : ipv6Header(message, hopLimit);
     header.set(path.source, header.length - 2 * path.source.length);
     header.set(path.destination, header.length - path.destination.length);
-    if (family === 'ipv4') header.writeUInt16BE(internetChecksum(header), 10);
+    if (family === 'ipv4') {
+      header.writeUInt16BE(identification, 4);
+      header.writeUInt16BE(internetChecksum(header), 10);
+    }
     const to = isMulticast ? Buffer.from(GROUPS[family].mac, 'hex') : cable.mac('here');
     const type = Buffer.from(family === 'ipv4' ? '0800' : '86dd', 'hex');
     return Buffer.concat([to, cable.mac('there'), type, header, message]);

@@ -7,6 +7,7 @@
 
 import { parseAddress } from '@fairlead/api';
 import { encodeAddress, type Family, familyOf } from '@fairlead/netlink';
+import type { Absorbed } from '@fairlead/raw-socket';
 import {
   type Advertisement,
   type ChecksumForm,
@@ -66,7 +67,8 @@ export const faultTexts: Readonly<Record<Fault | 'ttl' | 'sender', string>> = {
 
 export interface TransportOptions {
   mode: 'unicast' | 'multicast';
-  onReceived: (received: Received) => void;
+  /** @param absorb this is not called for the very same packet any more, until that is ended or the sockets are opened anew; absent: where that cannot be */
+  onReceived: (received: Received, absorb?: () => Absorbed) => void;
   /** A packet that is not heeded: of VRRP, but not as it should be. */
   onFault: (fault: keyof typeof faultTexts, from: string) => void;
   onError: (error: Error) => void;
@@ -89,6 +91,8 @@ export interface Packet {
   payload: Buffer;
   from: string;
   destination: Uint8Array;
+  /** Keeps the very same message from being handed on; absent: what belongs to the packet is not all in the message. */
+  absorb?: () => Absorbed;
 }
 
 /** RFC 9568 §5.1.1.3: whatever has passed a router has less. */
@@ -186,11 +190,11 @@ export class VrrpTransport {
     // The same octets from the same sender to the same destination are the same advertisement, and as good as the first time.
     const known = new Map<string, Received>();
     return {
-      onPacket: ({ payload, from, destination }: Packet) => {
+      onPacket: ({ payload, from, destination, absorb }: Packet) => {
         const key = `${from} ${payload.toString('latin1')}`;
         const heard = known.get(key);
         if (heard !== undefined) {
-          onReceived(heard);
+          onReceived(heard, absorb);
           return;
         }
         const decoded = decodeAdvertisement(payload, { source: encodeAddress(from), destination });
@@ -201,7 +205,7 @@ export class VrrpTransport {
         const received = { advertisement: decoded.advertisement, checksum: decoded.checksum, family, from };
         if (known.size >= MAX_REMEMBERED) known.clear();
         known.set(key, received);
-        onReceived(received);
+        onReceived(received, absorb);
       },
       onFault,
       onError,

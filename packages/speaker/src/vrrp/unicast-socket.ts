@@ -10,7 +10,7 @@ import {
   sockaddrIn,
   sockaddrIn6,
 } from '@fairlead/raw-socket';
-import { ipv4Packet } from './ipv4-packet.js';
+import { ipv4Packet, ipv4Sameness } from './ipv4-packet.js';
 import { sendAll } from './send-all.js';
 import { type AdvertisementSocket, GATHER_MICROSECONDS, HOP_LIMIT, type Packet } from './transport.js';
 
@@ -51,12 +51,14 @@ export class UnicastSocket implements AdvertisementSocket {
     }
     const read = ({ data, address }: Message): { from: string; payload: Buffer } | undefined =>
       isIpv4 ? ipv4Packet(data) : { from: parseSockaddrIn6(address).address, payload: data };
+    const mask = (data: Buffer) => (isIpv4 ? ipv4Sameness(data) : undefined);
     this.#socket.onMessages((messages) => {
       for (const message of messages) {
         const packet = read(message);
         if (packet === undefined) continue;
-        if (known.has(packet.from)) onPacket({ ...packet, destination });
-        else onFault('sender', packet.from);
+        const { from, payload } = packet;
+        if (!known.has(from)) onFault('sender', from);
+        else onPacket({ from, payload, destination, absorb: () => this.#socket.absorb(message, mask(message.data)) });
       }
     }, onError);
   }

@@ -1,8 +1,9 @@
 import { encodeAddress } from '@fairlead/netlink';
+import type { Absorbed } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import type { Contested } from '../election/election.js';
 import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
-import { comparable, type Segment } from './transport.js';
+import { comparable, type Received, type Segment } from './transport.js';
 import { priorityOf, VrrpElection, type VrrpElectionOptions, virtualRouterId } from './vrrp-election.js';
 
 const A = 100;
@@ -72,8 +73,8 @@ function setUp(node = 'n2', more: Partial<VrrpElectionOptions> = {}) {
     }
     world.now = end;
   };
-  const hear = (name: string, from: string, priority: number, vip = '10.77.0.200') =>
-    election.received({
+  const hear = (name: string, from: string, priority: number, vip = '10.77.0.200', absorb?: () => Absorbed) => {
+    const received: Received = {
       family: 'ipv4',
       from,
       checksum: 'rfc5798',
@@ -83,7 +84,9 @@ function setUp(node = 'n2', more: Partial<VrrpElectionOptions> = {}) {
         intervalMs: A,
         addresses: [encodeAddress(vip)],
       },
-    });
+    };
+    election.received(received, absorb);
+  };
   return { world, election, wait, hear };
 }
 
@@ -192,14 +195,83 @@ describe('election by VRRP', () => {
     };
     for (let round = 0; round < 10; round++) {
       hearAll();
-      expect(world.wakeAt).to.equal(world.now + 2 * A);
+      expect(world.wakeAt).to.equal(world.now + 2.1 * A);
       wait(A);
     }
     for (const [n, vip] of vips.entries()) if (n !== 2) hear(`public.${n}`, '10.77.0.13', 254, vip);
-    wait(A);
+    wait(1.1 * A);
     expect(world.log.filter((line) => line === 'suspect n3')).to.have.length(1);
-    wait(2 * A);
+    wait(1.9 * A);
     expect(world.log.filter((line) => line.startsWith('own'))).to.deep.equal(['own public.2 lapsed=n3']);
+  });
+
+  it('is told once of what an owner says again and again, and asks for it when that would be late', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0', '10.77.0.200')]);
+    election.setFit(true);
+    const absorbed = { at: undefined as number | undefined, asked: 0, ended: 0 };
+    const absorb = () => ({
+      since: () => {
+        absorbed.asked++;
+        const { at } = absorbed;
+        absorbed.at = undefined;
+        return at === undefined ? undefined : world.now - at;
+      },
+      end: () => {
+        absorbed.ended++;
+      },
+    });
+    hear('public.0', '10.77.0.13', 254, '10.77.0.200', absorb);
+    const before = absorbed.asked;
+    for (let round = 0; round < 20; round++) {
+      wait(A);
+      absorbed.at = world.now;
+    }
+    expect(world.log).to.deep.equal(['holder public.0 n3']);
+    expect(absorbed.asked - before).to.be.within(9, 11);
+    const heardAt = world.now;
+    wait(2.1 * A);
+    expect(world.log.at(-1)).to.equal('suspect n3');
+    expect(absorbed.ended).to.equal(0);
+    while (!election.mayAnswer('public.0')) wait(1);
+    expect(world.now - heardAt).to.be.within(3 * A + 5, 3 * A + 7);
+    expect(absorbed.ended, 'a rival is heard each time').to.equal(1);
+  });
+
+  it('is told of everything when it does not stand, owns, or has heard that the owner stops', async () => {
+    const { election, wait, hear } = setUp();
+    let live = 0;
+    const absorb = () => {
+      live++;
+      return {
+        since: () => undefined,
+        end: () => {
+          live--;
+        },
+      };
+    };
+    const hearOwner = (priority: number) => hear('public.0', '10.77.0.13', priority, '10.77.0.200', absorb);
+    election.configure([contested('public.0', '10.77.0.200')]);
+    hearOwner(254);
+    expect(live, 'unfit').to.equal(0);
+    election.setFit(true);
+    hearOwner(254);
+    expect(live).to.equal(1);
+    hearOwner(254);
+    expect(live, 'of another life of the sockets').to.equal(1);
+    election.configure([contested('public.0', '10.77.0.200', '10.77.0.208')]);
+    expect(live, 'configured anew').to.equal(0);
+    hearOwner(254);
+    hearOwner(0);
+    expect(live, 'it stops').to.equal(0);
+    hearOwner(254);
+    election.setFit(false);
+    expect(live, 'unfit again').to.equal(0);
+    election.setFit(true);
+    wait(400);
+    expect(election.mayAnswer('public.0')).to.equal(true);
+    hearOwner(1);
+    expect(live, 'a rival').to.equal(0);
   });
 
   it('does not stand while the node is unfit, and hands over when it becomes so', () => {
@@ -466,9 +538,9 @@ describe('a node that VRRP is to make the owner', () => {
   it('takes over as fast as ever when somebody answers, whom it asks as soon as the owner is late', () => {
     const { world, wait, asked } = witnessed(0);
     const before = asked();
-    wait(200);
+    wait(210);
     expect(asked()).to.equal(before + 1);
-    wait(106);
+    wait(96);
     expect(owns(world.log)).to.equal(true);
   });
 

@@ -11,6 +11,7 @@
 
 import { stableHash } from '@fairlead/api';
 import { encodeAddress, familyOf } from '@fairlead/netlink';
+import type { Absorbed } from '@fairlead/raw-socket';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
 import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
 import { DOWN_INTERVALS, type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
@@ -26,7 +27,7 @@ export interface VrrpElectionOptions {
   listener: ElectionListener;
   /** Whether somebody is heard of, when an owner is not; absent: that is not looked at. */
   witnesses?: {
-    heard(node: string): void;
+    heard(node: string, at: number): void;
     /** `widely`: those, too, that are not where they were. */
     ask(widely: boolean): void;
     /** @param since when the owner was heard of last, monotonic ms; @param silent the owner */
@@ -54,7 +55,7 @@ interface Octets {
 /** An advertisement that is to go out. */
 interface Due {
   contest: Contest;
-  priority: number;
+  packet: Outgoing;
 }
 
 interface Contest {
@@ -77,6 +78,8 @@ interface Contest {
   checksum: ChecksumForm;
   /** Somebody has advertised it, or owned it here. */
   known: boolean;
+  /** What the active router says again and again: it is not told of, but asked for when something else would be due. */
+  repetition: { of: Received; absorbed: Absorbed } | undefined;
   /** Who advertised last, and did not say that it stops. */
   active: string | undefined;
   /** Whoever was heard last. */
@@ -98,10 +101,12 @@ const HIGHEST_PRIORITY = 254;
 /** With an interval of 100 ms it lets each standby wait 5 ms longer than the one before it. */
 const PRIORITY_STEP = 13;
 /**
- * So many intervals without an advertisement make the active router's node suspect: one before anybody takes over, so that by then nothing
- * is forwarded to it any more.
+ * So many intervals without an advertisement make the active router's node suspect: well before anybody takes over, so that by then nothing is
+ * forwarded to it any more. Not two: the second one may be a little late.
  */
-const SUSPECT_INTERVALS = 2;
+const SUSPECT_INTERVALS = 2.1;
+/** What an owner has said of all its virtual routers is looked at together. */
+const CATCH_UP_EARLY_INTERVALS = 0.25;
 /** How long an owner waits after a claim, until the other nodes have heard of it too, ms. */
 const HAND_OVER_AFTER_MS = 100;
 /** How long these then leave it to the claimant, ms. */
@@ -194,22 +199,35 @@ export class VrrpElection implements Election {
     this.#setAlarm(undefined);
   }
 
-  /** An advertisement came in. */
-  received({ advertisement, family, from, checksum }: Received): void {
-    const { priority, intervalMs } = advertisement;
-    const sender = this.#options.nodeOf(from);
-    if (sender !== undefined) this.#options.witnesses?.heard(sender);
+  /** An advertisement came in. `absorb`: see `TransportOptions.onReceived`. */
+  received(received: Received, absorb?: () => Absorbed): void {
+    const now = this.#options.clock();
+    const { advertisement, family, from } = received;
     const contest = this.#contestOf(advertisement, family);
-    if (contest === undefined) return;
+    if (contest === undefined) {
+      this.#witnessed(from, now);
+      return;
+    }
+    this.#catchUp(contest);
+    this.#heedAll(contest);
+    this.#heard(contest, received, now);
+    this.#wakeFor(contest);
+    // A standby that hears an owner well has nothing to decide until it does not.
+    const isAtRest = contest.machine.state === 'backup' && contest.active === from;
+    if (isAtRest && absorb !== undefined) contest.repetition = { of: received, absorbed: absorb() };
+  }
+
+  #heard(contest: Contest, { advertisement, from, checksum }: Received, now: number): void {
+    const { priority, intervalMs } = advertisement;
+    this.#witnessed(from, now);
     contest.checksum = checksum;
     contest.known = true;
     // Who hears that another stops need not ask whether it can hear.
-    contest.silentSince = priority === 0 ? Number.NEGATIVE_INFINITY : this.#options.clock();
+    contest.silentSince = priority === 0 ? Number.NEGATIVE_INFINITY : now;
     contest.cutOffSince = undefined;
-    this.#noteActive(contest, priority === 0 ? undefined : from, SUSPECT_INTERVALS * intervalMs);
+    this.#noteActive(contest, priority === 0 ? undefined : from, now + SUSPECT_INTERVALS * intervalMs);
     if (contest.rival?.address !== from) contest.rival = { address: from, number: comparable(from) };
     const heard = { priority, intervalMs, from: contest.rival.number };
-    const now = this.#options.clock();
     if (priority === 0 && !contest.owning && contest.claimant !== undefined) {
       this.#leftTo(contest.claimant, contest, heard, now);
       return;
@@ -218,8 +236,26 @@ export class VrrpElection implements Election {
     const inTime = contest.machine.mayAnswer(now);
     const wasOwning = contest.owning;
     this.#obey(contest, contest.machine.receive(heard, now), inTime);
-    this.#wakeFor(contest);
-    if (wasOwning && contest.owning && priority > 0) this.#options.listener.contended(contest.spec.name);
+    if (!wasOwning || !contest.owning || priority === 0) return;
+    this.#send();
+    this.#options.listener.contended(contest.spec.name);
+  }
+
+  #witnessed(address: string, at: number): void {
+    const node = this.#nodeOf(address);
+    if (node !== undefined) this.#options.witnesses?.heard(node, at);
+  }
+
+  /** What the active router has said again meanwhile counts from when it was heard last. */
+  #catchUp(contest: Contest): void {
+    const since = contest.repetition?.absorbed.since();
+    if (since !== undefined) this.#heard(contest, contest.repetition!.of, this.#options.clock() - since);
+  }
+
+  /** From now on this node is told of every advertisement. */
+  #heedAll(contest: Contest): void {
+    contest.repetition?.absorbed.end();
+    contest.repetition = undefined;
   }
 
   #contestOf(advertisement: Advertisement, family: Segment['family']): Contest | undefined {
@@ -252,18 +288,25 @@ export class VrrpElection implements Election {
       this.#reopenAt = undefined;
       for (const spec of this.#wanted) if (!this.#contests.has(spec.name)) this.#enter(spec);
     }
+    const soon = now + CATCH_UP_EARLY_INTERVALS * this.#options.intervalMs;
+    for (const contest of this.#contests.values()) {
+      if ((nextAt(contest) ?? Number.POSITIVE_INFINITY) <= soon) this.#catchUp(contest);
+    }
     const earlyMs = this.#isDue(now) ? this.#options.intervalMs / 2 : 0;
-    const decided = [...this.#contests.values()].map((contest) => {
+    const more: { contest: Contest; actions: readonly VrrpAction[] }[] = [];
+    for (const contest of this.#contests.values()) {
       this.#suspect(contest, now);
-      return { contest, actions: this.#isCutOff(contest, now) ? [] : contest.machine.tick(now, earlyMs) };
-    });
-    // Those who wait for the same owners hear of all at once, and no advertisement waits until others are taken over.
-    for (const { contest, actions } of decided) this.#obey(contest, actions.filter(isSend));
+      const actions = this.#isCutOff(contest, now) ? [] : contest.machine.tick(now, earlyMs);
+      // Those who wait for the same owners hear of all at once, and no advertisement waits until others are taken over.
+      for (const action of actions) if (action.kind === 'send') this.#toSend(contest, action.priority);
+      if (contest.handOverAt !== undefined || actions.some(({ kind }) => kind !== 'send'))
+        more.push({ contest, actions });
+    }
     this.#send();
-    for (const { contest, actions } of decided) {
+    for (const { contest, actions } of more) {
       this.#obey(
         contest,
-        actions.filter((action) => !isSend(action)),
+        actions.filter(({ kind }) => kind !== 'send'),
       );
       if (contest.handOverAt === undefined || now < contest.handOverAt) continue;
       contest.handOverAt = undefined;
@@ -299,6 +342,7 @@ export class VrrpElection implements Election {
     const { witnesses, onError, intervalMs } = this.#options;
     const { machine, spec } = contest;
     if (witnesses === undefined || machine.state !== 'backup' || now < machine.nextAt!) return false;
+    for (const other of this.#contests.values()) this.#catchUp(other);
     const hears = witnesses.hears(contest.silentSince, this.#nodeOf(contest.active));
     contest.cutOffSince ??= hears ? undefined : now;
     if (contest.cutOffSince === undefined) return false;
@@ -331,7 +375,9 @@ export class VrrpElection implements Election {
       // Also for one that runs: its socket may have been closed by another configuration.
       const { source } = this.#options.transport.open(parts.segment);
       if (before !== undefined) {
-        if (before !== parts) before.machine.configure(this.#settings(spec));
+        if (before === parts) return;
+        this.#heedAll(before);
+        before.machine.configure(this.#settings(spec));
         Object.assign(before, parts);
         return;
       }
@@ -342,6 +388,7 @@ export class VrrpElection implements Election {
         machine,
         checksum: 'rfc9568',
         known: false,
+        repetition: undefined,
         active: undefined,
         rival: undefined,
         suspectAt: undefined,
@@ -376,6 +423,7 @@ export class VrrpElection implements Election {
 
   #handOver(contest: Contest, reason: string, release = true): void {
     const inTime = contest.machine.mayAnswer(this.#options.clock());
+    this.#heedAll(contest);
     const actions = contest.machine.stop(reason);
     this.#obey(contest, release ? actions : actions.filter(({ kind }) => kind !== 'send'), inTime);
   }
@@ -386,13 +434,14 @@ export class VrrpElection implements Election {
     const { name } = contest.spec;
     for (const action of actions) {
       if (action.kind === 'send') {
-        this.#outgoing.push({ contest, priority: action.priority });
+        this.#toSend(contest, action.priority);
         continue;
       }
       // Who takes over says so first, and who gives up goes on with what comes next.
       this.#send();
       if (action.kind === 'own') {
         const lapsed = this.#nodeOf(contest.active);
+        this.#heedAll(contest);
         contest.active = undefined;
         contest.suspectAt = undefined;
         contest.owning = true;
@@ -414,41 +463,46 @@ export class VrrpElection implements Election {
     if (node !== undefined) this.#options.listener.suspect(node);
   }
 
-  #noteActive(contest: Contest, from: string | undefined, patienceMs: number): void {
+  #noteActive(contest: Contest, from: string | undefined, suspectAt: number): void {
     if (contest.owning) return;
     const before = contest.active;
     contest.active = from;
-    contest.suspectAt = from === undefined ? undefined : this.#options.clock() + patienceMs;
+    contest.suspectAt = from === undefined ? undefined : suspectAt;
     if (from === before || from === undefined) return;
     this.#options.listener.holder(contest.spec.name, this.#options.nodeOf(from) ?? from);
   }
 
-  /** What is to be sent, by one call for each segment. */
-  #send(): void {
-    if (this.#outgoing.length === 0) return;
-    const outgoing = this.#outgoing;
-    this.#outgoing = [];
-    const bySegment = new Map<string, Due[]>();
-    for (const due of outgoing) {
-      const others = bySegment.get(due.contest.segmentKey);
-      if (others) others.push(due);
-      else bySegment.set(due.contest.segmentKey, [due]);
-    }
-    for (const together of bySegment.values()) this.#sendTogether(together);
-    if (outgoing.some(({ priority }) => priority > 0)) this.#options.onAdvertised?.();
+  #toSend(contest: Contest, priority: number): void {
+    const { id: virtualRouterId, addresses, checksum, sent } = contest;
+    const isAsBefore = sent?.checksum === checksum && sent.advertisement.priority === priority;
+    const { intervalMs } = this.#options;
+    if (!isAsBefore) contest.sent = { advertisement: { virtualRouterId, priority, intervalMs, addresses }, checksum };
+    this.#outgoing.push({ contest, packet: contest.sent! });
   }
 
-  #outgoingOf({ contest, priority }: Due): Outgoing {
-    const { id: virtualRouterId, addresses, checksum, sent } = contest;
-    if (sent?.checksum === checksum && sent.advertisement.priority === priority) return sent;
-    const { intervalMs } = this.#options;
-    contest.sent = { advertisement: { virtualRouterId, priority, intervalMs, addresses }, checksum };
-    return contest.sent;
+  /** What is to be sent, by one call for each segment. */
+  #send(): void {
+    const outgoing = this.#outgoing;
+    if (outgoing.length === 0) return;
+    this.#outgoing = [];
+    const { segmentKey } = outgoing[0]!.contest;
+    if (outgoing.every(({ contest }) => contest.segmentKey === segmentKey)) {
+      this.#sendTogether(outgoing);
+    } else {
+      const bySegment = new Map<string, Due[]>();
+      for (const due of outgoing) {
+        const others = bySegment.get(due.contest.segmentKey);
+        if (others) others.push(due);
+        else bySegment.set(due.contest.segmentKey, [due]);
+      }
+      for (const together of bySegment.values()) this.#sendTogether(together);
+    }
+    if (outgoing.some(({ packet }) => packet.advertisement.priority > 0)) this.#options.onAdvertised?.();
   }
 
   #sendTogether(together: readonly Due[]): void {
     const { transport, onError } = this.#options;
-    const outgoing = together.map((due) => this.#outgoingOf(due));
+    const outgoing = together.map(({ packet }) => packet);
     try {
       transport.send(outgoing, together[0]!.contest.segment);
     } catch (error) {
@@ -523,10 +577,6 @@ function partsOf(
 function octetsOf(address: string): Octets {
   const bytes = encodeAddress(address);
   return { bytes, digits: bytes.toString('hex') };
-}
-
-function isSend({ kind }: VrrpAction): boolean {
-  return kind === 'send';
 }
 
 function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {

@@ -142,7 +142,7 @@ const surroundings = new Surroundings({
 });
 const transport = new VrrpTransport({
   mode: options.vrrp.mode,
-  onReceived: (received) => vrrpElection.received(received),
+  onReceived: (received, absorb) => vrrpElection.received(received, absorb),
   onFault: (fault, from) => complain(`a VRRP packet of ${from} was not heeded: ${faultTexts[fault]}`),
   onError: (error) => complain(`VRRP socket: ${error.message}`),
 });
@@ -166,7 +166,7 @@ const vrrpElection: VrrpElection = new VrrpElection({
   },
   nodeOf: (address) => nodeNames.get(address),
   witnesses: {
-    heard: (node) => surroundings.witnesses.heard(node, clock()),
+    heard: (node, at) => surroundings.witnesses.heard(node, at),
     hears: (since, silent) => surroundings.witnesses.hears(since, silent),
     ask: (widely) => surroundings.ask(widely),
   },

@@ -45,8 +45,9 @@ export class Witnesses {
     this.heard(station.name, now);
   }
 
-  heard(name: string, now: number): void {
-    this.#heardAt.set(name, now);
+  /** @param at what is told late is not the latest */
+  heard(name: string, at: number): void {
+    this.#heardAt.set(name, Math.max(at, this.#heardAt.get(name) ?? at));
   }
 
   /** Whom to ask for a sign of life: those that were heard of last, as they are the likeliest to answer. */
