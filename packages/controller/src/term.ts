@@ -322,6 +322,8 @@ export class Term {
 function summaryOf(verdict: Verdict): string | undefined {
   if (verdict.kind !== 'decided') return undefined;
   const { allocations, problem } = verdict;
-  if (allocations.length > 0) return allocations.map(({ address }) => formatAddress(address)).join(', ');
+  let text = '';
+  for (const { address } of allocations) text += `${text && ', '}${formatAddress(address)}`;
+  if (text) return text;
   return problem && `no address: ${problem.reason} ${withoutCounts(problem.message)}`;
 }

@@ -306,11 +306,13 @@ export class Allocator {
       const picked = this.#pickAll(state, holder, wish, families);
       if (!picked) continue;
       const { name } = state.pool;
-      return picked.map((value, index) => {
-        const family = families[index]!;
+      const allocations: Allocation[] = [];
+      for (let index = 0; index < picked.length; index++) {
+        const [family, value] = [families[index]!, picked[index]!];
         this.#take(holder, family, value, name);
-        return { address: addressOf(family, value), pool: name };
-      });
+        allocations.push({ address: addressOf(family, value), pool: name });
+      }
+      return allocations;
     }
     return undefined;
   }

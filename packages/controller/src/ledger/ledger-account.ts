@@ -58,11 +58,9 @@ export function openAccount(seen: Observation, wantsSinceMs: number): Account {
 /** What it should show is being written. */
 export function noteSent(account: Account): void {
   const { seen, sent, desired } = account;
-  const before = sent?.version === seen.version ? sent.addresses : [];
-  account.sent = {
-    version: seen.version,
-    addresses: [...before, ...desired.filter((each) => !isAmong(before, each))],
-  };
+  const addresses = sent?.version === seen.version ? [...sent.addresses] : [];
+  for (const each of desired) if (!isAmong(addresses, each)) addresses.push(each);
+  account.sent = { version: seen.version, addresses };
   account.sentFor = desired;
 }
 
@@ -112,6 +110,8 @@ function isPlain({ seen, held, faulty, desired, missing, conflict }: Account): b
 }
 
 // These three run several times for every change of every Service: plain loops, which need no closure and little of the compiler.
+// So do what makes lists here and in verdicts and plans: those that `map` makes are of another kind (HOLEY_ELEMENTS) once V8 has optimized
+// it, and so is what `flatMap` makes, for which it throws away whatever it has optimized for the kind known before.
 
 export function isAmong(addresses: readonly IpAddress[], { family, value }: IpAddress): boolean {
   for (const each of addresses) if (each.family === family && each.value === value) return true;

@@ -302,7 +302,11 @@ export class Ledger {
     account.missing = missing.filter((family) => !ofFamily(kept, family));
     // What it has though it wants another one stays until there is another one.
     const having = got.length > 0 ? kept : [...kept, ...present];
-    const desired = wish.families.flatMap((family) => ofFamily(having, family) ?? []);
+    const desired: IpAddress[] = [];
+    for (const family of wish.families) {
+      const address = ofFamily(having, family);
+      if (address) desired.push(address);
+    }
     account.desired = desired.length > 0 ? desired : present;
     if (account.missing.length > 0) this.#waiting.add(waiterOf(account, wish, this.#dedicated, this.#now));
     else this.#waiting.delete(key);

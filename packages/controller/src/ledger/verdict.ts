@@ -37,7 +37,8 @@ export function verdictOf(account: Account | undefined, allocator: Allocator, wa
   const { seen, held, desired, kept, missing, conflict } = account;
   const { request } = seen;
   if (!request) return account.touched ? { kind: 'release', addresses: held } : { kind: 'ignore' };
-  const allocations = desired.map((address) => ({ address, pool: allocator.poolOf(address) }));
+  const allocations: Allocation[] = [];
+  for (const address of desired) allocations.push({ address, pool: allocator.poolOf(address) });
   const decided = { kind: 'decided' as const, allocations, problem: undefined, note: undefined, conflict };
   if (!request.ok) {
     return { ...decided, problem: { reason: request.reason, message: request.message } };
@@ -50,17 +51,19 @@ export function verdictOf(account: Account | undefined, allocator: Allocator, wa
 
 /** For messages. */
 export function describeAllocations(allocations: readonly Allocation[]): string {
-  const [first, ...others] = allocations;
-  if (!first) return '';
-  if (others.some(({ pool }) => pool !== first.pool)) return allocations.map((each) => describe([each])).join(' and ');
-  return describe(allocations);
+  let text = '';
+  let last: Allocation | undefined;
+  // The pool's name behind the last of those that are of the same one.
+  for (const each of allocations) {
+    if (last) text += each.pool === last.pool ? ' and ' : `${poolText(last)} and `;
+    text += formatAddress(each.address);
+    last = each;
+  }
+  return last ? text + poolText(last) : '';
 }
 
-/** All of one pool. */
-function describe(allocations: readonly Allocation[]): string {
-  const [{ pool } = {}] = allocations;
-  const from = pool === undefined ? ', which no AddressPool has any more' : ` from pool "${pool}"`;
-  return allocations.map(({ address }) => formatAddress(address)).join(' and ') + from;
+function poolText({ pool }: Allocation): string {
+  return pool === undefined ? ', which no AddressPool has any more' : ` from pool "${pool}"`;
 }
 
 /** For messages: which two things disagree. */

@@ -14,7 +14,7 @@ import {
   sharingOf,
 } from '@fairlead/api';
 import { versionOf } from '@fairlead/kube';
-import type { V1Condition, V1Service } from '@kubernetes/client-node';
+import type { V1Condition, V1LoadBalancerIngress, V1Service } from '@kubernetes/client-node';
 import type { Holder, Wish } from '../allocator/allocator.js';
 
 /** Why a Service does not get what it asks for: a stable reason, and a text that says what is wrong and what to do. */
@@ -84,11 +84,20 @@ export function observeService(service: V1Service, options: ObservationOptions):
     request: ours ? parseRequest(service) : undefined,
     touched,
     guarded,
-    shown: ours || touched ? ingress.flatMap(({ ip }) => (ip && readAddress(ip)) || []) : [],
+    shown: ours || touched ? addressesIn(ingress) : [],
     maybeForeign: ours && classless && !touched && ingress.length > 0,
     since: sinceOf(service),
     created: metadata?.creationTimestamp,
   };
+}
+
+function addressesIn(ingress: readonly V1LoadBalancerIngress[]): IpAddress[] {
+  const addresses: IpAddress[] = [];
+  for (const { ip } of ingress) {
+    const address = ip ? readAddress(ip) : undefined;
+    if (address) addresses.push(address);
+  }
+  return addresses;
 }
 
 /** What this controller has said about the Service. */

@@ -43,7 +43,8 @@ function planDecided(
   const now = conditionOf(service, verdict);
   const before = service.status?.conditions;
   const after = withCondition(before, now, nowMs);
-  const ingress = allocations.map(({ address }) => ({ ip: formatAddress(address), ipMode: 'Proxy' }));
+  const ingress: Entry[] = [];
+  for (const { address } of allocations) ingress.push({ ip: formatAddress(address), ipMode: 'Proxy' });
   const finalizer = allocations.length > 0 ? finalizerPatch(service, true) : undefined;
   const shows = sameIngress(service.status?.loadBalancer?.ingress, ingress);
   if (after === before && shows) {
@@ -125,19 +126,20 @@ function conditionNow(status: ConditionNow['status'], reason: string, message: s
   return { type: conditions.allocated, status, reason, message };
 }
 
-/** Our ingress has one entry per family; `ports` in them are another controller's remark and no reason to write. */
-function sameIngress(
-  now: V1LoadBalancerIngress[] | undefined,
-  wanted: readonly { ip: string; ipMode: string }[],
-): boolean {
-  const entries = now ?? [];
-  return (
-    entries.length === wanted.length &&
-    wanted.every(({ ip, ipMode }, index) => {
-      const entry = entries[index]!;
-      return entry.ip === ip && entry.ipMode === ipMode && !entry.hostname;
-    })
-  );
+/** Of our ingress: one per family. */
+interface Entry {
+  ip: string;
+  ipMode: string;
+}
+
+/** `ports` in entries are another controller's remark and no reason to write. */
+function sameIngress(now: V1LoadBalancerIngress[] | undefined, wanted: readonly Entry[]): boolean {
+  if ((now?.length ?? 0) !== wanted.length) return false;
+  for (let index = 0; index < wanted.length; index++) {
+    const [entry, { ip, ipMode }] = [now![index]!, wanted[index]!];
+    if (entry.ip !== ip || entry.ipMode !== ipMode || entry.hostname) return false;
+  }
+  return true;
 }
 
 function finalizerPatch(service: V1Service, present: boolean): { finalizers: string[] | null } | undefined {

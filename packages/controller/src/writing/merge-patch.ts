@@ -35,7 +35,9 @@ const VERSION = 'resourceVersion';
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, index) => sameJson(item, b[index]));
+    if (a.length !== b.length) return false;
+    for (let index = 0; index < a.length; index++) if (!sameJson(a[index], b[index])) return false;
+    return true;
   }
   if (!isPlain(a) || !isPlain(b)) return false;
   const [one, other] = [a, b] as Record<string, unknown>[];
