@@ -64,7 +64,10 @@ bool absorb_pending(struct socket *socket) {
     if (length > (ssize_t)sizeof data || address_length > sizeof address) return false;
     struct absorbed *known = find(socket, &address, address_length, data, (size_t)length);
     if (known == NULL) return false;
-    recv(socket->fd, data, 0, MSG_DONTWAIT);
+    if (recv(socket->fd, data, 0, MSG_DONTWAIT) < 0 && errno != EAGAIN) {
+      socket->error = errno;
+      return false;
+    }
     known->came = uv_hrtime();
   }
   return true;

@@ -97,6 +97,18 @@ describe('RawSocket.absorb', () => {
     another.end();
   });
 
+  it('still tells, once the socket is closed, what came until then', async () => {
+    const [absorbed, ended] = [to.absorb({ address, data: said }), to.absorb({ address, data: Buffer.from('other') })];
+    const heard = hear(to, 1);
+    const startedAt = performance.now();
+    send('other', 'as ever 1', '.');
+    await heard;
+    to.close();
+    ended.end();
+    expect(absorbed.since()).to.be.within(0, performance.now() - startedAt);
+    expect([absorbed.since(), ended.since()]).to.deep.equal([undefined, undefined]);
+  });
+
   it('does not lose an error that the kernel tells once', async () => {
     const client = new RawSocket({ domain: c.AF_INET, type: c.SOCK_DGRAM, protocol: 0 });
     const nobody = new RawSocket({ domain: c.AF_INET, type: c.SOCK_DGRAM, protocol: 0 });

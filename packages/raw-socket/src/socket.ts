@@ -30,7 +30,7 @@ export interface SocketOptions {
 
 /** A datagram that comes again and again, and that the listener is not called for. */
 export interface Absorbed {
-  /** How long ago it came, ms; undefined: not since this was asked last, or the socket is closed. */
+  /** How long ago it came, ms; undefined: not since this was asked last. A socket that is closed tells what came until then. */
   since(): number | undefined;
   /** From now on the listener is called for it again. May be called again, and when the socket is closed. */
   end(): void;
@@ -46,6 +46,7 @@ export interface Absorbed {
 export class RawSocket {
   readonly #native: NativeSocket;
   readonly #sizes: { batch: number; messageSize: number };
+  readonly #absorbed = new Set<AbsorbedDatagram>();
   #listener: ((messages: Message[]) => void) | null = null;
   #onError: ((error: SystemError) => void) | undefined;
 
@@ -175,20 +176,9 @@ export class RawSocket {
    * @throws RangeError for more than 2,048 bytes, or a mask of another length
    */
   absorb({ address, data }: Pick<Message, 'address' | 'data'>, mask?: Uint8Array): Absorbed {
-    const native = this.#native;
-    const place = native.absorb(address, data, mask ?? new Uint8Array(data.length).fill(0xff));
-    let ended = false;
-    return {
-      since: () => {
-        if (ended || native.fd < 0) return undefined;
-        const ago = native.absorbed(place);
-        return ago < 0 ? undefined : ago;
-      },
-      end: () => {
-        if (!ended && native.fd >= 0) native.heed(place);
-        ended = true;
-      },
-    };
+    const absorbed = new AbsorbedDatagram(this.#native, address, data, mask, () => this.#absorbed.delete(absorbed));
+    this.#absorbed.add(absorbed);
+    return absorbed;
   }
 
   /** Keeps the event loop alive while listening (the default). */
@@ -203,6 +193,7 @@ export class RawSocket {
 
   /** Closes at once; no listener is called any more. May be called again, and inside a listener. */
   close(): void {
+    for (const absorbed of this.#absorbed) absorbed.settle();
     this.#native.close();
     this.#listener = null;
     this.#onError = undefined;
@@ -221,6 +212,52 @@ export class RawSocket {
       return;
     }
     if (messages.length > 0) this.#listener?.(messages);
+  }
+}
+
+class AbsorbedDatagram implements Absorbed {
+  readonly #native: NativeSocket;
+  readonly #place: number;
+  readonly #onEnd: () => void;
+  #ended = false;
+  /** When it came last on a socket that is closed, by performance.now(). */
+  #cameAt: number | undefined;
+
+  constructor(
+    native: NativeSocket,
+    address: Uint8Array,
+    data: Uint8Array,
+    mask: Uint8Array | undefined,
+    onEnd: () => void,
+  ) {
+    this.#native = native;
+    this.#place = native.absorb(address, data, mask ?? new Uint8Array(data.length).fill(0xff));
+    this.#onEnd = onEnd;
+  }
+
+  since(): number | undefined {
+    if (!this.#ended) {
+      const ago = this.#native.absorbed(this.#place);
+      return ago < 0 ? undefined : ago;
+    }
+    const cameAt = this.#cameAt;
+    this.#cameAt = undefined;
+    return cameAt === undefined ? undefined : performance.now() - cameAt;
+  }
+
+  end(): void {
+    this.#cameAt = undefined;
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#native.heed(this.#place);
+    this.#onEnd();
+  }
+
+  /** The socket is about to be closed. */
+  settle(): void {
+    const ago = this.since();
+    this.end();
+    if (ago !== undefined) this.#cameAt = performance.now() - ago;
   }
 }
 

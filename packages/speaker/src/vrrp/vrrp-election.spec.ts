@@ -238,6 +238,29 @@ describe('election by VRRP', () => {
     expect(absorbed.ended, 'a rival is heard each time').to.equal(1);
   });
 
+  it('counts what an owner had said until then when it is configured anew', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0', '10.77.0.200')]);
+    election.setFit(true);
+    let at: number | undefined;
+    const since = () => {
+      const before = at;
+      at = undefined;
+      return before === undefined ? undefined : world.now - before;
+    };
+    hear('public.0', '10.77.0.13', 254, '10.77.0.200', () => ({ since, end: () => {} }));
+    wait(2 * A);
+    at = world.now;
+    wait(0.05 * A);
+    election.configure([contested('public.0', '10.77.0.200', '10.77.0.208')]);
+    wait(2 * A);
+    expect(world.log, 'it is not late').to.deep.equal(['holder public.0 n3']);
+    wait(0.9 * A);
+    expect(world.log).to.deep.equal(['holder public.0 n3', 'suspect n3']);
+    wait(0.2 * A);
+    expect(world.log).to.include('own public.0 lapsed=n3');
+  });
+
   it('is told of everything when it does not stand, owns, or has heard that the owner stops', async () => {
     const { election, wait, hear } = setUp();
     let live = 0;

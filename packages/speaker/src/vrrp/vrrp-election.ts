@@ -208,7 +208,6 @@ export class VrrpElection implements Election {
       this.#witnessed(from, now);
       return;
     }
-    this.#catchUp(contest);
     this.#heedAll(contest);
     this.#heard(contest, received, now);
     this.#wakeFor(contest);
@@ -252,8 +251,9 @@ export class VrrpElection implements Election {
     if (since !== undefined) this.#heard(contest, contest.repetition!.of, this.#options.clock() - since);
   }
 
-  /** From now on this node is told of every advertisement. */
+  /** From now on this node is told of every advertisement. What came until now counts. */
   #heedAll(contest: Contest): void {
+    this.#catchUp(contest);
     contest.repetition?.absorbed.end();
     contest.repetition = undefined;
   }
