@@ -1,8 +1,12 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { KubeClient } from '../client.js';
 import { FakeServer, service } from '../fake-server.spec.helpers.js';
+import type { StreamSink } from '../http/exchange.js';
+import type { Transport } from '../http/transport.js';
 import type { KubeObject, WatchEvent } from '../objects.js';
 import { services } from '../resources.js';
+import { watchStream } from './watch-stream.js';
 
 describe('KubeClient.watch', () => {
   let server: FakeServer;
@@ -56,6 +60,30 @@ describe('KubeClient.watch', () => {
     ]);
     expect(events.at(-1)!.object).to.deep.equal({ metadata: { resourceVersion: '7' } });
     expect(known).to.deep.equal(['8', '6', '7']);
+  });
+
+  it('reads answers first that are on their way when an event comes: that of the next turn makes it known', async () => {
+    let sink: StreamSink | undefined;
+    const transport: Pick<Transport, 'stream'> = {
+      stream: async (_, given) => {
+        sink = given;
+        return { ok: true, control: { pause: () => {}, resume: () => {} } };
+      },
+    };
+    const known = new Set<string>();
+    const watch = watchStream<KubeObject>({
+      transport,
+      what: 'a watch',
+      request: async (signal) => ({ method: 'GET', path: '/', headers: {}, signal, timeoutMs: 1_000 }),
+      isKnown: (version) => known.has(version),
+    });
+    const first = watch.next();
+    while (!sink) await turn();
+    await turn();
+    sink.onData(Buffer.from(`${JSON.stringify({ type: 'MODIFIED', object: service('a', '7') })}\n`));
+    setImmediate(() => known.add('7'));
+    expect((await first).value).to.deep.equal({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '7' } } });
+    await watch.return();
   });
 
   it('keeps up with a server that is much faster than its consumer, losing nothing', async () => {

@@ -6,7 +6,7 @@ import type { KubeObject, Status, WatchEvent } from '../objects.js';
 import { LineSplitter } from './lines.js';
 
 export interface WatchStreamOptions {
-  transport: Transport;
+  transport: Pick<Transport, 'stream'>;
   /** For messages. */
   what: string;
   request(signal: AbortSignal): Promise<HttpRequest>;
@@ -40,8 +40,9 @@ export async function* watchStream<T extends KubeObject>(
     const resolve = wake;
     wake = undefined;
     if (!resolve) return;
-    // Answers that arrived together with these events are read first: by them a reader knows its own changes.
-    if (options.isKnown) setImmediate(resolve);
+    // Answers that were sent before these events are read first: by them a reader knows its own changes. That takes the next turn of the
+    // event loop, too: in this one their connections may have been looked at already.
+    if (options.isKnown) setImmediate(() => setImmediate(resolve));
     else resolve();
   };
   const end = (error?: KubeError) => {
