@@ -30,7 +30,7 @@ export interface VrrpElectionOptions {
     heard(node: string, at: number): void;
     /** `widely`: those, too, that are not where they were. */
     ask(widely: boolean): void;
-    /** @param since when the owner was heard of last, monotonic ms; @param silent the owner */
+    /** @param since since when the owner is silent, monotonic ms; @param silent the owner */
     hears(since: number, silent: string | undefined): boolean;
   };
   /** How long a node that starts listens before it takes what nobody seems to own, ms; default: as long as a router waits. */
@@ -87,7 +87,7 @@ interface Contest {
   /** When the active router becomes suspect; undefined once it has, or when there is none. */
   suspectAt: number | undefined;
   owning: boolean;
-  /** When an advertisement was heard last, or this node began to listen. */
+  /** Since when the owner is silent, for certain: whatever is heard after that, this node can hear. Or since when it listens. */
   silentSince: number;
   /** Since when it is time to take over, but nobody is heard of. */
   cutOffSince: number | undefined;
@@ -105,6 +105,11 @@ const PRIORITY_STEP = 13;
  * forwarded to it any more. Not two: the second one may be a little late.
  */
 const SUSPECT_INTERVALS = 2.1;
+/**
+ * From so many intervals after an advertisement on its sender is silent. Not from its last one on: what is heard between that one and the next,
+ * such as of its other virtual routers, may be the last that a node hears before it is cut off.
+ */
+const SILENT_INTERVALS = 1.5;
 /** What an owner has said of all its virtual routers is looked at together. */
 const CATCH_UP_EARLY_INTERVALS = 0.25;
 /** How long an owner waits after a claim, until the other nodes have heard of it too, ms. */
@@ -222,7 +227,7 @@ export class VrrpElection implements Election {
     contest.checksum = checksum;
     contest.known = true;
     // Who hears that another stops need not ask whether it can hear.
-    contest.silentSince = priority === 0 ? Number.NEGATIVE_INFINITY : now;
+    contest.silentSince = priority === 0 ? Number.NEGATIVE_INFINITY : now + SILENT_INTERVALS * intervalMs;
     contest.cutOffSince = undefined;
     this.#noteActive(contest, priority === 0 ? undefined : from, now + SUSPECT_INTERVALS * intervalMs);
     if (contest.rival?.address !== from) contest.rival = { address: from, number: comparable(from) };
@@ -343,7 +348,8 @@ export class VrrpElection implements Election {
     const { machine, spec } = contest;
     if (witnesses === undefined || machine.state !== 'backup' || now < machine.nextAt!) return false;
     for (const other of this.#contests.values()) this.#catchUp(other);
-    const hears = witnesses.hears(contest.silentSince, this.#nodeOf(contest.active));
+    // Who preempts hears the owner itself.
+    const hears = now < contest.silentSince || witnesses.hears(contest.silentSince, this.#nodeOf(contest.active));
     contest.cutOffSince ??= hears ? undefined : now;
     if (contest.cutOffSince === undefined) return false;
     const forLong = now - contest.cutOffSince >= CUT_OFF_FOR_LONG_MS;

@@ -58,7 +58,7 @@ export class Witnesses {
 
   /**
    * Whether this node may trust its ears.
-   * @param since when the owner was last heard of, which is no sign of life itself: it may have been the last there was
+   * @param since since when the owner is silent; what was heard before that may have been the last there was
    * @param silent its name
    */
   hears(since: number, silent: string | undefined): boolean {
