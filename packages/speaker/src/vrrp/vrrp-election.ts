@@ -294,9 +294,13 @@ export class VrrpElection implements Election {
       for (const spec of this.#wanted) if (!this.#contests.has(spec.name)) this.#enter(spec);
     }
     const soon = now + CATCH_UP_EARLY_INTERVALS * this.#options.intervalMs;
+    let isOverdue = false;
     for (const contest of this.#contests.values()) {
       if ((nextAt(contest) ?? Number.POSITIVE_INFINITY) <= soon) this.#catchUp(contest);
+      isOverdue ||= isSilent(contest, now);
     }
+    // Whoever says anything shows that this node can hear.
+    if (isOverdue) for (const contest of this.#contests.values()) this.#catchUp(contest);
     const earlyMs = this.#isDue(now) ? this.#options.intervalMs / 2 : 0;
     const more: { contest: Contest; actions: readonly VrrpAction[] }[] = [];
     for (const contest of this.#contests.values()) {
@@ -346,8 +350,7 @@ export class VrrpElection implements Election {
   #isCutOff(contest: Contest, now: number): boolean {
     const { witnesses, onError, intervalMs } = this.#options;
     const { machine, spec } = contest;
-    if (witnesses === undefined || machine.state !== 'backup' || now < machine.nextAt!) return false;
-    for (const other of this.#contests.values()) this.#catchUp(other);
+    if (witnesses === undefined || !isSilent(contest, now)) return false;
     // Who preempts hears the owner itself.
     const hears = now < contest.silentSince || witnesses.hears(contest.silentSince, this.#nodeOf(contest.active));
     contest.cutOffSince ??= hears ? undefined : now;
@@ -583,6 +586,11 @@ function partsOf(
 function octetsOf(address: string): Octets {
   const bytes = encodeAddress(address);
   return { bytes, digits: bytes.toString('hex') };
+}
+
+/** Whether nothing was heard for so long that this node is to take over. */
+function isSilent({ machine }: Contest, now: number): boolean {
+  return machine.state === 'backup' && now >= machine.nextAt!;
 }
 
 function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {
