@@ -48,6 +48,10 @@ describe('/proc/net/ip_vs', () => {
     expect(parseProcTable(Buffer.from(TEXT.split('\n').slice(0, 3).join('\n'))).size).to.equal(0);
   });
 
+  it('is nothing where an address is none', () => {
+    expect(parseProcTable(Buffer.from('TCP  [2001:0db8:0000:0000:0000:0000:0000:000x]:0035 rr\n')).size).to.equal(0);
+  });
+
   it('may end anywhere and hold any bytes', () => {
     fc.assert(
       fc.property(fc.nat(TEXT.length), fc.uint8Array(), (length, bytes) => {

@@ -131,10 +131,11 @@ class Scanner {
     const bytes = this.#bytes;
     if (bytes[at] === BRACKET) {
       const closed = at + 1 + IPV6_TEXT_LENGTH;
-      const hex = bytes.toString('latin1', at + 1, closed).replaceAll(':', '');
+      // Ends where it is not hexadecimal.
+      const octets = Buffer.from(bytes.toString('latin1', at + 1, closed).replaceAll(':', ''), 'hex');
       const port = this.#hexadecimal(closed + 2, end);
-      if (hex.length !== 32 || port === undefined) return undefined;
-      return { family: 'ipv6', address: decodeAddress(Buffer.from(hex, 'hex'), 'ipv6'), port };
+      if (octets.length !== 16 || port === undefined) return undefined;
+      return { family: 'ipv6', address: decodeAddress(octets, 'ipv6'), port };
     }
     const value = this.#hexadecimal(at, end);
     const port = value === undefined ? undefined : this.#hexadecimal(this.#at + 1, end);
