@@ -157,7 +157,8 @@ interface Freed {
   sinceMs: number;
   /** Of its pool. */
   coolDownMs: number;
-  sharing: string | undefined;
+  /** The keys by which it shared while it may have had it. */
+  sharing: ReadonlySet<string>;
   /** The leader knows who had it: it was there. */
   remembered: boolean;
 }
@@ -172,6 +173,8 @@ class Run {
   #wasHaunted = false;
   readonly #last = new Map<string, string[]>();
   readonly #freed = new Map<string, Freed>();
+  /** All sharing keys of a Service's life: a leader may go by an earlier one for as long as it has not heard of the next. */
+  readonly #sharing = new Map<string, Set<string>>();
   #pools = 0;
 
   take(each: Step): void {
@@ -179,12 +182,17 @@ class Run {
     switch (each.do) {
       case 'create': {
         const [namespace, name] = each.key.split('/') as [string, string];
-        if (!services.objects.has(each.key)) this.#edited.delete(each.key);
+        if (!services.objects.has(each.key)) {
+          this.#edited.delete(each.key);
+          this.#sharing.delete(each.key);
+          this.#asksToShare(each.key, each.shape);
+        }
         services.create(mergePatch(service(name, { metadata: { namespace } }), patchOf(each.shape)) as V1Service);
         break;
       }
       case 'edit':
         this.#edited.add(each.key);
+        this.#asksToShare(each.key, each.shape);
         services.edit(each.key, patchOf(each.shape));
         break;
       case 'delete':
@@ -332,7 +340,21 @@ class Run {
       freed.remembered = false;
       freed.coolDownMs = Math.min(freed.coolDownMs, until - freed.sinceMs);
     }
+    this.#mayQuarrel();
     this.#world.takeOver();
+  }
+
+  /** A leader who does not know what was cannot tell which of those that shared an address and fit no longer has changed, unless by its key. */
+  #mayQuarrel(): void {
+    const { objects } = this.#world.services;
+    for (const each of [...this.#edited]) {
+      const object = objects.get(each);
+      if (object === undefined || !sharingKeyOf(object)) continue;
+      const ips = new Set(ipsOf(object));
+      for (const [other, { status }] of objects) {
+        if ((status?.loadBalancer?.ingress ?? []).some(({ ip }) => ips.has(ip!))) this.#edited.add(other);
+      }
+    }
   }
 
   #arrive(which: number, fate: Fate): void {
@@ -347,8 +369,7 @@ class Run {
     }
     this.#expectRecord(arrival);
     for (const ip of has.filter((one) => !had.includes(one))) this.#expectCool(ip, each, after!, late);
-    for (const ip of had.filter((one) => !has.includes(one)))
-      this.#free(ip, each, arrival.plannedMs, sharingKeyOf(before!));
+    for (const ip of had.filter((one) => !has.includes(one))) this.#free(ip, each, arrival.plannedMs);
   }
 
   /** What a leader takes away, and what has to cool, is in the pool's status by then: so it survives a crash. */
@@ -367,10 +388,15 @@ class Run {
   #lose(each: string): void {
     const object = this.#world.services.objects.get(each);
     if (object?.metadata?.finalizers?.length && !object.metadata.deletionTimestamp) return;
-    for (const ip of ipsOf(object)) this.#free(ip, each, this.#world.nowMs, sharingKeyOf(object!));
+    for (const ip of ipsOf(object)) this.#free(ip, each, this.#world.nowMs);
   }
 
-  #free(ip: string, byKey: string, sinceMs: number, sharing: string | undefined): void {
+  #asksToShare(each: string, { sharing }: Shape): void {
+    const keys = this.#sharing.get(each) ?? new Set();
+    this.#sharing.set(each, sharing ? keys.add(sharing) : keys);
+  }
+
+  #free(ip: string, byKey: string, sinceMs: number): void {
     if (this.#haunted.has(byKey)) return;
     const others = [...this.#world.services.objects].some(
       ([other, object]) => other !== byKey && ipsOf(object).includes(ip),
@@ -379,6 +405,7 @@ class Run {
     const { allocator } = this.#world.leader.books.ledger;
     const home = allocator.poolOf(parseAddress(ip));
     const coolDownMs = (home !== undefined && allocator.pool(home)?.coolDownMs) || 0;
+    const sharing = this.#sharing.get(byKey) ?? new Set();
     this.#freed.set(ip, { byKey, sinceMs, coolDownMs, sharing, remembered: true });
   }
 
@@ -393,7 +420,7 @@ class Run {
         other.metadata?.annotations?.['fairlead.dev/addresses']?.includes(ip),
     );
     // Who shares may have had it before the other one let it go.
-    const shared = freed?.sharing && freed.sharing === key;
+    const shared = [...(this.#sharing.get(each) ?? [])].some((one) => freed?.sharing.has(one));
     if (!freed || freed.byKey === each || asked || shared || late) return;
     const { nowMs } = this.#world;
     expect(nowMs, `${ip} of ${freed.byKey} for ${each}`).to.be.at.least(freed.sinceMs + freed.coolDownMs - GRAIN_MS);

@@ -456,6 +456,13 @@ describe('Services with a sharing key', () => {
     );
   });
 
+  it('keep the address when another one wants it alone, also where that is asked while no controller runs', () => {
+    const { cluster } = twoSharing();
+    cluster.edit('default/s1', { metadata: { annotations: { 'fairlead.dev/sharing-key': null } } });
+    new ModelController(cluster, twoAddresses).settle();
+    expect(ips(cluster)).to.deep.equal({ s1: '192.0.2.1', s2: '192.0.2.0' });
+  });
+
   it('let one in that waits as soon as a port becomes free', () => {
     const { cluster, controller } = twoSharing();
     cluster.create(service('other'));

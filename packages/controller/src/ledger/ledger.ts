@@ -98,7 +98,10 @@ export class Ledger {
     this.#setPools(pools, known.withheld);
     const aged = services.map((seen) => ({ seen, sinceMs: timeOf(seen.since), createdMs: timeOf(seen.created) }));
     aged.sort((a, b) => a.sinceMs - b.sinceMs || a.createdMs - b.createdMs || (a.seen.key < b.seen.key ? -1 : 1));
-    for (const { seen, sinceMs } of aged) this.#adopt(this.#open(seen, sinceMs));
+    const accounts = aged.map(({ seen, sinceMs }) => this.#open(seen, sinceMs));
+    // Those that show one address did share it: who does not ask for that any more is the one that has changed.
+    for (const account of accounts) if (account.seen.holder.sharing) this.#adopt(account);
+    for (const account of accounts) if (!account.seen.holder.sharing) this.#adopt(account);
     this.#allocator.restoreCooling(known.cooling ?? []);
   }
 
