@@ -6,20 +6,26 @@ import { type Probe, type ProbeReport, summarize } from '@fairlead/lab';
 const FEWEST_ATTEMPTS = 20;
 const STEADY_MS = 1_000;
 
-/** Resolves when every attempt of the probe's last `forMs` succeeded, counted from now on. */
-export function steady(probe: Probe, forMs = STEADY_MS, timeoutMs = 60_000): Promise<void> {
-  const from = probe.attempts.length;
-  return probe.until(
+/**
+ * Resolves when every attempt of the probe's last `forMs` succeeded, of those that begin from now on: on a busy machine, what began earlier may be
+ * heard of much later. Returns when the last of them began, ms since the epoch.
+ */
+export async function steady(probe: Probe, forMs = STEADY_MS, timeoutMs = 60_000): Promise<number> {
+  const { length } = probe.attempts;
+  const from = performance.timeOrigin + performance.now();
+  let until = from;
+  await probe.until(
     `a client being served for ${forMs} ms without a failure`,
     (attempts) => {
-      const last = attempts.at(-1);
-      if (last === undefined || attempts.length - from < FEWEST_ATTEMPTS) return false;
-      const lastFailure = attempts.slice(from).findLast(({ outcome }) => outcome !== 'connected');
-      const since = lastFailure?.startMs ?? attempts[from]!.startMs;
-      return last.startMs - since >= forMs;
+      const begun = attempts.slice(length).filter(({ startMs }) => startMs >= from);
+      if (begun.length < FEWEST_ATTEMPTS) return false;
+      until = begun.at(-1)!.startMs;
+      const lastFailure = begun.findLast(({ outcome }) => outcome !== 'connected');
+      return until - (lastFailure ?? begun[0]!).startMs >= forMs;
     },
     timeoutMs,
   );
+  return until;
 }
 
 /**
@@ -31,8 +37,7 @@ export async function stopWhenSteady(
   probe: Probe,
   { connectTimeoutMs, forMs = STEADY_MS, timeoutMs }: { connectTimeoutMs: number; forMs?: number; timeoutMs?: number },
 ): Promise<ProbeReport> {
-  await steady(probe, forMs + connectTimeoutMs, timeoutMs);
-  const decidedBefore = probe.attempts.at(-1)!.startMs - 2 * connectTimeoutMs;
+  const decidedBefore = (await steady(probe, forMs + connectTimeoutMs, timeoutMs)) - 2 * connectTimeoutMs;
   const { attempts, missed } = await probe.stop();
   return summarize(
     attempts.filter(({ startMs }) => startMs <= decidedBefore),
