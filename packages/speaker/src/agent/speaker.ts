@@ -39,7 +39,7 @@ import { Standing } from './standing.js';
 import { Stations } from './stations.js';
 import { Upkeep, type Wanted } from './upkeep.js';
 import type { HostInterface } from './uplinks.js';
-import { optimizeForRest } from './v8-at-rest.js';
+import { leaveHelpersAlone } from './v8-helpers.js';
 import { WatchTrouble } from './watch-trouble.js';
 import { Watches } from './watches.js';
 import { WireNodes } from './wire-nodes.js';
@@ -103,7 +103,7 @@ const PREEMPT_DELAY_MS = 60_000;
 export async function startSpeaker(options: SpeakerOptions): Promise<Speaker> {
   const { stateFolder, log } = options;
   growHeapSlowly();
-  optimizeForRest();
+  leaveHelpersAlone();
   checkCapabilities(speakerWork);
   const sole = await becomeSole(() => log.warn('another speaker runs on this host: waiting for it to end'));
   const found = stateFolder === undefined ? undefined : await readSnapshot(stateFolder, (why) => log.warn(why));
