@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * How much of a function has to be executed before it is optimized, in octets of bytecode: ten times V8's own. What is really busy, as where ten thousand
+ * How much of a function has to be executed before it is optimized, in octets of bytecode: twenty times V8's own. What is really busy, as where ten thousand
  * Services are parsed, gets there within milliseconds.
  */
 const INTERRUPT_BUDGET = 1_320_000;

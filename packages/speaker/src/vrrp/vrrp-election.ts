@@ -494,18 +494,13 @@ export class VrrpElection implements Election {
     const outgoing = this.#outgoing;
     if (outgoing.length === 0) return;
     this.#outgoing = [];
-    const { segmentKey } = outgoing[0]!.contest;
-    if (outgoing.every(({ contest }) => contest.segmentKey === segmentKey)) {
-      this.#sendTogether(outgoing);
-    } else {
-      const bySegment = new Map<string, Due[]>();
-      for (const due of outgoing) {
-        const others = bySegment.get(due.contest.segmentKey);
-        if (others) others.push(due);
-        else bySegment.set(due.contest.segmentKey, [due]);
-      }
-      for (const together of bySegment.values()) this.#sendTogether(together);
+    const bySegment = new Map<string, Due[]>();
+    for (const due of outgoing) {
+      const others = bySegment.get(due.contest.segmentKey);
+      if (others) others.push(due);
+      else bySegment.set(due.contest.segmentKey, [due]);
     }
+    for (const together of bySegment.values()) this.#sendTogether(together);
     if (outgoing.some(({ packet }) => packet.advertisement.priority > 0)) this.#options.onAdvertised?.();
   }
 
