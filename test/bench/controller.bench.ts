@@ -13,8 +13,9 @@
  * process itself, on a machine where others keep the processors busy too.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { epochMs } from '@fairlead/lab';
 import type { Bench, BenchContext } from './bench.js';
-import { nowMs, type ServerReport } from './controller/messages.js';
+import type { ServerReport } from './controller/messages.js';
 import { Stand } from './controller/stand.js';
 import { judge, type Row } from './row.js';
 import { median } from './statistics.js';
@@ -106,7 +107,7 @@ function allocate(kind: Kind, count: number): Promise<Measured> {
     const client = kind === 'bare' ? stand.barePatches() : stand.controller();
     if (kind === 'bare') await sleep(START_MS);
     else await client.says('in use adopted');
-    const [startMs, cpuMs] = [nowMs(), client.cpuMs()];
+    const [startMs, cpuMs] = [epochMs(), client.cpuMs()];
     const done = stand.addressed(count);
     const onCreated = kind === 'bare' ? (n: number) => client.send({ do: 'patch', n }) : undefined;
     await stand.createServices(count, onCreated);

@@ -33,6 +33,7 @@ export { PROXY_MODES, type ProxyModeName } from './node/kube-proxy/mode.js';
 export { renderRules } from './node/kube-proxy/render.js';
 export type { ProxyNode } from './node/kube-proxy/service-ports.js';
 export type { ProxyExpectation } from './node/protocol.js';
+export { epochMs } from './probe/epoch.js';
 export {
   Probe,
   type ProbeTarget,

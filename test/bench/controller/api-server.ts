@@ -1,8 +1,8 @@
 /** A process: the lab's API server, which also tells its parent what was asked of it. Prints its URL on standard output. */
 
-import { ApiServer } from '@fairlead/lab';
+import { ApiServer, epochMs } from '@fairlead/lab';
 import type { V1Service } from '@kubernetes/client-node';
-import { type Addressed, nowMs, type ServerReport, type ServerRequest } from './messages.js';
+import type { Addressed, ServerReport, ServerRequest } from './messages.js';
 import { benchService } from './services.js';
 
 /** How often it looks whether all Services have their address, once enough statuses have been written. */
@@ -22,7 +22,7 @@ process.on('message', (request: ServerRequest) => {
       if ((server.counts.get('patch services/status') ?? 0) < request.count) return;
       if (addressed().length < request.count) return;
       clearInterval(look);
-      process.send!({ atMs: nowMs() } satisfies Addressed);
+      process.send!({ atMs: epochMs() } satisfies Addressed);
     }, LOOK_MS);
   }
 });

@@ -28,7 +28,3 @@ export type PatchRequest =
   | { do: 'patchAll'; count: number }
   /** One more Service is there. */
   | { do: 'patch'; n: number };
-
-export function nowMs(): number {
-  return performance.timeOrigin + performance.now();
-}

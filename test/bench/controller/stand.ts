@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { installManifests } from '@fairlead/cli';
 import { addressPools, KubeClient, type KubeObject, services } from '@fairlead/kube';
+import { epochMs } from '@fairlead/lab';
 import { deployedEnvironment } from '../deployed.js';
-import { type Addressed, nowMs, type PatchRequest, type ServerReport, type ServerRequest } from './messages.js';
+import type { Addressed, PatchRequest, ServerReport, ServerRequest } from './messages.js';
 import { benchService, POOL, POOL_ADDRESSES } from './services.js';
 
 const CLI = fileURLToPath(new URL('../../../../packages/cli/dist/main.js', import.meta.url));
@@ -108,7 +109,7 @@ export class Stand {
 
 /** A process that works against the API server. */
 export class Client {
-  readonly startedMs = nowMs();
+  readonly startedMs = epochMs();
   readonly process: ChildProcess;
   readonly #lines: string[] = [];
 
@@ -127,7 +128,7 @@ export class Client {
   /** When it logs such a line: ms since the epoch. */
   async says(text: string): Promise<number> {
     while (!this.#lines.some((line) => line.includes(text))) await once(this.process, 'said');
-    return nowMs();
+    return epochMs();
   }
 
   send(request: PatchRequest): void {

@@ -10,7 +10,16 @@ import {
 } from '@fairlead/api';
 import { createForwarder, type VirtualServerStats } from '@fairlead/ipvs';
 import { addressPools, Informer, type KubeObject, leases, type nodes, services } from '@fairlead/kube';
-import { deployEcho, Lab, type LabNode, type LabProcess, type Probe, sendRequests, startProbe } from '@fairlead/lab';
+import {
+  deployEcho,
+  epochMs,
+  Lab,
+  type LabNode,
+  type LabProcess,
+  type Probe,
+  sendRequests,
+  startProbe,
+} from '@fairlead/lab';
 import { type ForwarderChoice, installManifests, startController, startSpeaker } from '../lab/deployment.js';
 import { steady, stopWhenSteady } from '../lab/steady.js';
 import { until } from '../lab/until.js';
@@ -180,10 +189,10 @@ export class Scene {
     this.#probe = startProbe(this.lab.client, { address: this.facts.vip, port: PORT, timeoutMs: CONNECT_TIMEOUT_MS });
     await steady(this.#probe, STEADY_MS, PATIENCE_MS);
     const node = this.#owner();
-    const epochMs = now();
+    const crashedAt = epochMs();
     node.crash();
-    this.#crash = { node, epochMs };
-    this.facts.crash = { node: node.name, atMs: this.#since(epochMs) };
+    this.#crash = { node, epochMs: crashedAt };
+    this.facts.crash = { node: node.name, atMs: this.#since(crashedAt) };
     return { node };
   }
 
@@ -193,10 +202,10 @@ export class Scene {
       const found = holderOf(lease);
       return found?.holder === crashed.node.name ? undefined : found;
     });
-    const epochMs = now();
+    const takenOverAt = epochMs();
     const node = this.lab.node(holder);
-    this.#takeover = { node, epochMs };
-    return { node, afterMs: epochMs - crashed.epochMs };
+    this.#takeover = { node, epochMs: takenOverAt };
+    return { node, afterMs: takenOverAt - crashed.epochMs };
   }
 
   async recovery(): Promise<{ attempts: number; failures: number; outageMs: number; timeline: TimelineInput }> {
@@ -281,17 +290,12 @@ export class Scene {
   #noteOwner(lease: LeaseObject): void {
     const node = holderOf(lease)?.holder;
     const { owners } = this.facts;
-    if (node !== undefined && node !== owners.at(-1)?.node) owners.push({ node, sinceMs: this.#since(now()) });
+    if (node !== undefined && node !== owners.at(-1)?.node) owners.push({ node, sinceMs: this.#since(epochMs()) });
   }
 
-  #since(epochMs: number): number {
-    return Math.round(epochMs - performance.timeOrigin - this.#begun);
+  #since(at: number): number {
+    return Math.round(at - performance.timeOrigin - this.#begun);
   }
-}
-
-/** Epoch milliseconds with fractions, on the same clock as the prober's. */
-function now(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 function holderOf({ metadata, spec }: LeaseObject): { lease: string; holder: string } | undefined {

@@ -1,4 +1,4 @@
-import type { Probe, ProbeAttempt } from '@fairlead/lab';
+import { epochMs, type Probe, type ProbeAttempt } from '@fairlead/lab';
 import { expect } from 'chai';
 import { steady, stopWhenSteady } from './steady.js';
 
@@ -28,8 +28,6 @@ class ToldProbe {
   }
 }
 
-const now = () => performance.timeOrigin + performance.now();
-
 describe('a client that is served steadily', () => {
   it('has been for that long without a failure', async () => {
     const told = new ToldProbe();
@@ -38,7 +36,7 @@ describe('a client that is served steadily', () => {
       over = true;
       return until;
     });
-    const from = now() + 1;
+    const from = epochMs() + 1;
     told.tell(from, 90);
     told.tell(from + 900, 1, 'timeout');
     told.tell(from + 910, 90);
@@ -51,9 +49,9 @@ describe('a client that is served steadily', () => {
 
   it('is not one that was served before, however late that is told', async () => {
     const told = new ToldProbe();
-    const before = now();
+    const before = epochMs();
     const waited = stopWhenSteady(told.probe, { connectTimeoutMs: 500 });
-    const from = now() + 1;
+    const from = epochMs() + 1;
     told.tell(before - 3_000, 250);
     told.tell(before - 500, 50, 'timeout');
     told.tell(from, 250);

@@ -1,6 +1,6 @@
 /** Waiting until a client has been served without a failure for a while. */
 
-import { type Probe, type ProbeReport, summarize } from '@fairlead/lab';
+import { epochMs, type Probe, type ProbeReport, summarize } from '@fairlead/lab';
 
 /** Fewer attempts than this say nothing about being steady, however slow the machine is. */
 const FEWEST_ATTEMPTS = 20;
@@ -12,7 +12,7 @@ const STEADY_MS = 1_000;
  */
 export async function steady(probe: Probe, forMs = STEADY_MS, timeoutMs = 60_000): Promise<number> {
   const { length } = probe.attempts;
-  const from = performance.timeOrigin + performance.now();
+  const from = epochMs();
   let until = from;
   await probe.until(
     `a client being served for ${forMs} ms without a failure`,
