@@ -6,6 +6,7 @@
  *   message.c    bytes in and out: sendto, sendmmsg, recvmmsg
  *   listen.c     readiness: uv_poll on the event loop, poll(2) for the impatient
  *   absorb.c     datagrams that come again and again, which JavaScript is not called for
+ *   repeat.c     datagrams that are sent again and again, which JavaScript is not called for
  *   netns.c      network namespaces: enter, create, delete
  *   values.c     JavaScript values to C, strictly
  *   errors.c     errno to JavaScript errors with code, errno and syscall
@@ -47,6 +48,7 @@ struct addon {
 
 struct listener;
 struct absorbed;
+struct repeated;
 
 /* One socket. It belongs to its JavaScript object and is freed by that object's finalizer. */
 struct socket {
@@ -59,6 +61,8 @@ struct socket {
   int error;                       /* that the kernel has told, and nobody here yet */
   struct absorbed **absorbed;      /* NULL where a place is free */
   uint32_t absorbed_size, absorbed_next;
+  struct repeated *repeated;
+  uint32_t repeated_next;          /* what names the next one */
   napi_ref self;                   /* weak, but strong while listening: see listen.c */
   struct listener *listener;
 };
@@ -108,6 +112,10 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info);
 napi_value socket_send_packed(napi_env env, napi_callback_info info);
 napi_value socket_receive(napi_env env, napi_callback_info info);
 
+/* The datagram at an offset, which moves on behind it; false where the memory ends too early. In packed memory are, for each datagram and
+   not aligned: uint16 length of the address, uint16 length of the datagram, then both. */
+bool unpack(const struct bytes *packed, size_t *offset, struct mmsghdr *header, struct iovec *vector);
+
 /* listen.c */
 napi_value socket_listen(napi_env env, napi_callback_info info);
 napi_value socket_stop(napi_env env, napi_callback_info info);
@@ -115,6 +123,8 @@ napi_value socket_ref(napi_env env, napi_callback_info info);
 napi_value socket_unref(napi_env env, napi_callback_info info);
 napi_value socket_poll(napi_env env, napi_callback_info info);
 void close_listener(napi_env env, struct socket *socket);
+/* Hands an exception that a callback threw to process.on('uncaughtException'), as for any other event. */
+void report_exception(napi_env env);
 
 /* absorb.c */
 napi_value socket_absorb(napi_env env, napi_callback_info info);
@@ -122,6 +132,12 @@ napi_value socket_absorbed(napi_env env, napi_callback_info info);
 napi_value socket_heed(napi_env env, napi_callback_info info);
 bool absorb_pending(struct socket *socket);
 void free_absorbed(struct socket *socket);
+
+/* repeat.c */
+napi_value socket_repeat(napi_env env, napi_callback_info info);
+napi_value socket_repeated(napi_env env, napi_callback_info info);
+napi_value socket_cease(napi_env env, napi_callback_info info);
+void close_all_repeated(napi_env env, struct socket *socket);
 
 /* module.c */
 void finish_cleanup(struct addon *addon);

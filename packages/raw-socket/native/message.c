@@ -92,9 +92,7 @@ napi_value socket_send_batch(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, total, &result) == napi_ok ? result : NULL;
 }
 
-/* The datagram at an offset, which moves on behind it; false where the memory ends too early. In packed memory are, for each datagram and
-   not aligned: uint16 length of the address, uint16 length of the datagram, then both. */
-static bool unpack(const struct bytes *packed, size_t *offset, struct mmsghdr *header, struct iovec *vector) {
+bool unpack(const struct bytes *packed, size_t *offset, struct mmsghdr *header, struct iovec *vector) {
   uint16_t lengths[2];
   if (packed->length - *offset < sizeof lengths) return false;
   memcpy(lengths, packed->data + *offset, sizeof lengths);

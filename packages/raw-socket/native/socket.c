@@ -34,6 +34,7 @@ void close_socket(napi_env env, struct socket *socket) {
   if (socket->fd < 0) return;
   /* First the poll handle: it must not see a descriptor that is closed, or reused by someone else. */
   close_listener(env, socket);
+  close_all_repeated(env, socket);
   close(socket->fd);
   socket->fd = -1;
   free_absorbed(socket);

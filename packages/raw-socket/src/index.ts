@@ -1,5 +1,6 @@
 /** AF_PACKET, AF_NETLINK and raw IP sockets on the Node.js event loop, in any network namespace. */
 
+export type { Absorbed } from './absorb.js';
 export {
   type Internet6Address,
   type InternetAddress,
@@ -20,8 +21,8 @@ export { type Constants, constants } from './constants.js';
 export { isSystemError, type SystemError } from './errors.js';
 export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';
 export type { ControlMessage, Message } from './receive.js';
+export type { Repeated, Repetition } from './repeat.js';
 export {
-  type Absorbed,
   packDatagrams,
   packetProtocol,
   RawSocket,

@@ -19,6 +19,11 @@ export interface NativeSocket {
   /** How long ago it came, ms; -1: not since this was asked last. */
   absorbed(place: number): number;
   heed(place: number): void;
+  /** Returns what names it in the two that follow. */
+  repeat(packed: Uint8Array, everyMs: number, withinMs: number, onMissed: () => void): number;
+  /** How long ago it was sent last, ms. */
+  repeated(place: number): number;
+  cease(place: number): void;
   listen(callback: (failed: boolean) => void): void;
   stop(): void;
   poll(timeoutMs: number): boolean;

@@ -1,12 +1,14 @@
 /** One datagram socket of any family, on this thread's event loop. */
 import { AsyncResource } from 'node:async_hooks';
 import { endianness } from 'node:os';
+import { type Absorbed, AbsorbedDatagram } from './absorb.js';
 import type { BpfInstruction } from './bpf.js';
 import { constants } from './constants.js';
 import type { SystemError } from './errors.js';
 import { type NativeSocket, native } from './native.js';
 import { netnsPath } from './netns.js';
 import { type Message, receiveMessages } from './receive.js';
+import { type Repeated, RepeatedDatagrams, type Repetition } from './repeat.js';
 
 export interface SocketOptions {
   /** AF_PACKET, AF_NETLINK, AF_INET, AF_INET6. */
@@ -28,14 +30,6 @@ export interface SocketOptions {
   gatherMicroseconds?: number;
 }
 
-/** A datagram that comes again and again, and that the listener is not called for. */
-export interface Absorbed {
-  /** How long ago it came, ms; undefined: not since this was asked last. A socket that is closed tells what came until then. */
-  since(): number | undefined;
-  /** From now on the listener is called for it again. May be called again, and when the socket is closed. */
-  end(): void;
-}
-
 /**
  * A non-blocking, close-on-exec datagram socket. Every method is one system call and returns or throws at once, except
  * poll(), which waits. All of them throw a SystemError with code 'EBADF' after close(), except close() itself.
@@ -47,6 +41,7 @@ export class RawSocket {
   readonly #native: NativeSocket;
   readonly #sizes: { batch: number; messageSize: number };
   readonly #absorbed = new Set<AbsorbedDatagram>();
+  readonly #repeated = new Set<RepeatedDatagrams>();
   #listener: ((messages: Message[]) => void) | null = null;
   #onError: ((error: SystemError) => void) | undefined;
 
@@ -130,6 +125,21 @@ export class RawSocket {
   }
 
   /**
+   * Sends what `packDatagrams` has packed every so often, from `everyMs` after now on, in C: the event loop has to run, but nothing else of JavaScript.
+   * `onMissed` is called when not all of it went, or when it was too late to send it. Then nothing more is sent, and what is returned is to be ended;
+   * a socket that is closed sends nothing more either, without a call.
+   *
+   * @throws RangeError for other memory, for none, or for times that are no whole milliseconds
+   */
+  repeat(packed: Uint8Array, repetition: Repetition, onMissed: () => void): Repeated {
+    const bound = AsyncResource.bind(onMissed, 'RawSocket');
+    const onEnd = () => this.#repeated.delete(repeated);
+    const repeated = new RepeatedDatagrams(this.#native, packed, repetition, bound, onEnd);
+    this.#repeated.add(repeated);
+    return repeated;
+  }
+
+  /**
    * What is there now, at most `max` and at most `batch` messages; none when nothing is there.
    * @throws SystemError a pending error of the socket, such as 'ENOBUFS' when netlink messages were lost.
    */
@@ -194,6 +204,7 @@ export class RawSocket {
   /** Closes at once; no listener is called any more. May be called again, and inside a listener. */
   close(): void {
     for (const absorbed of this.#absorbed) absorbed.settle();
+    for (const repeated of this.#repeated) repeated.end();
     this.#native.close();
     this.#listener = null;
     this.#onError = undefined;
@@ -212,52 +223,6 @@ export class RawSocket {
       return;
     }
     if (messages.length > 0) this.#listener?.(messages);
-  }
-}
-
-class AbsorbedDatagram implements Absorbed {
-  readonly #native: NativeSocket;
-  readonly #place: number;
-  readonly #onEnd: () => void;
-  #ended = false;
-  /** When it came last on a socket that is closed, by performance.now(). */
-  #cameAt: number | undefined;
-
-  constructor(
-    native: NativeSocket,
-    address: Uint8Array,
-    data: Uint8Array,
-    mask: Uint8Array | undefined,
-    onEnd: () => void,
-  ) {
-    this.#native = native;
-    this.#place = native.absorb(address, data, mask ?? new Uint8Array(data.length).fill(0xff));
-    this.#onEnd = onEnd;
-  }
-
-  since(): number | undefined {
-    if (!this.#ended) {
-      const ago = this.#native.absorbed(this.#place);
-      return ago < 0 ? undefined : ago;
-    }
-    const cameAt = this.#cameAt;
-    this.#cameAt = undefined;
-    return cameAt === undefined ? undefined : performance.now() - cameAt;
-  }
-
-  end(): void {
-    this.#cameAt = undefined;
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#native.heed(this.#place);
-    this.#onEnd();
-  }
-
-  /** The socket is about to be closed. */
-  settle(): void {
-    const ago = this.since();
-    this.end();
-    if (ago !== undefined) this.#cameAt = performance.now() - ago;
   }
 }
 

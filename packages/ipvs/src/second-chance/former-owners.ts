@@ -10,7 +10,9 @@
  * That a process is dead the kernel notices by itself: who owns says so over and over (`keepAlive`). What was said of any is in the kernel
  * from the next `write` on, all in one message, on a socket of its own: made for the thread that elects, which takes many over at a time.
  */
+
 import { hasCode, Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
+import type { Repetition } from '@fairlead/raw-socket';
 import { exitTo, TABLE } from './rules.js';
 
 export interface FormerOwnersOptions {
@@ -40,6 +42,8 @@ export class FormerOwners {
   readonly #states: Map<number, State>;
   /** Says that the owners are alive, as long as they are the same. */
   #sayAlive: (() => void) | undefined;
+  /** That is said over and over (`repeatAlive`); `stop` is undefined while it could not be. */
+  #repeated: { ofMs: number; repetition: Repetition; stop: (() => void) | undefined } | undefined;
 
   constructor(options: FormerOwnersOptions = {}) {
     this.#nftables = new Nftables(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
@@ -82,6 +86,7 @@ export class FormerOwners {
       ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
     ];
     orNothing(() => this.#nftables.apply(instead(sets)));
+    this.#repeat();
   }
 
   /** Those that are owned or handed over, and at first those that an earlier process knew a former owner of; ascending. */
@@ -91,7 +96,18 @@ export class FormerOwners {
 
   /** To be called several times in `aliveMs`; does something for those only for which that is at most `ofMs`. */
   keepAlive(ofMs: number): void {
-    if ([...this.#states.values()].some(({ aliveMs }) => aliveMs > 0 && aliveMs <= ofMs)) this.#live();
+    if (this.#hasAny(ofMs)) this.#live();
+  }
+
+  /**
+   * As `keepAlive`, over and over and without a turn of JavaScript for each time, until what is returned is ended. What was too late once is said no
+   * more until the next `keep` or `write`.
+   */
+  repeatAlive(ofMs: number, repetition: Repetition): { end(): void } {
+    this.#repeatNoMore();
+    this.#repeated = { ofMs, repetition, stop: undefined };
+    this.#repeat();
+    return { end: () => this.#repeatNoMore() };
   }
 
   /** To be called now and then: says that owners are alive, and puts back what was lost, as when the rules were made anew. */
@@ -103,10 +119,34 @@ export class FormerOwners {
       guest !== undefined && orNothing(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
     if (isLost) this.write();
     else this.#live();
+    if (this.#repeated?.stop === undefined) this.#repeat();
   }
 
   close(): void {
+    this.#repeatNoMore();
     this.#nftables.close();
+  }
+
+  #hasAny(ofMs: number): boolean {
+    return [...this.#states.values()].some(({ aliveMs }) => aliveMs > 0 && aliveMs <= ofMs);
+  }
+
+  /** Of those that are owned now. */
+  #repeat(): void {
+    const repeated = this.#repeated;
+    if (repeated === undefined) return;
+    const stop = () => {
+      repeated.stop?.();
+      repeated.stop = undefined;
+    };
+    stop();
+    if (!this.#hasAny(repeated.ofMs)) return;
+    repeated.stop = orNothing(() => this.#nftables.repeat(instead([this.#alive()]), repeated.repetition, stop));
+  }
+
+  #repeatNoMore(): void {
+    this.#repeated?.stop?.();
+    this.#repeated = undefined;
   }
 
   #live(): void {

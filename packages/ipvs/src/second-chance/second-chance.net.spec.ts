@@ -31,6 +31,7 @@ const REAL_SERVERS = { ipv4: '10.77.0.99', ipv6: 'fd00:77::99' } as const;
 /** Longer than a segment takes through three namespaces on a busy machine, and waited for only where none may come. */
 const QUIET_MS = 300;
 const LONG_MS = 3_600_000;
+const SHORT_MS = 200;
 
 describe('a TCP segment that the director of its VIP’s owner does not know', function () {
   this.timeout(60_000);
@@ -218,6 +219,42 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     while (send(unknown('ipv4'), 1)[0]!.destinationMac !== next) await sleep(50);
     former.keepAlive(LONG_MS);
     while (send(unknown('ipv4'), 1)[0]!.destinationMac !== FORMER) former.keepAlive(LONG_MS);
+  });
+
+  it('goes to its director for as long as it is said over and over that the process lives, also of what it owns since', async () => {
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const next = '02:00:00:00:00:0a';
+    host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
+    const to = () => send(unknown('ipv4'), 1)[0]!.destinationMac;
+    const repeated = former.repeatAlive(SHORT_MS, { everyMs: 20, withinMs: LONG_MS });
+    former.own(INDEX, { uplink: 'eth0', mac: FORMER }, SHORT_MS);
+    former.write();
+    while (to() !== FORMER) await sleep(20);
+    await sleep(3 * SHORT_MS);
+    // The loop of this test may be late once, but not each time.
+    while (to() !== FORMER) await sleep(20);
+    repeated.end();
+    while (to() !== next) await sleep(20);
+  });
+
+  it('begins to be said again what was too late once, with the next sign of life', async () => {
+    let missed = false;
+    former.own(INDEX, { uplink: 'eth0', mac: FORMER }, SHORT_MS);
+    former.write();
+    const repeated = former.repeatAlive(SHORT_MS, { everyMs: 20, withinMs: 200 });
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const next = '02:00:00:00:00:0a';
+    host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
+    const to = () => send(unknown('ipv4'), 1)[0]!.destinationMac;
+    while (!missed) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * SHORT_MS);
+      await sleep(SHORT_MS);
+      missed = to() === next;
+    }
+    former.keep();
+    await sleep(3 * SHORT_MS);
+    while (to() !== FORMER) await sleep(20);
+    repeated.end();
   });
 
   it('lets requests of the other director in, though their source is routed to its own', () => {

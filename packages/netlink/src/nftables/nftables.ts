@@ -6,6 +6,7 @@
  *
  * All calls are synchronous. Needs CAP_NET_ADMIN over the network namespace.
  */
+import type { Repetition } from '@fairlead/raw-socket';
 import { type Encoder, NLA_F_NESTED } from '../attribute.js';
 import { dumpInterrupted, hasCode, MAX_DUMP_ATTEMPTS, MalformedMessageError, NetlinkError } from '../errors.js';
 import { MESSAGE_HEADER_LENGTH, NLM_F_CREATE, NLM_F_EXCL } from '../message.js';
@@ -16,6 +17,7 @@ import {
   NFNL_SUBSYS_NFTABLES,
   Nfnetlink,
 } from '../netfilter/nfnetlink.js';
+import type { Transaction } from '../socket.js';
 import { commands, elementListAttributes, families, generationAttributes, setAttributes } from './constants.js';
 import { decodeElements, putElement } from './element.js';
 import { NftError, type NftFailure, reasonOf } from './errors.js';
@@ -146,15 +148,9 @@ export class Nftables {
    * what the sets are like, so it is of no use once that is other than it was. Throws what `apply` throws before anything is sent.
    */
   prepare(operations: readonly NftOperation[]): () => void {
-    const layouts = new Map<string, SetLayout>();
-    const parts = operations.flatMap((operation, index) => {
-      const name = `${tableName(operation.table)} ${operation.set}`;
-      const layout = layouts.get(name) ?? this.#layout(operation.table, operation.set);
-      layouts.set(name, layout);
-      return partsOf(operation, index, layout);
-    });
-    if (parts.length === 0) return () => {};
-    const transaction = this.#netlink.encodeTransaction(parts.map(({ request }) => request));
+    const prepared = this.#prepare(operations);
+    if (prepared === undefined) return () => {};
+    const { parts, transaction } = prepared;
     return () => {
       const failures = this.#netlink.transaction(transaction);
       const first = failures[0];
@@ -164,6 +160,27 @@ export class Nftables {
         .map(({ index, error }) => explain(parts[index]!, error));
       throw new NftError(explained[0]?.error ?? first.error, explained);
     };
+  }
+
+  /**
+   * Does what `prepare` prepares over and over, without a turn of JavaScript, until what is returned is called (repeat.ts): whether it is done, nobody
+   * is told. Throws what `prepare` throws.
+   */
+  repeat(operations: readonly NftOperation[], repetition: Repetition, onMissed: () => void): () => void {
+    const prepared = this.#prepare(operations);
+    return prepared === undefined ? () => {} : this.#netlink.repeat(prepared.transaction, repetition, onMissed);
+  }
+
+  #prepare(operations: readonly NftOperation[]): { parts: Part[]; transaction: Transaction } | undefined {
+    const layouts = new Map<string, SetLayout>();
+    const parts = operations.flatMap((operation, index) => {
+      const name = `${tableName(operation.table)} ${operation.set}`;
+      const layout = layouts.get(name) ?? this.#layout(operation.table, operation.set);
+      layouts.set(name, layout);
+      return partsOf(operation, index, layout);
+    });
+    if (parts.length === 0) return undefined;
+    return { parts, transaction: this.#netlink.encodeTransaction(parts.map(({ request }) => request)) };
   }
 
   close(): void {

@@ -24,10 +24,12 @@ const event = fc.record({
     'api back',
     'configure',
     'reopen',
+    'miss',
   ),
   node: fc.nat(3),
   router: fc.constantFrom(...ROUTERS),
-  waitMs: fc.nat(4 * A),
+  /** Owners at rest leave their advertisements to their sockets. */
+  waitMs: fc.oneof({ weight: 4, arbitrary: fc.nat(4 * A) }, { weight: 1, arbitrary: fc.nat(20 * A) }),
 });
 const worlds = fc.record({
   count: fc.integer({ min: 1, max: 4 }),
@@ -49,7 +51,7 @@ function play({ count, preempt, settled, events }: World, watch?: (lan: Lan) => 
   lan.apiAnswers = () => !apiGone;
   if (settled) {
     for (const node of lan.nodes) node.setFit(true);
-    lan.run(10 * A, () => watch?.(lan));
+    lan.run(20 * A, () => watch?.(lan));
   }
   for (const { kind, node: n, router, waitMs } of events) {
     const node = lan.nodes[n % count]!;
@@ -76,6 +78,7 @@ function play({ count, preempt, settled, events }: World, watch?: (lan: Lan) => 
         break;
       case 'configure':
       case 'reopen':
+      case 'miss':
         node.deliver(() => node[kind]());
         break;
       case 'claim':

@@ -1,10 +1,11 @@
 /** Nodes on one LAN that elect owners by VRRP, with time, cables, sockets and processes that tests have in their hands. */
 
+import type { Repetition } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import type { Contested } from '../election/election.js';
 import { Witnesses } from '../wire/witnesses.js';
 import type { Advertisement } from './advertisement.js';
-import { comparable } from './transport.js';
+import { comparable, type Outgoing } from './transport.js';
 import { VrrpElection } from './vrrp-election.js';
 
 export const INTERVAL_MS = 100;
@@ -38,6 +39,8 @@ export class Node {
   wakeAt: number | undefined;
   /** Who advertised a virtual router last, by its number. */
   readonly #heard = new Map<number, { from: string; at: number }>();
+  /** What its sockets say again and again. */
+  readonly repeated = new Set<SimulatedRepetition>();
   #absorbed = new Map<string, { cameAt: number | undefined }>();
   #inbox: (() => void)[] = [];
   #hasMore = false;
@@ -57,6 +60,11 @@ export class Node {
         open: () => ({ source: comparable(this.address) }),
         send: (outgoing) => {
           for (const { advertisement } of outgoing) lan.advertise(this, advertisement);
+        },
+        repeat: (outgoing, _, repetition, onMissed) => {
+          const repeated = new SimulatedRepetition(this, outgoing, repetition, onMissed);
+          this.repeated.add(repeated);
+          return { since: () => lan.now - repeated.sentAt, end: () => this.repeated.delete(repeated) };
         },
       },
       listener: {
@@ -95,7 +103,13 @@ export class Node {
   /** Its sockets are closed, and opened anew. */
   reopen(): void {
     this.#absorbed = new Map();
+    this.miss();
     this.#configure();
+  }
+
+  /** Something that is said again and again cannot be. */
+  miss(): void {
+    for (const repeated of [...this.repeated]) repeated.stop();
   }
 
   #configure(): void {
@@ -141,7 +155,42 @@ export class Node {
 
   thaw(): void {
     this.frozen = false;
+    // Timers come before sockets.
+    for (const repeated of [...this.repeated]) repeated.turn();
     for (const run of this.#inbox.splice(0)) run();
+  }
+}
+
+/** As in C (packages/raw-socket/native/repeat.c). */
+class SimulatedRepetition {
+  sentAt: number;
+  nextAt: number | undefined;
+
+  constructor(
+    readonly node: Node,
+    readonly outgoing: readonly Outgoing[],
+    readonly repetition: Repetition,
+    readonly onMissed: () => void,
+  ) {
+    this.sentAt = node.lan.now;
+    this.nextAt = this.sentAt + repetition.everyMs;
+  }
+
+  turn(): void {
+    const { lan } = this.node;
+    if (this.nextAt === undefined || lan.now < this.nextAt) return;
+    if (lan.now - this.sentAt >= this.repetition.withinMs) {
+      this.stop();
+      return;
+    }
+    this.sentAt = lan.now;
+    this.nextAt = lan.now + this.repetition.everyMs;
+    for (const { advertisement } of this.outgoing) lan.advertise(this.node, advertisement);
+  }
+
+  stop(): void {
+    this.nextAt = undefined;
+    this.onMissed();
   }
 }
 
@@ -184,12 +233,20 @@ export class Lan {
     const end = this.now + ms;
     const wakes = ({ frozen, wakeAt }: Node) =>
       frozen ? Number.POSITIVE_INFINITY : (wakeAt ?? Number.POSITIVE_INFINITY);
+    const repeats = ({ frozen, repeated }: Node) =>
+      frozen ? [] : [...repeated].flatMap(({ nextAt }) => (nextAt === undefined ? [] : [nextAt]));
     for (;;) {
-      const next = Math.min(end, ...this.#queue.map(({ at }) => at), ...this.nodes.map(wakes));
+      const next = Math.min(
+        end,
+        ...this.#queue.map(({ at }) => at),
+        ...this.nodes.map(wakes),
+        ...this.nodes.flatMap(repeats),
+      );
       this.now = Math.max(this.now, next);
       if (next >= end) return;
       const due = this.#queue.filter(({ at }) => at <= this.now);
       this.#queue = this.#queue.filter(({ at }) => at > this.now);
+      for (const node of this.nodes) if (!node.frozen) for (const repeated of [...node.repeated]) repeated.turn();
       for (const { run } of due) run();
       for (const node of this.nodes) if (wakes(node) <= this.now) node.election.tick();
       watch();

@@ -47,6 +47,8 @@ const NOTHING: readonly VrrpAction[] = [];
 export const DOWN_INTERVALS = 3;
 /** An active router gives up that much of an interval before the first of the others can have taken over. */
 const FENCE_MARGIN = 0.25;
+/** An active router that has not advertised for so many intervals may not answer, nor advertise, any more. */
+export const FENCE_INTERVALS = DOWN_INTERVALS - FENCE_MARGIN;
 
 export class VrrpMachine {
   readonly #self: bigint;
@@ -132,6 +134,13 @@ export class VrrpMachine {
     return [...this.#advertise(now), { kind: 'own' }];
   }
 
+  /** What this router would advertise was sent at that time, without this machine's having been asked. */
+  advertised(at: number): void {
+    if (this.#state !== 'active' || at <= this.#sentAt) return;
+    this.#sentAt = at;
+    this.#timerAt = at + this.#settings.intervalMs;
+  }
+
   /** Takes over from whoever is active, as `preempt` would. */
   takeOver(now: number): readonly VrrpAction[] {
     if (this.#state !== 'backup') return [];
@@ -176,7 +185,7 @@ export class VrrpMachine {
   }
 
   get #fenceAt(): number {
-    return this.#sentAt + (DOWN_INTERVALS - FENCE_MARGIN) * this.#settings.intervalMs;
+    return this.#sentAt + FENCE_INTERVALS * this.#settings.intervalMs;
   }
 
   /** Lower priorities wait longer (§6.1, Skew_Time), so that the best backup is the first. */

@@ -5,6 +5,7 @@ import {
   type Absorbed,
   constants,
   type Message,
+  packDatagrams,
   parseSockaddrIn6,
   RawSocket,
   sockaddrIn,
@@ -18,6 +19,7 @@ import {
   GATHER_MICROSECONDS,
   HOP_LIMIT,
   type Packet,
+  type Prepared,
   type TransportUplink,
 } from './transport.js';
 
@@ -73,9 +75,13 @@ export class MulticastSocket implements AdvertisementSocket {
     }, onError);
   }
 
-  prepare(build: (destination: Uint8Array) => Buffer[]): () => void {
+  prepare(build: (destination: Uint8Array) => Buffer[]): Prepared {
     const packets = build(this.#group);
-    return () => sendAll(this.#socket, packets, this.#sockaddr);
+    const packed = packDatagrams(packets.map((data) => ({ data, address: this.#sockaddr })));
+    return {
+      send: () => sendAll(this.#socket, packets, this.#sockaddr),
+      repeat: (repetition, onMissed) => this.#socket.repeat(packed, repetition, onMissed),
+    };
   }
 
   close(): void {

@@ -7,7 +7,7 @@
 
 import { parseAddress } from '@fairlead/api';
 import { encodeAddress, type Family, familyOf } from '@fairlead/netlink';
-import type { Absorbed } from '@fairlead/raw-socket';
+import type { Absorbed, Repeated, Repetition } from '@fairlead/raw-socket';
 import {
   type Advertisement,
   type ChecksumForm,
@@ -74,15 +74,19 @@ export interface TransportOptions {
   onError: (error: Error) => void;
 }
 
+/** Packets that are sent together, so that whoever hears one hears all, which costs both sides a fraction. */
+export interface Prepared {
+  /** Throws a SystemError. */
+  send(): void;
+  /** See `RawSocket.repeat`. */
+  repeat(repetition: Repetition, onMissed: () => void): Repeated;
+}
+
 /** One socket of either kind, to one destination or several. */
 export interface AdvertisementSocket {
   /** The own address that others see, as text. */
   readonly source: string;
-  /**
-   * Sends the packets whenever what is returned is called, which throws a SystemError: together, so that whoever hears one hears all, which costs
-   * both sides a fraction.
-   */
-  prepare(build: (destination: Uint8Array) => Buffer[]): () => void;
+  prepare(build: (destination: Uint8Array) => Buffer[]): Prepared;
   close(): void;
 }
 
@@ -117,7 +121,9 @@ export class VrrpTransport {
   #config: TransportConfig = { uplinks: [], self: [], peers: [] };
   readonly #sockets = new Map<string, AdvertisementSocket>();
   /** What was sent last, by segment: an owner says the same ten times a second. */
-  readonly #prepared = new Map<string, { outgoing: readonly Outgoing[]; send: () => void }>();
+  readonly #prepared = new Map<string, { outgoing: readonly Outgoing[]; prepared: Prepared }>();
+  /** What is to be said of repetitions when their sockets are closed. */
+  readonly #repetitions = new Set<() => void>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -137,19 +143,33 @@ export class VrrpTransport {
 
   /** To everybody on the segment; what is the same objects as last time goes out as it did then. Throws a SystemError. */
   send(outgoing: readonly Outgoing[], segment: Segment): void {
+    this.#prepare(outgoing, segment).send();
+  }
+
+  /** Does so every now and then, without a turn of JavaScript. `onMissed`: no longer, as something did not go, or a socket was closed. */
+  repeat(outgoing: readonly Outgoing[], segment: Segment, repetition: Repetition, onMissed: () => void): Repeated {
+    const repeated = this.#prepare(outgoing, segment).repeat(repetition, onMissed);
+    this.#repetitions.add(onMissed);
+    return {
+      since: () => repeated.since(),
+      end: () => {
+        this.#repetitions.delete(onMissed);
+        repeated.end();
+      },
+    };
+  }
+
+  #prepare(outgoing: readonly Outgoing[], segment: Segment): Prepared {
     const key = `${segment.family} ${segment.uplink}`;
     const last = this.#prepared.get(key);
-    if (last !== undefined && isSame(last.outgoing, outgoing)) {
-      last.send();
-      return;
-    }
+    if (last !== undefined && isSame(last.outgoing, outgoing)) return last.prepared;
     const socket = this.#socketFor(segment);
     const source = encodeAddress(socket.source);
     const encode = ({ advertisement, checksum }: Outgoing, destination: Uint8Array) =>
       encodeAdvertisement(advertisement, { source, destination }, checksum);
-    const send = socket.prepare((destination) => outgoing.map((one) => encode(one, destination)));
-    this.#prepared.set(key, { outgoing, send });
-    send();
+    const prepared = socket.prepare((destination) => outgoing.map((one) => encode(one, destination)));
+    this.#prepared.set(key, { outgoing, prepared });
+    return prepared;
   }
 
   close(): void {
@@ -216,10 +236,12 @@ export class VrrpTransport {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
     this.#prepared.clear();
+    for (const missed of [...this.#repetitions]) missed();
   }
 }
 
-function isSame(before: readonly Outgoing[], now: readonly Outgoing[]): boolean {
+/** The same objects in the same order. */
+export function isSame(before: readonly Outgoing[], now: readonly Outgoing[]): boolean {
   if (before.length !== now.length) return false;
   for (let index = 0; index < now.length; index++) if (before[index] !== now[index]) return false;
   return true;

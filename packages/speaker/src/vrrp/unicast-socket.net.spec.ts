@@ -44,11 +44,14 @@ describe('a unicast socket for advertisements', () => {
         heard.push(payload.toString());
         if (heard.length === 4) done();
       });
-      const send = open(self, peers, () => {}).prepare(([, , , last]) => [
+      const prepared = open(self, peers, () => {}).prepare(([, , , last]) => [
         Buffer.from(`first to ${last}`),
         Buffer.from(`second to ${last}`),
       ]);
-      for (let round = 0; round < 2; round++) expect(send).to.throw(Error).with.property('code', 'ENETUNREACH');
+      for (let round = 0; round < 2; round++)
+        expect(() => prepared.send())
+          .to.throw(Error)
+          .with.property('code', 'ENETUNREACH');
       await all;
       expect(heard).to.deep.equal(['first to 2', 'second to 2', 'first to 2', 'second to 2']);
     });

@@ -12,7 +12,7 @@ import {
 } from '@fairlead/raw-socket';
 import { ipv4Packet, ipv4Sameness } from './ipv4-packet.js';
 import { sendAll } from './send-all.js';
-import { type AdvertisementSocket, GATHER_MICROSECONDS, HOP_LIMIT, type Packet } from './transport.js';
+import { type AdvertisementSocket, GATHER_MICROSECONDS, HOP_LIMIT, type Packet, type Prepared } from './transport.js';
 
 export interface UnicastOptions {
   family: Family;
@@ -63,14 +63,17 @@ export class UnicastSocket implements AdvertisementSocket {
     }, onError);
   }
 
-  /** To all peers, however many of them cannot be reached; what is returned throws what the last of those gave. */
-  prepare(build: (destination: Uint8Array) => Buffer[]): () => void {
+  /** To all peers, however many of them cannot be reached; `send` throws what the last of those gave. */
+  prepare(build: (destination: Uint8Array) => Buffer[]): Prepared {
     const toEach = this.#peers.map(({ bytes, sockaddr }) => ({ packets: build(bytes), sockaddr }));
     const all = toEach.flatMap(({ packets, sockaddr }) => packets.map((data) => ({ data, address: sockaddr })));
     const packed = packDatagrams(all);
-    return () => {
-      const sent = this.#sendPacked(packed);
-      if (sent < all.length) this.#sendOneByOne(toEach, sent);
+    return {
+      send: () => {
+        const sent = this.#sendPacked(packed);
+        if (sent < all.length) this.#sendOneByOne(toEach, sent);
+      },
+      repeat: (repetition, onMissed) => this.#socket.repeat(packed, repetition, onMissed),
     };
   }
 

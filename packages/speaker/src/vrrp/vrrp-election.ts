@@ -14,16 +14,17 @@ import { encodeAddress, familyOf } from '@fairlead/netlink';
 import type { Absorbed } from '@fairlead/raw-socket';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
 import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
+import { Advertiser, type AdvertiserOptions, type Due } from './advertiser.js';
 import { DOWN_INTERVALS, type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
 import { comparable, type Outgoing, type Received, type Segment, type VrrpTransport } from './transport.js';
 
-export interface VrrpElectionOptions {
+export interface VrrpElectionOptions
+  extends Pick<AdvertiserOptions, 'intervalMs' | 'onAdvertised' | 'onRepeated' | 'onError' | 'clock'> {
   /** This node's name. */
   node: string;
-  intervalMs: number;
   /** For how long a better node must have been up before it takes over from a healthy owner, ms; default 0. */
   preemptDelayMs?: number;
-  transport: Pick<VrrpTransport, 'open' | 'send'>;
+  transport: Pick<VrrpTransport, 'open'> & AdvertiserOptions['transport'];
   listener: ElectionListener;
   /** Whether somebody is heard of, when an owner is not; absent: that is not looked at. */
   witnesses?: {
@@ -37,12 +38,6 @@ export interface VrrpElectionOptions {
   hearingMs?: number;
   /** The node that an address belongs to, as far as it is known. */
   nodeOf: (address: string) => string | undefined;
-  /** This node has advertised what it owns, or tried to: it lives. */
-  onAdvertised?: () => void;
-  /** A system call failed; the others go on. */
-  onError: (attempt: string, error: Error) => void;
-  /** Monotonic milliseconds. */
-  clock: () => number;
   /** Calls `tick` then, once. */
   wakeAt: (at: number | undefined) => void;
 }
@@ -52,17 +47,11 @@ interface Octets {
   digits: string;
 }
 
-/** An advertisement that is to go out. */
-interface Due {
-  contest: Contest;
-  packet: Outgoing;
-}
-
 interface Contest {
   spec: Contested;
   id: number;
   segment: Segment;
-  /** What goes out by one call is of one segment. */
+  /** See `Due`. */
   segmentKey: string;
   /** The VIPs of the segment's family, by their text: as octets to send, and as hexadecimal digits to compare. */
   octets: ReadonlyMap<string, Octets>;
@@ -143,8 +132,7 @@ export class VrrpElection implements Election {
   readonly #contests = new Map<string, Contest>();
   #wanted: readonly Contested[] = [];
   #reopenAt: number | undefined;
-  /** Advertisements that are due, and go together. */
-  #outgoing: Due[] = [];
+  readonly #advertiser: Advertiser;
   /** When `tick` will be called. */
   #alarmAt: number | undefined;
   #fit = false;
@@ -153,9 +141,15 @@ export class VrrpElection implements Election {
 
   constructor(options: VrrpElectionOptions) {
     this.#options = options;
+    const onMissed = () => {
+      this.#repeatNoMore();
+      this.#wake();
+    };
+    this.#advertiser = new Advertiser({ ...options, isAll: (sent) => this.#isAllThatIsOwned(sent), onMissed });
   }
 
   configure(contested: readonly Contested[]): void {
+    this.#repeatNoMore();
     this.#wanted = contested;
     const wanted = new Set(contested.map(({ name }) => name));
     for (const contest of [...this.#contests.values()]) {
@@ -168,6 +162,7 @@ export class VrrpElection implements Election {
 
   setFit(fit: boolean): void {
     if (fit === this.#fit) return;
+    this.#repeatNoMore();
     this.#fit = fit;
     this.#hearingUntil ??= this.#options.clock() + (this.#options.hearingMs ?? 0);
     for (const contest of this.#contests.values()) {
@@ -178,12 +173,17 @@ export class VrrpElection implements Election {
   }
 
   mayAnswer(name: string): boolean {
-    return this.#contests.get(name)?.machine.mayAnswer(this.#options.clock()) ?? false;
+    const contest = this.#contests.get(name);
+    if (contest === undefined) return false;
+    const repeatedAt = this.#advertiser.repeatedAt;
+    if (repeatedAt !== undefined) contest.machine.advertised(repeatedAt);
+    return contest.machine.mayAnswer(this.#options.clock());
   }
 
   claimed(name: string, node: string | undefined): void {
     const contest = this.#contests.get(name);
     if (contest === undefined) return;
+    if (contest.owning) this.#repeatNoMore();
     contest.claimant = node !== undefined && contest.spec.ranking.includes(node) ? node : undefined;
     const handsOver = contest.owning && contest.claimant !== undefined && contest.claimant !== this.#options.node;
     contest.handOverAt = handsOver ? this.#options.clock() + HAND_OVER_AFTER_MS : undefined;
@@ -199,8 +199,9 @@ export class VrrpElection implements Election {
   rivalHeard(): void {}
 
   async stop({ release }: { release: boolean }): Promise<void> {
+    this.#repeatNoMore();
     for (const contest of [...this.#contests.values()]) this.#drop(contest, 'the speaker stops', release);
-    this.#send();
+    this.#advertiser.send();
     this.#setAlarm(undefined);
   }
 
@@ -213,9 +214,12 @@ export class VrrpElection implements Election {
       this.#witnessed(from, now);
       return;
     }
+    const isContended = this.#isRepeated(contest);
+    if (isContended) this.#repeatNoMore();
     this.#heedAll(contest);
     this.#heard(contest, received, now);
-    this.#wakeFor(contest);
+    if (isContended) this.#wake();
+    else this.#wakeFor(contest);
     // A standby that hears an owner well has nothing to decide until it does not.
     const isAtRest = contest.machine.state === 'backup' && contest.active === from;
     if (isAtRest && absorb !== undefined) contest.repetition = { of: received, absorbed: absorb() };
@@ -241,7 +245,7 @@ export class VrrpElection implements Election {
     const wasOwning = contest.owning;
     this.#obey(contest, contest.machine.receive(heard, now), inTime);
     if (!wasOwning || !contest.owning || priority === 0) return;
-    this.#send();
+    this.#advertiser.send();
     this.#options.listener.contended(contest.spec.name);
   }
 
@@ -296,7 +300,7 @@ export class VrrpElection implements Election {
     const soon = now + CATCH_UP_EARLY_INTERVALS * this.#options.intervalMs;
     let isOverdue = false;
     for (const contest of this.#contests.values()) {
-      if ((nextAt(contest) ?? Number.POSITIVE_INFINITY) <= soon) this.#catchUp(contest);
+      if ((this.#nextAt(contest) ?? Number.POSITIVE_INFINITY) <= soon) this.#catchUp(contest);
       isOverdue ||= isSilent(contest, now);
     }
     // Whoever says anything shows that this node can hear.
@@ -305,13 +309,14 @@ export class VrrpElection implements Election {
     const more: { contest: Contest; actions: readonly VrrpAction[] }[] = [];
     for (const contest of this.#contests.values()) {
       this.#suspect(contest, now);
-      const actions = this.#isCutOff(contest, now) ? [] : contest.machine.tick(now, earlyMs);
+      const waits = this.#isRepeated(contest) || this.#isCutOff(contest, now);
+      const actions = waits ? [] : contest.machine.tick(now, earlyMs);
       // Those who wait for the same owners hear of all at once, and no advertisement waits until others are taken over.
       for (const action of actions) if (action.kind === 'send') this.#toSend(contest, action.priority);
       if (contest.handOverAt !== undefined || actions.some(({ kind }) => kind !== 'send'))
         more.push({ contest, actions });
     }
-    this.#send();
+    this.#advertiser.send();
     for (const { contest, actions } of more) {
       this.#obey(
         contest,
@@ -331,6 +336,7 @@ export class VrrpElection implements Election {
    * others, once an interval, not once for every virtual router.
    */
   #isDue(now: number): boolean {
+    if (this.#advertiser.isRepeating) return false;
     for (const { machine } of this.#contests.values()) {
       if (machine.state === 'active' && now >= machine.nextAt!) return true;
     }
@@ -447,9 +453,11 @@ export class VrrpElection implements Election {
         continue;
       }
       // Who takes over says so first, and who gives up goes on with what comes next.
-      this.#send();
+      this.#advertiser.send();
       if (action.kind === 'own') {
         const lapsed = this.#nodeOf(contest.active);
+        // Soon it is repeated together with what this node owned before.
+        this.#repeatNoMore();
         this.#heedAll(contest);
         contest.active = undefined;
         contest.suspectAt = undefined;
@@ -482,41 +490,36 @@ export class VrrpElection implements Election {
   }
 
   #toSend(contest: Contest, priority: number): void {
-    const { id: virtualRouterId, addresses, checksum, sent } = contest;
+    const { id: virtualRouterId, addresses, checksum, sent, spec, segment, segmentKey } = contest;
     const isAsBefore = sent?.checksum === checksum && sent.advertisement.priority === priority;
     const { intervalMs } = this.#options;
     if (!isAsBefore) contest.sent = { advertisement: { virtualRouterId, priority, intervalMs, addresses }, checksum };
-    this.#outgoing.push({ contest, packet: contest.sent! });
+    this.#advertiser.put({ name: spec.name, packet: contest.sent!, segment, segmentKey });
   }
 
-  /** What is to be sent, by one call for each segment. */
-  #send(): void {
-    const outgoing = this.#outgoing;
-    if (outgoing.length === 0) return;
-    this.#outgoing = [];
-    const bySegment = new Map<string, Due[]>();
-    for (const due of outgoing) {
-      const others = bySegment.get(due.contest.segmentKey);
-      if (others) others.push(due);
-      else bySegment.set(due.contest.segmentKey, [due]);
+  /** And goes on being so: nobody waits to be handed over to. */
+  #isAllThatIsOwned(sent: readonly Due[]): boolean {
+    const names = new Set(sent.map(({ name }) => name));
+    for (const { spec, owning, handOverAt } of this.#contests.values()) {
+      if (owning !== names.has(spec.name) || handOverAt !== undefined) return false;
     }
-    for (const together of bySegment.values()) this.#sendTogether(together);
-    if (outgoing.some(({ packet }) => packet.advertisement.priority > 0)) this.#options.onAdvertised?.();
+    return true;
   }
 
-  #sendTogether(together: readonly Due[]): void {
-    const { transport, onError } = this.#options;
-    const outgoing = together.map(({ packet }) => packet);
-    try {
-      transport.send(outgoing, together[0]!.contest.segment);
-    } catch (error) {
-      onError(`advertise ${together.map(({ contest }) => contest.spec.name).join(', ')}`, error as Error);
-    }
+  /** From now on this node sends every advertisement itself. What was repeated until now counts as sent. */
+  #repeatNoMore(): void {
+    const at = this.#advertiser.take();
+    if (at !== undefined) for (const { machine } of this.#contests.values()) machine.advertised(at);
+  }
+
+  /** Whether it is advertised without this election's doing anything. */
+  #isRepeated({ owning }: Contest): boolean {
+    return owning && this.#advertiser.isRepeating;
   }
 
   /** After anything may have changed. */
   #wake(): void {
-    this.#send();
+    this.#advertiser.send();
     this.#setAlarm(this.#dueFrom(Number.NEGATIVE_INFINITY));
   }
 
@@ -525,8 +528,8 @@ export class VrrpElection implements Election {
    * those that are sent together does so for all, and then the alarm is put off, too. One that is a little early costs less than that.
    */
   #wakeFor(contest: Contest): void {
-    this.#send();
-    const at = nextAt(contest);
+    this.#advertiser.send();
+    const at = this.#nextAt(contest);
     const alarmAt = this.#alarmAt;
     if (alarmAt === undefined || (at !== undefined && at < alarmAt)) {
       if (at !== undefined) this.#setAlarm(at);
@@ -542,9 +545,14 @@ export class VrrpElection implements Election {
     let due = this.#reopenAt;
     for (const contest of this.#contests.values()) {
       if (due !== undefined && due < early) return due;
-      due = earlier(due, nextAt(contest));
+      due = earlier(due, this.#nextAt(contest));
     }
     return due;
+  }
+
+  #nextAt(contest: Contest): number | undefined {
+    const { machine, suspectAt, handOverAt } = contest;
+    return earlier(earlier(this.#isRepeated(contest) ? undefined : machine.nextAt, suspectAt), handOverAt);
   }
 
   #setAlarm(at: number | undefined): void {
@@ -586,10 +594,6 @@ function octetsOf(address: string): Octets {
 /** Whether nothing was heard for so long that this node is to take over. */
 function isSilent({ machine }: Contest, now: number): boolean {
   return machine.state === 'backup' && now >= machine.nextAt!;
-}
-
-function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {
-  return earlier(earlier(machine.nextAt, suspectAt), handOverAt);
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {

@@ -4,11 +4,12 @@
  */
 import { DeadMansSwitch, type FormerOwners } from '@fairlead/ipvs';
 import { RuleMonitor } from '@fairlead/netlink';
+import type { Repeated, Repetition } from '@fairlead/raw-socket';
 import { ALONE_SECONDS, aliveMs, HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import type { FromWire, WireOptions } from './messages.js';
 
 export interface HostUpkeepOptions extends Pick<WireOptions, 'timings' | 'vrrp'> {
-  exits: Pick<FormerOwners, 'keep' | 'keepAlive'>;
+  exits: Pick<FormerOwners, 'keep' | 'keepAlive' | 'repeatAlive'>;
   /** Monotonic milliseconds. */
   clock: () => number;
   /** Puts back rules that somebody else took away. */
@@ -56,6 +57,12 @@ export class HostUpkeep {
     } catch (error) {
       complain(`could not tell the kernel that this process lives: ${(error as Error).message}`);
     }
+  }
+
+  /** It goes on doing so by itself, and so does what `advertised` does, until what is returned is ended. */
+  repeated(repetition: Repetition): Pick<Repeated, 'end'> {
+    const { exits, vrrp } = this.#options;
+    return exits.repeatAlive(aliveMs('vrrp', vrrp), repetition);
   }
 
   /**

@@ -173,6 +173,7 @@ const vrrpElection: VrrpElection = new VrrpElection({
   hearingMs: HEARING_MS,
   onError: (attempt, error) => complain(`could not ${attempt}: ${error.message}`),
   onAdvertised: () => upkeep.advertised(),
+  onRepeated: (repetition) => upkeep.repeated(repetition),
   wakeAt: (at) => vrrpAlarm.set(at),
 });
 const election = new Engines({ lease: leaseElection, vrrp: vrrpElection });
