@@ -4,7 +4,8 @@
  * only when it did not go as it should: something was refused, or a turn came so late that it must not be sent any more.
  * Then nothing is sent until JavaScript says so again.
  *
- * The timer is one of the event loop of the thread, so that a thread that is stuck says nothing.
+ * The timer is one of the event loop of the thread, so that a thread that is stuck says nothing. As long as it runs the socket's object is held by
+ * a strong reference, as while it listens (listen.c).
  */
 #include "addon.h"
 
@@ -22,7 +23,7 @@ struct repeated {
   uint32_t place;
   napi_ref callback;
   uint64_t within, sent; /* ns; uv_hrtime */
-  bool missed;           /* JavaScript was called */
+  bool missed;           /* JavaScript was called, and nothing is sent any more */
   unsigned count;
   struct mmsghdr *headers; /* of what is packed; one block with the vectors and the datagrams behind them */
 };
@@ -37,6 +38,7 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 static void close_repeated(napi_env env, struct repeated *repeated) {
+  if (!repeated->missed) napi_reference_unref(env, repeated->socket->self, NULL);
   napi_delete_reference(env, repeated->callback);
   repeated->socket = NULL;
   repeated->addon->closing++;
@@ -77,6 +79,7 @@ static void on_timer(uv_timer_t *timer) {
   napi_env env = repeated->addon->env;
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  napi_reference_unref(env, repeated->socket->self, NULL);
   napi_value callback, global;
   if (napi_get_reference_value(env, repeated->callback, &callback) == napi_ok && callback != NULL &&
       napi_get_global(env, &global) == napi_ok) {
@@ -97,12 +100,8 @@ static bool read_packed(napi_env env, const struct bytes *packed, struct repeate
       return false;
     }
   }
-  if (count == 0) {
-    throw_range(env, "packed must have a datagram");
-    return false;
-  }
   size_t fixed = count * (sizeof(struct mmsghdr) + sizeof(struct iovec));
-  repeated->headers = malloc(fixed + packed->length);
+  repeated->headers = malloc(fixed + packed->length + 1);
   if (repeated->headers == NULL) {
     throw_errno(env, ENOMEM, "malloc", "%u datagrams to repeat", count);
     return false;
@@ -113,26 +112,37 @@ static bool read_packed(napi_env env, const struct bytes *packed, struct repeate
   memcpy(copy.data, packed->data, packed->length);
   size_t offset = 0;
   for (unsigned index = 0; index < count; index++) {
-    unpack(&copy, &offset, &repeated->headers[index], &vectors[index]);
+    if (unpack(&copy, &offset, &repeated->headers[index], &vectors[index])) continue;
+    /* Another thread has written there meanwhile. */
+    free(repeated->headers);
+    throw_range(env, "packed has changed while it was read");
+    return false;
   }
   return true;
 }
 
-/* repeat(packed, everyMs, withinMs, onMissed): a number that names it. Counts as sent now, and is sent next in everyMs. */
+/*
+ * repeat(packed, everyMs, withinMs, agoMs, onMissed): a number that names it. Counts as sent so long ago, and is sent next in everyMs. Where nothing
+ * is packed, that is sent.
+ */
 napi_value socket_repeat(napi_env env, napi_callback_info info) {
-  napi_value arguments[4], self, result;
+  napi_value arguments[5], self, result;
   struct bytes packed;
   int64_t every_ms, within_ms;
+  double ago_ms;
   napi_valuetype type;
   uv_loop_t *loop;
-  if (!read_arguments(env, info, 4, arguments, &self)) return NULL;
+  if (!read_arguments(env, info, 5, arguments, &self)) return NULL;
   struct socket *socket = this_socket(env, self, "repeat");
   if (socket == NULL || !read_bytes(env, arguments[0], "packed", &packed) ||
       !read_integer(env, arguments[1], "everyMs", 1, INT32_MAX, &every_ms) ||
       !read_integer(env, arguments[2], "withinMs", 1, INT32_MAX, &within_ms)) {
     return NULL;
   }
-  if (napi_typeof(env, arguments[3], &type) != napi_ok || type != napi_function) {
+  if (napi_get_value_double(env, arguments[3], &ago_ms) != napi_ok || !(ago_ms >= 0 && ago_ms <= INT32_MAX)) {
+    return throw_range(env, "agoMs must be a number from 0 to %d", INT32_MAX);
+  }
+  if (napi_typeof(env, arguments[4], &type) != napi_ok || type != napi_function) {
     return throw_type(env, "onMissed must be a function");
   }
   struct repeated *repeated = calloc(1, sizeof *repeated);
@@ -142,7 +152,7 @@ napi_value socket_repeat(napi_env env, napi_callback_info info) {
     return NULL;
   }
   if (napi_get_uv_event_loop(env, &loop) != napi_ok ||
-      napi_create_reference(env, arguments[3], 1, &repeated->callback) != napi_ok) {
+      napi_create_reference(env, arguments[4], 1, &repeated->callback) != napi_ok) {
     free(repeated->headers);
     free(repeated);
     return NULL;
@@ -153,9 +163,10 @@ napi_value socket_repeat(napi_env env, napi_callback_info info) {
   repeated->socket = socket;
   repeated->place = socket->repeated_next++;
   repeated->within = (uint64_t)within_ms * 1000000;
-  repeated->sent = uv_hrtime();
+  repeated->sent = uv_hrtime() - (uint64_t)(ago_ms * 1e6);
   repeated->next = socket->repeated;
   socket->repeated = repeated;
+  napi_reference_ref(env, socket->self, NULL);
   /* Not uv_update_time: what is begun in one turn of the loop stays together. */
   uv_timer_start(&repeated->timer, on_timer, (uint64_t)every_ms, (uint64_t)every_ms);
   return napi_create_uint32(env, repeated->place, &result) == napi_ok ? result : NULL;

@@ -20,7 +20,7 @@ export interface NativeSocket {
   absorbed(place: number): number;
   heed(place: number): void;
   /** Returns what names it in the two that follow. */
-  repeat(packed: Uint8Array, everyMs: number, withinMs: number, onMissed: () => void): number;
+  repeat(packed: Uint8Array, everyMs: number, withinMs: number, agoMs: number, onMissed: () => void): number;
   /** How long ago it was sent last, ms. */
   repeated(place: number): number;
   cease(place: number): void;

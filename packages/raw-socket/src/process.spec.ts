@@ -126,6 +126,24 @@ describe('garbage collection', function () {
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'called\n' });
   });
 
+  it('leaves a socket alone that something is repeated on, until that is ended', async () => {
+    const { code, stdout, stderr } = await runNode(`
+      const to = unix();
+      const datagram = { data: Buffer.from('x'), address: to.getsockname() };
+      const begin = (address) => {
+        const s = unix();
+        s.repeat(raw.packDatagrams([{ ...datagram, address }]), { everyMs: 1, withinMs: 60_000 }, () => console.log('missed'));
+      };
+      begin(datagram.address);
+      for (let i = 0; i < 5; i++) { gc(); await tick(); }
+      to.receive();
+      let heard = 0;
+      to.onMessages((messages) => { heard += messages.length; if (heard >= 3) { console.log('heard'); to.close(); } });
+    `);
+    // Once nobody hears it, it is refused, and the socket let go, so that the program ends.
+    expect({ code, stdout, stderr }).to.deep.equal({ code: 0, stdout: 'heard\nmissed\n', stderr: '' });
+  });
+
   it('closes sockets that do not listen, or no longer', async () => {
     const { code, stdout } = await runNode(`
       const before = openFds();

@@ -162,14 +162,34 @@ describe('RawSocket.repeat', () => {
     own.end();
   });
 
-  it('refuses what is not packed, nothing at all, and times that are no milliseconds', () => {
+  it('sends what was sent too long ago before it was asked to no more', async () => {
+    let missed!: () => void;
+    const isMissed = new Promise<void>((resolve) => {
+      missed = resolve;
+    });
+    const late = from.repeat(packed('late'), { everyMs: 5, withinMs: 60_000, agoMs: 60_000 }, missed);
+    expect(late.since()).to.be.at.least(60_000);
+    await isMissed;
+    expect(to.receive()).to.deep.equal([]);
+    late.end();
+  });
+
+  it('takes nothing for sent, where there is nothing to send', async () => {
+    const repeated = from.repeat(packed(), { everyMs: 5, withinMs: 60_000, agoMs: 10_000 }, never);
+    while (repeated.since() >= 10_000) await new Promise(setImmediate);
+    repeated.end();
+  });
+
+  it('refuses what is not packed, and times that are no milliseconds', () => {
     const good = packed('x');
     const cases: [Uint8Array, Repetition, string][] = [
       [good.subarray(0, good.length - 1), EVERY, 'RangeError'],
-      [new Uint8Array(0), EVERY, 'RangeError'],
       [good, { everyMs: 0, withinMs: 10 }, 'RangeError'],
       [good, { everyMs: 0.5, withinMs: 10 }, 'RangeError'],
       [good, { everyMs: 10, withinMs: -1 }, 'RangeError'],
+      [good, { ...EVERY, agoMs: -1 }, 'RangeError'],
+      [good, { ...EVERY, agoMs: Number.NaN }, 'RangeError'],
+      [good, { ...EVERY, agoMs: '1' as never }, 'RangeError'],
     ];
     for (const [memory, repetition, name] of cases) {
       expect(() => from.repeat(memory, repetition, never), JSON.stringify(repetition))

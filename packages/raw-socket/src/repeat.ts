@@ -6,6 +6,8 @@ export interface Repetition {
   everyMs: number;
   /** Whole ms: what comes so long after the last time, or later, is not sent any more. */
   withinMs: number;
+  /** How long ago it was sent last, before it is repeated, ms; default 0. */
+  agoMs?: number;
 }
 
 /** Datagrams that are sent again and again. */
@@ -26,12 +28,12 @@ export class RepeatedDatagrams implements Repeated {
   constructor(
     native: NativeSocket,
     packed: Uint8Array,
-    { everyMs, withinMs }: Repetition,
+    { everyMs, withinMs, agoMs = 0 }: Repetition,
     onMissed: () => void,
     onEnd: () => void,
   ) {
     this.#native = native;
-    this.#place = native.repeat(packed, everyMs, withinMs, onMissed);
+    this.#place = native.repeat(packed, everyMs, withinMs, agoMs, onMissed);
     this.#onEnd = onEnd;
   }
 

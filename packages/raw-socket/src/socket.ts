@@ -34,8 +34,8 @@ export interface SocketOptions {
  * A non-blocking, close-on-exec datagram socket. Every method is one system call and returns or throws at once, except
  * poll(), which waits. All of them throw a SystemError with code 'EBADF' after close(), except close() itself.
  *
- * A socket belongs to the thread that opened it. A socket that listens (onMessages) stays open until it is closed, even
- * if nothing refers to it; one that does not listen is closed when it is garbage collected.
+ * A socket belongs to the thread that opened it. A socket that listens (onMessages), or that something is repeated on,
+ * stays open until it is closed, even if nothing refers to it; any other is closed when it is garbage collected.
  */
 export class RawSocket {
   readonly #native: NativeSocket;
@@ -127,9 +127,9 @@ export class RawSocket {
   /**
    * Sends what `packDatagrams` has packed every so often, from `everyMs` after now on, in C: the event loop has to run, but nothing else of JavaScript.
    * `onMissed` is called when not all of it went, or when it was too late to send it. Then nothing more is sent, and what is returned is to be ended;
-   * a socket that is closed sends nothing more either, without a call.
+   * a socket that is closed sends nothing more either, without a call. Where nothing is packed, nothing is sent, and never refused.
    *
-   * @throws RangeError for other memory, for none, or for times that are no whole milliseconds
+   * @throws RangeError for other memory, or for times that are no whole milliseconds
    */
   repeat(packed: Uint8Array, repetition: Repetition, onMissed: () => void): Repeated {
     const bound = AsyncResource.bind(onMissed, 'RawSocket');

@@ -78,6 +78,8 @@ export class FormerOwners {
   /** All of it, in one message. */
   write(): void {
     this.#sayAlive = undefined;
+    // Nor is it said over and over who was an owner before, should this fail.
+    this.#pause();
     const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
     const sets: Elements[] = [
       this.#alive(),
@@ -106,7 +108,12 @@ export class FormerOwners {
   repeatAlive(ofMs: number, repetition: Repetition): { end(): void } {
     this.#repeatNoMore();
     this.#repeated = { ofMs, repetition, stop: undefined };
-    this.#repeat();
+    try {
+      this.#repeat();
+    } catch (error) {
+      this.#repeated = undefined;
+      throw error;
+    }
     return { end: () => this.#repeatNoMore() };
   }
 
@@ -135,17 +142,21 @@ export class FormerOwners {
   #repeat(): void {
     const repeated = this.#repeated;
     if (repeated === undefined) return;
-    const stop = () => {
-      repeated.stop?.();
-      repeated.stop = undefined;
-    };
-    stop();
+    this.#pause();
     if (!this.#hasAny(repeated.ofMs)) return;
-    repeated.stop = orNothing(() => this.#nftables.repeat(instead([this.#alive()]), repeated.repetition, stop));
+    const onMissed = () => this.#pause();
+    repeated.stop = orNothing(() => this.#nftables.repeat(instead([this.#alive()]), repeated.repetition, onMissed));
+  }
+
+  /** Until the next `#repeat`. */
+  #pause(): void {
+    if (this.#repeated === undefined) return;
+    this.#repeated.stop?.();
+    this.#repeated.stop = undefined;
   }
 
   #repeatNoMore(): void {
-    this.#repeated?.stop?.();
+    this.#pause();
     this.#repeated = undefined;
   }
 

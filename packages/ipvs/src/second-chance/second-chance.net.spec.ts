@@ -2,7 +2,7 @@
  * What becomes of single TCP segments that a director does not know. One host with its director, and a station on a cable to it that
  * sends segments and sees every frame which comes back: it is the client, and the former owner.
  */
-import { writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rtnetlink } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns, inNetns, listNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
@@ -235,6 +235,28 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     while (to() !== FORMER) await sleep(20);
     repeated.end();
     while (to() !== next) await sleep(20);
+  });
+
+  it('is not said over and over that the process lives, when the kernel could not be told so', async () => {
+    const link = `/run/fl-chance-${process.pid}`;
+    symlinkSync(`/run/netns/${hostNetns}`, link);
+    const other = opened(new FormerOwners({ hostNetns: link }));
+    other.own(INDEX, { uplink: 'eth0', mac: FORMER }, SHORT_MS);
+    rmSync(link);
+    symlinkSync('/dev/null', link);
+    const repetition = { everyMs: 20, withinMs: LONG_MS };
+    expect(() => other.repeatAlive(SHORT_MS, repetition))
+      .to.throw(Error)
+      .with.property('code', 'EINVAL');
+    rmSync(link);
+    symlinkSync(`/run/netns/${hostNetns}`, link);
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const next = '02:00:00:00:00:0a';
+    host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
+    other.write();
+    other.keep();
+    rmSync(link);
+    while (send(unknown('ipv4'), 1)[0]!.destinationMac !== next) await sleep(20);
   });
 
   it('begins to be said again what was too late once, with the next sign of life', async () => {

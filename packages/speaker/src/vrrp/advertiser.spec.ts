@@ -36,7 +36,7 @@ function setUp(more: Partial<AdvertiserOptions> = {}) {
       repeat: (outgoing, _, repetition, onMissed) => {
         const ids = idsOf(outgoing);
         fail(ids);
-        const one = { ids, repetition, sentAt: world.now, ended: false, onMissed };
+        const one = { ids, repetition, sentAt: world.now - (repetition.agoMs ?? 0), ended: false, onMissed };
         world.repeated.push(one);
         const end = () => {
           one.ended = true;
@@ -92,8 +92,8 @@ describe('Advertiser', () => {
     say(1, 1, 10, 2);
     expect(advertiser.isRepeating).to.equal(true);
     expect(world.repeated.map(({ ids, repetition }) => [ids, repetition])).to.deep.equal([
-      [[1, 2], { everyMs: A, withinMs: 275 }],
-      [[10], { everyMs: A, withinMs: 275 }],
+      [[1, 2], { everyMs: A, withinMs: 275, agoMs: 0 }],
+      [[10], { everyMs: A, withinMs: 275, agoMs: 0 }],
     ]);
     expect(world.alongside).to.deep.equal([`begin ${A}`]);
   });
@@ -153,6 +153,16 @@ describe('Advertiser', () => {
     ]);
     say(10, 1, 10);
     expect(advertiser.isRepeating).to.equal(false);
+  });
+
+  it('counts from when it was sent, however long it took until it was left to the sockets', () => {
+    const { world, advertiser, say } = setUp({
+      onAdvertised: () => {
+        world.now += 3 * A;
+      },
+    });
+    say(11, 1);
+    expect(advertiser.repeatedAt).to.equal(world.now - 3 * A);
   });
 
   it('passes on what a socket missed', () => {

@@ -68,9 +68,10 @@ export class Advertiser {
     this.#times = isSame(this.#sent, packets) ? this.#times + 1 : 1;
     this.#sent = packets;
     const segments = bySegment(due);
+    const at = this.#options.clock();
     for (const together of segments) this.#sendTogether(together);
     if (packets.some(({ advertisement }) => advertisement.priority > 0)) this.#options.onAdvertised?.();
-    if (this.#times > REPEATED_AFTER && this.#options.isAll(due)) this.#repeat(segments);
+    if (this.#times > REPEATED_AFTER && this.#options.isAll(due)) this.#repeat(segments, at);
   }
 
   /** When all that is repeated went last, on the clock. */
@@ -102,15 +103,16 @@ export class Advertiser {
     }
   }
 
-  /** What has just been sent. */
-  #repeat(segments: readonly (readonly Due[])[]): void {
-    const { transport, intervalMs, onMissed, onError, onRepeated } = this.#options;
+  /** What was sent then; to tell the kernel of it may have taken long. */
+  #repeat(segments: readonly (readonly Due[])[], at: number): void {
+    const { transport, intervalMs, clock, onMissed, onError, onRepeated } = this.#options;
     if (transport.repeat === undefined) return;
     const repetition: Repetition = { everyMs: intervalMs, withinMs: Math.floor(FENCE_INTERVALS * intervalMs) };
     const parts: Repeated[] = [];
     try {
       for (const together of segments) {
-        parts.push(transport.repeat(packetsOf(together), together[0]!.segment, repetition, onMissed));
+        const since = { ...repetition, agoMs: Math.max(0, clock() - at) };
+        parts.push(transport.repeat(packetsOf(together), together[0]!.segment, since, onMissed));
       }
       this.#repeated = { parts, alongside: onRepeated?.(repetition) };
     } catch (error) {
