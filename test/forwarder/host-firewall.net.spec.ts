@@ -5,8 +5,8 @@ import {
   createForwarder,
   Director,
   type Forwarder,
+  HostObstacles,
   HostRoutes,
-  hostObstacles,
   NftCommand,
   OwnerRules,
 } from '@fairlead/ipvs';
@@ -49,8 +49,8 @@ describe('obstacles of a host', function () {
   let director: Director;
   let forwarder: Forwarder;
   const closing: { close(): void }[] = [];
-  const obstacles = () =>
-    hostObstacles({ hostNetns: owner.netns, uplinks: ['eth0'], families: ['ipv4', 'ipv6'], virtualRouters: [0, 3] });
+  let hostObstacles: HostObstacles;
+  const obstacles = () => hostObstacles.find({ uplinks: ['eth0'], families: ['ipv4', 'ipv6'], virtualRouters: [0, 3] });
   const run = (command: string) =>
     execFileSync('nsenter', [`--net=${netnsPath(owner.netns)}`, '--', 'sh', '-c', command]);
   const sysctl = (path: string, value: string) =>
@@ -65,7 +65,8 @@ describe('obstacles of a host', function () {
     forwarder = createForwarder({ kind: 'nftables', director: owner.director });
     const routes = new HostRoutes({ hostNetns });
     const rules = new OwnerRules({ hostNetns });
-    closing.push(director, forwarder, routes, rules);
+    hostObstacles = new HostObstacles(hostNetns);
+    closing.push(director, forwarder, routes, rules, hostObstacles);
     const desired = {
       vips: [VIP, VIP6],
       virtualServers: [VIP, VIP6].map((address) => ({
@@ -151,8 +152,7 @@ describe('obstacles of a host', function () {
   it('are a bridge for an uplink whose packets pass iptables, where br_netfilter is in the kernel', function () {
     const setting = 'bridge/bridge-nf-call-iptables';
     if (!existsSync(`/proc/sys/net/${setting}`)) this.skip();
-    const found = () =>
-      hostObstacles({ hostNetns: owner.netns, uplinks: ['br9'], families: ['ipv4'], virtualRouters: [] });
+    const found = () => hostObstacles.find({ uplinks: ['br9'], families: ['ipv4'], virtualRouters: [] });
     run('ip link add br9 type bridge');
     try {
       sysctl(setting, '1');

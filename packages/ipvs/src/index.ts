@@ -16,7 +16,7 @@ export { type Nft, NftCommand, NftError, type NftObject } from './nft.js';
 export type { Counter } from './nft-reader.js';
 export {
   type HostObstacleOptions,
-  hostObstacles,
+  HostObstacles,
   type Obstacle,
   type ObstacleCode,
 } from './obstacles/host-obstacles.js';

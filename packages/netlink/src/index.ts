@@ -39,6 +39,7 @@ export { NftError, type NftFailure } from './nftables/errors.js';
 export { Nftables } from './nftables/nftables.js';
 export * from './nftables/types.js';
 export type { Address, AddressKey, AddressOptions } from './route/address.js';
+export { type Changeable, ChangeWatch, type ChangeWatchOptions } from './route/change-watch.js';
 export * from './route/constants.js';
 export type { Link, LinkChange, OperationalState, VethOptions } from './route/link.js';
 export { type LinkEvent, LinkMonitor, type LinkMonitorOptions } from './route/monitor.js';

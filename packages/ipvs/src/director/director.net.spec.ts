@@ -220,6 +220,7 @@ describe('director', function () {
       const director = ensure();
       director.sync(desired);
       expect(director.audit()).to.deep.equal({ repaired: 0 });
+      expect(director.audit()).to.deep.equal({ repaired: 0 });
       damage();
       expect(director.audit()).to.deep.equal({ repaired: repairs });
       expect(director.audit()).to.deep.equal({ repaired: 0 });

@@ -11,7 +11,7 @@
  */
 import { statSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { type BatchFailure, Conntrack, Nftables, Rtnetlink } from '@fairlead/netlink';
+import { type BatchFailure, ChangeWatch, Conntrack, Nftables, Rtnetlink } from '@fairlead/netlink';
 import { createNetns, listNetns, netnsPath } from '@fairlead/raw-socket';
 import { ForwardingError } from '../errors.js';
 import { type DesiredChange, type DesiredState, familyOf, type SyncResult } from '../forwarder.js';
@@ -72,13 +72,15 @@ export class Director {
   readonly #inside: Rtnetlink;
   readonly #sockets: { close(): void }[];
   readonly #firewall: Firewall;
+  /** Of what has VIPs. */
+  readonly #addressWatch: ChangeWatch;
   /** The namespace's inode: another one of the same name is not this director. */
   readonly #identity: number;
   #desired: Desired | undefined;
   /** The kernel may not hold what is desired: it has to be read before the next change. */
   #inDoubt = true;
   #rulesInDoubt = true;
-  /** The firewall's generation when its elements were found as they should be. */
+  /** The firewall's generation when VIPs and elements were found as they should be. */
   #audited: number | undefined;
 
   /** Makes what is missing, sets what differs. Throws ForwardingError, NetlinkError, NftError. */
@@ -105,6 +107,7 @@ export class Director {
       const made = makeNetns(options, this.#host, log);
       this.#identity = statSync(netnsPath(name)).ino;
       this.#inside = open(new Rtnetlink({ netns: name }));
+      this.#addressWatch = open(new ChangeWatch({ netns: name, of: ['addresses', 'links'] }));
       this.#firewall = new Firewall(name, {
         nft: new NftCommand(name),
         reader: open(new NftReader(name)),
@@ -162,15 +165,20 @@ export class Director {
   audit(): { repaired: number } {
     this.#mustBeThere();
     const generation = this.#firewall.generation();
+    const sameElements = !this.#inDoubt && generation === this.#audited;
+    this.#audited = undefined; // until all of it has been looked at
+    const sameAddresses = !this.#addressWatch.changed() && sameElements;
     let repaired = this.#ensureSurroundings();
     const desired = this.#desired;
     if (desired) {
       const node = ownNode(this.#options, this.#host);
-      const isUnchanged = !this.#inDoubt && generation === this.#audited && isDeepStrictEqual(node, desired.node);
-      this.#inDoubt = true;
-      repaired += this.#become({ ...desired, node }, { elements: !isUnchanged }).operations;
-      // What this process writes from now on counts, too: then the next audit reads the elements again.
-      this.#audited = repaired === 0 ? generation : undefined;
+      const sameNode = isDeepStrictEqual(node, desired.node);
+      if (!sameAddresses || !sameNode) {
+        this.#inDoubt = true;
+        repaired += this.#become({ ...desired, node }, { elements: !sameElements || !sameNode }).operations;
+      }
+      // What this process writes from now on counts, too: then the next audit reads addresses and elements again.
+      if (repaired === 0) this.#audited = generation;
     }
     if (repaired > 0) this.#log.warn({ netns: this.name, repaired }, 'the director was not as it was left: repaired');
     return { repaired };

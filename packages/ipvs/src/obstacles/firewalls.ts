@@ -1,6 +1,7 @@
 /** The firewalls of a host, as far as they decide about what it forwards: reads their chains, and asks verdict.ts. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { Nftables } from '@fairlead/netlink';
 import { inNetns } from '@fairlead/raw-socket';
 import { NftCommand } from '../nft.js';
 import { type ForwardChain, NftReader } from '../nft-reader.js';
@@ -20,10 +21,8 @@ export interface DroppingChain {
 }
 
 export interface ForwardingQuestion {
-  /** The host's network namespace; by default that of this process. */
-  hostNetns?: string;
   /** Where VIP traffic comes in. */
-  uplink: string;
+  uplinks: readonly string[];
   /** The host's interface to the director. */
   hostInterface: string;
   families: readonly ('ipv4' | 'ipv6')[];
@@ -31,15 +30,44 @@ export interface ForwardingQuestion {
   examples?: Partial<Record<'ipv4' | 'ipv6', { vip: string; node?: string }>>;
 }
 
+type UplinkQuestion = Omit<ForwardingQuestion, 'uplinks'> & { uplink: string; hostNetns: string | undefined };
+
 /** kube-proxy's tables (in its nftables mode) drop only what they find in their maps, and are too large to read for nothing. */
 const HARMLESS_TABLE = 'kube-proxy';
 
-/** Those that do so for certain. Throws NftError, NetlinkError. */
-export function droppingChains(question: ForwardingQuestion): DroppingChain[] {
-  return [...nftChains(question), ...legacyChains(question)];
+export class HostFirewalls {
+  readonly #netns: string | undefined;
+  #nftables: Nftables | undefined;
+  /** What came of nftables' chains when they were last read. */
+  #seen: { question: string; generation: number; chains: DroppingChain[] } | undefined;
+
+  /** `netns`: the host's network namespace; undefined: that of this process. */
+  constructor(netns: string | undefined) {
+    this.#netns = netns;
+  }
+
+  /** Those that do so for certain. Throws NftError, NetlinkError. */
+  droppingChains(question: ForwardingQuestion): DroppingChain[] {
+    const each = question.uplinks.map((uplink) => ({ ...question, uplink, hostNetns: this.#netns }));
+    return [...this.#nftChains(each), ...each.flatMap(legacyChains)];
+  }
+
+  close(): void {
+    this.#nftables?.close();
+  }
+
+  /** Not read again while nobody changes any ruleset. */
+  #nftChains(each: readonly UplinkQuestion[]): DroppingChain[] {
+    this.#nftables ??= new Nftables(this.#netns === undefined ? {} : { netns: this.#netns });
+    const generation = this.#nftables.generation();
+    const question = JSON.stringify(each);
+    const isUnchanged = generation === this.#seen?.generation && question === this.#seen.question;
+    if (!isUnchanged) this.#seen = { question, generation, chains: each.flatMap(nftChains) };
+    return this.#seen!.chains;
+  }
 }
 
-function nftChains(question: ForwardingQuestion): DroppingChain[] {
+function nftChains(question: UplinkQuestion): DroppingChain[] {
   const nft = new NftCommand(question.hostNetns);
   const bases = forwardChains(question.hostNetns).filter(({ table }) => table !== HARMLESS_TABLE);
   return bases.flatMap((base) => {
@@ -77,12 +105,12 @@ function chainsOf(nft: NftCommand, netns: string | undefined, { family, table }:
   };
 }
 
-function familiesOf(family: string, { families }: ForwardingQuestion): ('ipv4' | 'ipv6')[] {
+function familiesOf(family: string, { families }: UplinkQuestion): ('ipv4' | 'ipv6')[] {
   return families.filter((asked) => family === 'inet' || family === (asked === 'ipv4' ? 'ip' : 'ip6'));
 }
 
 function droppedDirections(
-  { uplink, hostInterface, examples }: ForwardingQuestion,
+  { uplink, hostInterface, examples }: UplinkQuestion,
   families: readonly ('ipv4' | 'ipv6')[],
   judge: (packet: Packet) => ReturnType<typeof verdict>,
 ): ('in' | 'out')[] {
@@ -100,7 +128,7 @@ function droppedDirections(
   );
 }
 
-function nftCommands({ family, table, name }: ForwardChain, { hostInterface }: ForwardingQuestion): string[] {
+function nftCommands({ family, table, name }: ForwardChain, { hostInterface }: UplinkQuestion): string[] {
   if (table === 'filter' && name === 'FORWARD' && family !== 'inet') {
     return iptablesCommands(family === 'ip' ? 'iptables' : 'ip6tables', hostInterface);
   }
@@ -117,7 +145,7 @@ function iptablesCommands(command: string, hostInterface: string): string[] {
 }
 
 /** The kernel tells that iptables-legacy has rules, but which, only to iptables-legacy: where that is missing, they stay unknown. */
-function legacyChains(question: ForwardingQuestion): DroppingChain[] {
+function legacyChains(question: UplinkQuestion): DroppingChain[] {
   return question.families.flatMap((family) => {
     const command = family === 'ipv4' ? 'iptables-legacy' : 'ip6tables-legacy';
     const names = family === 'ipv4' ? 'ip_tables_names' : 'ip6_tables_names';

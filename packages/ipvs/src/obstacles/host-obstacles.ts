@@ -3,11 +3,11 @@
  * not ours to change. Each obstacle says what it is and what its owner can do.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { type Route, Rtnetlink, type Rule } from '@fairlead/netlink';
+import { ChangeWatch, type Route, Rtnetlink, type Rule } from '@fairlead/netlink';
 import { inNetns } from '@fairlead/raw-socket';
 import { DEFAULT_HOST_INTERFACE } from '../director/link.js';
 import { ROUTE_PROTOCOL, TABLE_BASE, tableOf } from '../routes/tables.js';
-import { type DroppingChain, droppingChains, type ForwardingQuestion } from './firewalls.js';
+import { type DroppingChain, type ForwardingQuestion, HostFirewalls } from './firewalls.js';
 
 export type ObstacleCode =
   /** A firewall of the host drops what it forwards between uplink and director. */
@@ -30,8 +30,6 @@ export interface Obstacle {
 }
 
 export interface HostObstacleOptions {
-  /** The host's network namespace; by default that of this process. */
-  hostNetns?: string;
   /** The interface to the director; default fairlead0. */
   hostInterface?: string;
   /** Where VIP traffic comes in. */
@@ -44,30 +42,53 @@ export interface HostObstacleOptions {
   tableBase?: number;
 }
 
-/** [] for none. Reads only. Throws NftError, NetlinkError. */
-export function hostObstacles(options: HostObstacleOptions): Obstacle[] {
-  const { hostNetns, uplinks, families, virtualRouters, tableBase = TABLE_BASE } = options;
-  const hostInterface = options.hostInterface ?? DEFAULT_HOST_INTERFACE;
-  const tables = new Set(virtualRouters.map((index) => tableOf(index, tableBase)));
-  const host = new Rtnetlink(hostNetns === undefined ? {} : { netns: hostNetns });
-  try {
+export class HostObstacles {
+  readonly #hostNetns: string | undefined;
+  readonly #host: Rtnetlink;
+  readonly #watch: ChangeWatch;
+  readonly #firewalls: HostFirewalls;
+  /** What came of routes and rules when they were last read. */
+  #routing: { question: string; obstacles: Obstacle[] } | undefined;
+
+  /** `hostNetns`: the host's network namespace; by default that of this process. Throws NetlinkError. */
+  constructor(hostNetns?: string) {
+    this.#hostNetns = hostNetns;
+    const where = hostNetns === undefined ? {} : { netns: hostNetns };
+    this.#host = new Rtnetlink(where);
+    this.#watch = new ChangeWatch({ ...where, of: ['routes', 'rules', 'links', 'addresses'], newAddresses: false });
+    this.#firewalls = new HostFirewalls(hostNetns);
+  }
+
+  /** [] for none. Reads only, and of what may be large only what may have changed since it was last asked. Throws NftError, NetlinkError. */
+  find(options: HostObstacleOptions): Obstacle[] {
+    const { uplinks, families } = options;
+    const hostInterface = options.hostInterface ?? DEFAULT_HOST_INTERFACE;
     return [
-      ...foreignRoutes(host.routes(), tables),
-      ...foreignRules(
-        families.flatMap((family) => host.rules(family)),
-        tables,
-      ),
-      ...uplinks.flatMap((uplink) => notForwarding(hostNetns, uplink, families)),
+      ...this.#foreignRouting(options),
+      ...uplinks.flatMap((uplink) => notForwarding(this.#hostNetns, uplink, families)),
       ...uplinks.flatMap((uplink) =>
-        host.link(uplink)?.kind === 'bridge' ? bridgedBack(hostNetns, uplink, families) : [],
+        this.#host.link(uplink)?.kind === 'bridge' ? bridgedBack(this.#hostNetns, uplink, families) : [],
       ),
-      ...firewalls(
-        uplinks.flatMap((uplink) => droppingChains({ ...options, uplink, hostInterface })),
-        hostInterface,
-      ),
+      ...firewalls(this.#firewalls.droppingChains({ ...options, hostInterface }), hostInterface),
     ];
-  } finally {
-    host.close();
+  }
+
+  close(): void {
+    this.#host.close();
+    this.#watch.close();
+    this.#firewalls.close();
+  }
+
+  #foreignRouting({ families, virtualRouters, tableBase = TABLE_BASE }: HostObstacleOptions): Obstacle[] {
+    const question = JSON.stringify([families, virtualRouters, tableBase]);
+    const isUnchanged = !this.#watch.changed() && question === this.#routing?.question;
+    if (isUnchanged) return this.#routing!.obstacles;
+    this.#routing = undefined; // until all of it has been read
+    const tables = new Set(virtualRouters.map((index) => tableOf(index, tableBase)));
+    const rules = families.flatMap((family) => this.#host.rules(family));
+    const obstacles = [...foreignRoutes(this.#host.routes(), tables), ...foreignRules(rules, tables)];
+    this.#routing = { question, obstacles };
+    return obstacles;
   }
 }
 

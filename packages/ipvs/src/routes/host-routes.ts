@@ -3,7 +3,7 @@
  * Tables are filled on every node, all the time; what makes them count is the rule of an owner (owner-rules.ts), so
  * that taking over costs one message, whatever the number of VIPs.
  */
-import { type BatchFailure, type Route, type RouteOptions, Rtnetlink } from '@fairlead/netlink';
+import { type BatchFailure, ChangeWatch, type Route, type RouteOptions, Rtnetlink } from '@fairlead/netlink';
 import { directorLink } from '../director/link.js';
 import { ForwardingError } from '../errors.js';
 import { familyOf, type SyncResult } from '../forwarder.js';
@@ -40,11 +40,17 @@ export class HostRoutes {
   readonly #interface: string;
   readonly #base: number;
   readonly #log: Log;
+  /** Routes go with their links and with these links' addresses, without being mentioned. That an address is new takes no route away. */
+  readonly #watch: ChangeWatch;
+  /** Nothing was amiss when everything was last looked at. */
+  #inLine = false;
   /** Our routes in the kernel, as of the last reading or writing; undefined when that is not known. */
   #known: Map<string, OurRoute> | undefined;
 
   constructor(options: HostRoutesOptions = {}) {
-    this.#rtnetlink = new Rtnetlink(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
+    const where = options.hostNetns === undefined ? {} : { netns: options.hostNetns };
+    this.#rtnetlink = new Rtnetlink(where);
+    this.#watch = new ChangeWatch({ ...where, of: ['routes', 'links', 'addresses'], newAddresses: false });
     this.#interface = directorLink(options.hostInterface).host.name;
     this.#base = options.tableBase ?? TABLE_BASE;
     this.#log = options.log ?? silent;
@@ -56,7 +62,7 @@ export class HostRoutes {
    */
   sync(virtualRouters: readonly VirtualRouterVips[]): SyncResult {
     const desired = this.#desired(virtualRouters);
-    const actual = this.#known ?? this.#readKernel();
+    const actual = this.#known ?? this.#readKernel().ours;
     const replace = [...desired].filter(([key, route]) => !same(route, actual.get(key))).map(([, route]) => route);
     const remove = [...actual].filter(([key]) => !desired.has(key)).map(([, route]) => route);
     this.#known = undefined; // until the kernel has taken it
@@ -89,10 +95,24 @@ export class HostRoutes {
     return { operations: replace.length + remove.length };
   }
 
+  /**
+   * Compares what was last desired, which is told once more, with the kernel, and repairs that. What nothing can have happened to since it was found
+   * in line is not read again: there may be ten thousand. Throws as `sync` does.
+   */
+  audit(virtualRouters: readonly VirtualRouterVips[]): SyncResult {
+    const isUnchanged = !this.#watch.changed() && this.#inLine && this.#known !== undefined;
+    if (isUnchanged) return { operations: 0 };
+    this.#inLine = false; // until all of it has been looked at
+    const { foreign } = this.#readKernel();
+    const result = this.sync(virtualRouters);
+    this.#inLine = result.operations + foreign === 0;
+    return result;
+  }
+
   /** What the kernel holds now. The next `sync` compares with this: calling it first repairs drift. */
   read(): VirtualRouterVips[] {
     const tables = new Map<number, string[]>();
-    for (const { table, destination } of this.#readKernel().values()) {
+    for (const { table, destination } of this.#readKernel().ours.values()) {
       const index = table - this.#base;
       tables.set(index, [...(tables.get(index) ?? []), destination]);
     }
@@ -100,6 +120,7 @@ export class HostRoutes {
   }
 
   close(): void {
+    this.#watch.close();
     this.#rtnetlink.close();
   }
 
@@ -139,13 +160,14 @@ export class HostRoutes {
     return new Map(routes.map((route) => [keyOf(route), route]));
   }
 
-  #readKernel(): Map<string, OurRoute> {
+  /** `foreign`: how many of others are in our tables. */
+  #readKernel(): { ours: Map<string, OurRoute>; foreign: number } {
     const inOurTables = this.#rtnetlink.routes().filter(({ table }) => indexOf(table, this.#base) !== undefined);
     const foreign = inOurTables.filter(({ protocol }) => protocol !== ROUTE_PROTOCOL);
     if (foreign.length > 0) this.#warnOf(foreign);
     const ours = inOurTables.filter(({ protocol }) => protocol === ROUTE_PROTOCOL);
     this.#known = new Map(ours.map((route) => [keyOf(route), route]));
-    return this.#known;
+    return { ours: this.#known, foreign: foreign.length };
   }
 
   #warnOf(foreign: readonly Route[]): void {

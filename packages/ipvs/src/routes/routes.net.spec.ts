@@ -100,6 +100,48 @@ describe('the way from a host into its director', function () {
     expect(routes.sync(routers).operations).to.equal(0);
   });
 
+  const damages: Record<string, [() => void, number]> = {
+    'a route that somebody deleted': [
+      () => host.deleteRoute({ family: 'ipv4', destination: '10.77.0.205', prefixLength: 32, table: 7705 }),
+      1,
+    ],
+    'a route too many': [
+      () => {
+        const route = { destination: '10.77.0.250', prefixLength: 32, table: 7705, protocol: 77, index: eth0 };
+        host.addRoute({ family: 'ipv4', ...route });
+      },
+      1,
+    ],
+    // Those of IPv4 go without being mentioned.
+    'routes whose interface was off for a moment': [
+      () => {
+        const { index } = host.link(directorLink().host.name)!;
+        host.setLink(index, { up: false });
+        host.setLink(index, { up: true });
+      },
+      4,
+    ],
+    'routes whose interface lost its addresses': [
+      () => {
+        const { index } = host.link(directorLink().host.name)!;
+        host.deleteAddress({ index, address: directorLink().host.ipv4, prefixLength: IPV4_PREFIX_LENGTH });
+      },
+      3,
+    ],
+  };
+  for (const [what, [damage, repairs]] of Object.entries(damages)) {
+    it(`finds and repairs when asked to look: ${what}`, () => {
+      const routes = openRoutes();
+      routes.sync(routers);
+      expect(routes.audit(routers).operations).to.equal(0);
+      expect(routes.audit(routers).operations).to.equal(0);
+      damage();
+      expect(routes.audit(routers).operations).to.equal(repairs);
+      expect(routes.audit(routers).operations).to.equal(0);
+      expect(openRoutes().sync(routers).operations).to.equal(0);
+    });
+  }
+
   it('leaves routes of others alone, and warns of them in our tables', () => {
     host.addRoute({ family: 'ipv4', destination: '192.0.2.0', prefixLength: 24, table: 7700, index: eth0 });
     host.addRoute({ family: 'ipv4', destination: '192.0.2.0', prefixLength: 24, table: 100, index: eth0 });

@@ -132,9 +132,8 @@ export class Kernel {
   audit(virtualRouters: readonly VirtualRouterVips[]): Operations {
     const { director, forwarder, routes, secondChance } = this.#must();
     const repaired = { director: director.audit().repaired, forwarder: forwarder.audit().repaired };
-    routes.read(); // the next sync compares with that
     const { operations } = secondChance.audit(virtualRouters);
-    return { ...repaired, routes: operations + routes.sync(virtualRouters).operations };
+    return { ...repaired, routes: operations + routes.audit(virtualRouters).operations };
   }
 
   /** What every virtual server has done: as much work as there are virtual servers. */

@@ -1,5 +1,5 @@
 /**
- * What of others on this host keeps VIP traffic from passing (packages/ipvs, hostObstacles): looked for now and then, told once,
+ * What of others on this host keeps VIP traffic from passing (packages/ipvs, HostObstacles): looked for now and then, told once,
  * and again when it is gone. Looking reads firewalls, so it is not done for every change of a Service.
  */
 

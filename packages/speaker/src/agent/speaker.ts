@@ -9,7 +9,7 @@ import { SYSTEM_NAMESPACE } from '@fairlead/api';
 import {
   checkCapabilities,
   DEFAULT_HOST_INTERFACE,
-  hostObstacles,
+  HostObstacles,
   Planner,
   type PlanProblem,
   speakerWork,
@@ -132,6 +132,7 @@ class Agent implements Speaker {
   readonly #assignment = new Assignment();
   readonly #feed: Feed;
   readonly #health: Health;
+  readonly #hostObstacles = new HostObstacles();
   readonly #obstacles: ObstacleWatch;
   readonly #kernel: Kernel;
   readonly #upkeep: Upkeep;
@@ -195,7 +196,7 @@ class Agent implements Speaker {
       ownNode,
     });
     this.#obstacles = new ObstacleWatch({
-      find: hostObstacles,
+      find: (input) => this.#hostObstacles.find(input),
       log,
       event: (type, reason, message) => {
         const self = ownNode();
@@ -278,6 +279,7 @@ class Agent implements Speaker {
     this.#watches.stop();
     this.#kernel.close();
     this.#rtnetlink.close();
+    this.#hostObstacles.close();
     await this.#kube.close();
     this.#sole.close();
   }
