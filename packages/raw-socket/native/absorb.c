@@ -1,7 +1,7 @@
 /*
  * Datagrams that say the same again and again: an owner advertises ten times a second what it did before, and entering
  * JavaScript for each costs fifty times what it takes to compare it here. JavaScript names such a datagram (absorb), and
- * from then on is not called for it, but can ask when it came last.
+ * from then on is not called for it, but can ask when it came last, and be called when it has not come for too long.
  *
  * A datagram is looked at before it is taken, so one that nobody named, and whatever came behind it, is left to be
  * received as ever, in its order.
@@ -17,8 +17,18 @@
 
 struct absorbed {
   uint64_t came; /* uv_hrtime; 0: not since this was asked for */
+  uint64_t last; /* the same, whoever asked; at first, when it was named */
+  uint64_t patience; /* ns after that JavaScript is called; 0: it is not */
+  napi_ref on_late;
   size_t address_length, length;
   uint8_t bytes[]; /* address, data, mask */
+};
+
+/* One timer for all that a socket absorbs, set to when the first of it would be late. In memory of its own, as libuv lets go of it later. */
+struct watch {
+  uv_timer_t timer;
+  struct addon *addon;
+  struct socket *socket; /* NULL once closing */
 };
 
 static bool is_same(const struct absorbed *known, const struct sockaddr_storage *address, socklen_t address_length,
@@ -47,7 +57,7 @@ static struct absorbed *find(struct socket *socket, const struct sockaddr_storag
 
 /* Takes what is to be absorbed, up to the first datagram that is not. False: there is something for JavaScript. */
 bool absorb_pending(struct socket *socket) {
-  if (socket->absorbed_size == 0) return false;
+  if (socket->absorbed_size == 0 || socket->error != 0) return false;
   for (unsigned taken = 0; taken < MAX_BATCH; taken++) {
     uint8_t data[MAX_ABSORBED_SIZE];
     struct sockaddr_storage address;
@@ -68,14 +78,34 @@ bool absorb_pending(struct socket *socket) {
       socket->error = errno;
       return false;
     }
-    known->came = uv_hrtime();
+    known->came = known->last = uv_hrtime();
   }
   return true;
 }
 
-void free_absorbed(struct socket *socket) {
-  for (uint32_t index = 0; index < socket->absorbed_size; index++) free(socket->absorbed[index]);
+static void free_one(napi_env env, struct absorbed *known) {
+  if (known == NULL) return;
+  if (known->on_late != NULL) napi_delete_reference(env, known->on_late);
+  free(known);
+}
+
+static void on_watch_closed(uv_handle_t *handle) {
+  struct watch *watch = handle->data;
+  struct addon *addon = watch->addon;
+  free(watch);
+  addon->closing--;
+  finish_cleanup(addon);
+}
+
+void free_absorbed(napi_env env, struct socket *socket) {
+  for (uint32_t index = 0; index < socket->absorbed_size; index++) free_one(env, socket->absorbed[index]);
   free(socket->absorbed);
+  if (socket->watch != NULL) {
+    socket->watch->socket = NULL;
+    socket->addon->closing++;
+    uv_close((uv_handle_t *)&socket->watch->timer, on_watch_closed);
+    socket->watch = NULL;
+  }
   socket->absorbed = NULL;
   socket->absorbed_size = 0;
 }
@@ -118,7 +148,7 @@ napi_value socket_absorb(napi_env env, napi_callback_info info) {
     free(named);
     return throw_errno(env, ENOMEM, "malloc", "a datagram to absorb, one of at most %d", MAX_ABSORBED);
   }
-  *named = (struct absorbed){0, address.length, data.length};
+  *named = (struct absorbed){.last = uv_hrtime(), .address_length = address.length, .length = data.length};
   memcpy(named->bytes, address.data, address.length);
   memcpy(named->bytes + address.length, data.data, data.length);
   memcpy(named->bytes + address.length + data.length, mask.data, mask.length);
@@ -153,7 +183,87 @@ napi_value socket_absorbed(napi_env env, napi_callback_info info) {
 napi_value socket_heed(napi_env env, napi_callback_info info) {
   struct absorbed **known = read_absorbed(env, info, "heed");
   if (known == NULL) return NULL;
-  free(*known);
+  free_one(env, *known);
   *known = NULL;
+  return NULL;
+}
+
+/* What is watched and late by then, or else NULL, and when the next one would be; UINT64_MAX: none is watched. */
+static struct absorbed *find_late(struct socket *socket, uint64_t now, uint64_t *next) {
+  *next = UINT64_MAX;
+  for (uint32_t index = 0; index < socket->absorbed_size; index++) {
+    struct absorbed *known = socket->absorbed[index];
+    if (known == NULL || known->patience == 0) continue;
+    uint64_t at = known->last + known->patience;
+    if (at <= now) return known;
+    if (at < *next) *next = at;
+  }
+  return NULL;
+}
+
+static void on_watch(uv_timer_t *timer) {
+  struct watch *watch = timer->data;
+  /* Timers come before sockets: what came while this thread was busy is not late. */
+  if (watch->socket != NULL && watch->socket->listener != NULL) absorb_pending(watch->socket);
+  uint64_t now = uv_hrtime(), next = UINT64_MAX;
+  struct absorbed *late;
+  while (watch->socket != NULL && (late = find_late(watch->socket, now, &next)) != NULL) {
+    late->patience = 0;
+    /* After this call it may be heeded, watched again, or the socket closed. */
+    call_back(watch->addon->env, late->on_late);
+  }
+  if (watch->socket == NULL || next == UINT64_MAX) return;
+  uv_timer_start(timer, on_watch, (next - now + 999999) / 1000000, 0);
+}
+
+static bool create_watch(napi_env env, struct socket *socket) {
+  uv_loop_t *loop;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return false;
+  struct watch *watch = calloc(1, sizeof *watch);
+  if (watch == NULL) {
+    throw_errno(env, ENOMEM, "malloc", "a timer for what is absorbed");
+    return false;
+  }
+  uv_timer_init(loop, &watch->timer);
+  uv_unref((uv_handle_t *)&watch->timer);
+  watch->timer.data = watch;
+  watch->addon = socket->addon;
+  watch->socket = socket;
+  socket->watch = watch;
+  return true;
+}
+
+/* watch(place, patienceMs, onLate): calls once when it has not come for so long, counted from its last time, or from when it was named */
+napi_value socket_watch(napi_env env, napi_callback_info info) {
+  napi_value arguments[3], self;
+  int64_t place, patience_ms;
+  napi_valuetype type;
+  if (!read_arguments(env, info, 3, arguments, &self)) return NULL;
+  struct socket *socket = this_socket(env, self, "watch");
+  if (socket == NULL || !read_integer(env, arguments[0], "place", 0, MAX_ABSORBED, &place) ||
+      !read_integer(env, arguments[1], "patienceMs", 1, INT32_MAX, &patience_ms)) {
+    return NULL;
+  }
+  if (napi_typeof(env, arguments[2], &type) != napi_ok || type != napi_function) {
+    return throw_type(env, "onLate must be a function");
+  }
+  if (place >= socket->absorbed_size || socket->absorbed[place] == NULL) {
+    return throw_range(env, "nothing is absorbed at place %lld", (long long)place);
+  }
+  struct absorbed *known = socket->absorbed[place];
+  napi_ref on_late;
+  if ((socket->watch == NULL && !create_watch(env, socket)) ||
+      napi_create_reference(env, arguments[2], 1, &on_late) != napi_ok) {
+    return NULL;
+  }
+  if (known->on_late != NULL) napi_delete_reference(env, known->on_late);
+  known->on_late = on_late;
+  known->patience = (uint64_t)patience_ms * 1000000;
+  uint64_t now = uv_hrtime(), at = known->last + known->patience;
+  uint64_t delay = at <= now ? 0 : (at - now + 999999) / 1000000;
+  /* One that is set to an earlier time sets it anew by itself. */
+  if (!uv_is_active((uv_handle_t *)&socket->watch->timer) || uv_timer_get_due_in(&socket->watch->timer) > delay) {
+    uv_timer_start(&socket->watch->timer, on_watch, delay, 0);
+  }
   return NULL;
 }

@@ -49,6 +49,7 @@ struct addon {
 struct listener;
 struct absorbed;
 struct repeated;
+struct watch;
 
 /* One socket. It belongs to its JavaScript object and is freed by that object's finalizer. */
 struct socket {
@@ -61,6 +62,7 @@ struct socket {
   int error;                       /* that the kernel has told, and nobody here yet */
   struct absorbed **absorbed;      /* NULL where a place is free */
   uint32_t absorbed_size, absorbed_next;
+  struct watch *watch;             /* for what is absorbed, NULL until somebody wants to know when it is late */
   struct repeated *repeated;
   uint32_t repeated_next;          /* what names the next one */
   napi_ref self;                   /* weak, but strong while listening: see listen.c */
@@ -123,15 +125,16 @@ napi_value socket_ref(napi_env env, napi_callback_info info);
 napi_value socket_unref(napi_env env, napi_callback_info info);
 napi_value socket_poll(napi_env env, napi_callback_info info);
 void close_listener(napi_env env, struct socket *socket);
-/* Hands an exception that a callback threw to process.on('uncaughtException'), as for any other event. */
-void report_exception(napi_env env);
+/* Calls a function without arguments from the event loop. It may close any socket. */
+void call_back(napi_env env, napi_ref callback);
 
 /* absorb.c */
 napi_value socket_absorb(napi_env env, napi_callback_info info);
 napi_value socket_absorbed(napi_env env, napi_callback_info info);
 napi_value socket_heed(napi_env env, napi_callback_info info);
+napi_value socket_watch(napi_env env, napi_callback_info info);
 bool absorb_pending(struct socket *socket);
-void free_absorbed(struct socket *socket);
+void free_absorbed(napi_env env, struct socket *socket);
 
 /* repeat.c */
 napi_value socket_repeat(napi_env env, napi_callback_info info);

@@ -20,13 +20,25 @@ struct listener {
   napi_ref callback;     /* NULL while stopped */
 };
 
-void report_exception(napi_env env) {
+/* Hands an exception that a callback threw to process.on('uncaughtException'), as for any other event. */
+static void report_exception(napi_env env) {
   bool pending = false;
   napi_value exception;
   if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
       napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
     napi_fatal_exception(env, exception);
   }
+}
+
+void call_back(napi_env env, napi_ref reference) {
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  napi_value callback, global;
+  if (napi_get_reference_value(env, reference, &callback) == napi_ok && callback != NULL &&
+      napi_get_global(env, &global) == napi_ok) {
+    if (napi_make_callback(env, NULL, global, callback, 0, NULL, NULL) != napi_ok) report_exception(env);
+  }
+  napi_close_handle_scope(env, scope);
 }
 
 static void on_readable(uv_poll_t *handle, int status, int events) {

@@ -51,6 +51,7 @@ NAPI_MODULE_INIT() {
       METHOD("absorb", socket_absorb),
       METHOD("absorbed", socket_absorbed),
       METHOD("heed", socket_heed),
+      METHOD("watch", socket_watch),
       METHOD("repeat", socket_repeat),
       METHOD("repeated", socket_repeated),
       METHOD("cease", socket_cease),

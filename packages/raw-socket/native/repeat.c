@@ -77,16 +77,9 @@ static void on_timer(uv_timer_t *timer) {
   uv_timer_stop(timer);
   repeated->missed = true;
   napi_env env = repeated->addon->env;
-  napi_handle_scope scope;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_reference_unref(env, repeated->socket->self, NULL);
-  napi_value callback, global;
-  if (napi_get_reference_value(env, repeated->callback, &callback) == napi_ok && callback != NULL &&
-      napi_get_global(env, &global) == napi_ok) {
-    /* After this call it may be ceased, or the socket closed: nothing is touched again. */
-    if (napi_make_callback(env, NULL, global, callback, 0, NULL, NULL) != napi_ok) report_exception(env);
-  }
-  napi_close_handle_scope(env, scope);
+  /* After this call it may be ceased, or the socket closed: nothing is touched again. */
+  call_back(env, repeated->callback);
 }
 
 /* One block: the headers, the vectors, and a copy of what is packed, which they point into. False: an exception. */

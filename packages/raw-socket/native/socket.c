@@ -37,7 +37,7 @@ void close_socket(napi_env env, struct socket *socket) {
   close_all_repeated(env, socket);
   close(socket->fd);
   socket->fd = -1;
-  free_absorbed(socket);
+  free_absorbed(env, socket);
   unlink_socket(socket);
 }
 

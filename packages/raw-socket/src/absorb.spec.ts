@@ -1,6 +1,7 @@
 /** Datagrams that a listener is not called for, between sockets that need no rights and no network. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { constants as c, type Message, RawSocket, type SystemError, sockaddrIn } from './index.js';
+import { type Absorbed, constants as c, type Message, RawSocket, type SystemError, sockaddrIn } from './index.js';
 import { hear, localSocket, texts } from './local.spec.helpers.js';
 
 const said = Buffer.from('as ever 1');
@@ -127,5 +128,90 @@ describe('RawSocket.absorb', () => {
     expect(() => to.absorb(message(2_049))).to.throw(RangeError, '2048');
     expect(() => to.absorb(message(9), new Uint8Array(8))).to.throw(RangeError, 'mask');
     expect(() => to.absorb({ address: Buffer.alloc(200), data: said })).to.throw(RangeError, 'address');
+  });
+
+  it('tells once when it has not come for so long, and not while it comes', async () => {
+    const absorbed = to.absorb({ address, data: said });
+    to.onMessages(() => {});
+    const patienceMs = 200;
+    const [sentAt, toldAt] = [[] as number[], [] as number[]];
+    const told = new Promise<void>((resolve) => {
+      absorbed.watch(patienceMs, () => {
+        toldAt.push(performance.now());
+        resolve();
+      });
+    });
+    for (let round = 0; round < 30 && toldAt.length === 0; round++) {
+      sentAt.push(performance.now());
+      send('as ever 1');
+      await sleep(20);
+    }
+    await told;
+    await sleep(2 * patienceMs);
+    expect(toldAt).to.have.length(1);
+    // Where the machine stood still in between, it may have been told for that.
+    expect(toldAt[0]! - sentAt.at(-1)!).to.be.at.least(patienceMs - 1);
+  });
+
+  it('tells of each that is late, and not of one that is ended, nor of what was watched for before', async () => {
+    const told: string[] = [];
+    const absorb = (data: string) => to.absorb({ address, data: Buffer.from(data) });
+    const [first, second, third] = ['first', 'second', 'third'].map(absorb) as [Absorbed, Absorbed, Absorbed];
+    to.onMessages(() => {});
+    await new Promise<void>((resolve) => {
+      second.watch(5, () => told.push('second, before'));
+      second.watch(40, () => {
+        told.push('second');
+        resolve();
+      });
+      third.watch(1, () => told.push('third'));
+      first.watch(20, () => told.push('first'));
+      third.end();
+    });
+    expect(told).to.deep.equal(['first', 'second']);
+    expect(third.watch(1, () => told.push('ended'))).to.equal(false);
+  });
+
+  it('does not take for late what is pending', async () => {
+    const absorbed = to.absorb({ address, data: said });
+    to.onMessages(() => {});
+    let late = false;
+    absorbed.watch(500, () => {
+      late = true;
+    });
+    // A thread that stands still for longer, while it comes.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+    send('as ever 1');
+    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(late).to.equal(false);
+    expect(absorbed.since()).to.be.a('number');
+  });
+
+  it('can be ended, and closed, by whoever is told', async () => {
+    for (const end of [(absorbed: Absorbed) => absorbed.end(), () => to.close()]) {
+      const others = [to.absorb({ address, data: Buffer.from('another') }), to.absorb({ address, data: said })];
+      await new Promise<void>((resolve) => {
+        others[0]!.watch(1, () => {
+          for (const other of others) end(other);
+          resolve();
+        });
+      });
+    }
+  });
+
+  it('tells at once when its socket is closed, as nothing comes any more', () => {
+    const absorbed = to.absorb({ address, data: said });
+    let late = 0;
+    absorbed.watch(60_000, () => void late++);
+    to.close();
+    expect(late).to.equal(1);
+    expect(absorbed.watch(1, () => void late++)).to.equal(false);
+  });
+
+  it('refuses to watch for no milliseconds, and without a function', () => {
+    const absorbed = to.absorb({ address, data: said });
+    expect(() => absorbed.watch(0, () => {})).to.throw(RangeError);
+    expect(() => absorbed.watch(1.5, () => {})).to.throw(RangeError);
   });
 });

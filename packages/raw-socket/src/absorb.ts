@@ -5,6 +5,12 @@ import type { NativeSocket } from './native.js';
 export interface Absorbed {
   /** How long ago it came, ms; undefined: not since this was asked last. A socket that is closed tells what came until then. */
   since(): number | undefined;
+  /**
+   * Calls `onLate` once when it has not come for so many whole milliseconds, counted from when it came last, or was named; what is pending then has come.
+   * A socket that is closed calls at once: nothing comes any more. Called again, it replaces what was watched for before. Ends with `end`. Returns
+   * whether it is watched: not when it is over already.
+   */
+  watch(patienceMs: number, onLate: () => void): boolean;
   /** From now on the listener is called for it again. May be called again, and when the socket is closed. */
   end(): void;
 }
@@ -14,6 +20,7 @@ export class AbsorbedDatagram implements Absorbed {
   readonly #place: number;
   readonly #onEnd: () => void;
   #ended = false;
+  #onLate: (() => void) | undefined;
   /** When it came last on a socket that is closed, by performance.now(). */
   #cameAt: number | undefined;
 
@@ -39,8 +46,16 @@ export class AbsorbedDatagram implements Absorbed {
     return cameAt === undefined ? undefined : performance.now() - cameAt;
   }
 
+  watch(patienceMs: number, onLate: () => void): boolean {
+    if (this.#ended) return false;
+    this.#onLate = onLate;
+    this.#native.watch(this.#place, patienceMs, () => this.#late());
+    return true;
+  }
+
   end(): void {
     this.#cameAt = undefined;
+    this.#onLate = undefined;
     if (this.#ended) return;
     this.#ended = true;
     this.#native.heed(this.#place);
@@ -50,7 +65,15 @@ export class AbsorbedDatagram implements Absorbed {
   /** The socket is about to be closed. */
   settle(): void {
     const ago = this.since();
+    const onLate = this.#onLate;
     this.end();
     if (ago !== undefined) this.#cameAt = performance.now() - ago;
+    onLate?.();
+  }
+
+  #late(): void {
+    const onLate = this.#onLate;
+    this.#onLate = undefined;
+    onLate?.();
   }
 }

@@ -19,6 +19,8 @@ export interface NativeSocket {
   /** How long ago it came, ms; -1: not since this was asked last. */
   absorbed(place: number): number;
   heed(place: number): void;
+  /** Calls once. */
+  watch(place: number, patienceMs: number, onLate: () => void): void;
   /** Returns what names it in the two that follow. */
   repeat(packed: Uint8Array, everyMs: number, withinMs: number, agoMs: number, onMissed: () => void): number;
   /** How long ago it was sent last, ms. */

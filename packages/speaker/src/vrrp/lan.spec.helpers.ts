@@ -41,7 +41,7 @@ export class Node {
   readonly #heard = new Map<number, { from: string; at: number }>();
   /** What its sockets say again and again. */
   readonly repeated = new Set<SimulatedRepetition>();
-  #absorbed = new Map<string, { cameAt: number | undefined }>();
+  #absorbed = new Map<string, SimulatedAbsorption>();
   #inbox: (() => void)[] = [];
   #hasMore = false;
 
@@ -102,7 +102,9 @@ export class Node {
 
   /** Its sockets are closed, and opened anew. */
   reopen(): void {
+    const late = [...this.lateAt()];
     this.#absorbed = new Map();
+    for (const { absorbed } of late) absorbed.watch!.onLate();
     this.miss();
     this.#configure();
   }
@@ -129,11 +131,12 @@ export class Node {
     const known = this.#absorbed.get(said);
     if (known !== undefined) {
       known.cameAt = this.lan.now;
+      known.lastAt = this.lan.now;
       return;
     }
     const received = { advertisement, family: 'ipv4', from: from.address, checksum: 'rfc9568' } as const;
     this.election.received(received, () => {
-      const absorbed = { cameAt: undefined as number | undefined };
+      const absorbed: SimulatedAbsorption = { cameAt: undefined, lastAt: this.lan.now, watch: undefined };
       const sockets = this.#absorbed;
       sockets.set(said, absorbed);
       return {
@@ -142,9 +145,30 @@ export class Node {
           absorbed.cameAt = undefined;
           return cameAt === undefined ? undefined : this.lan.now - cameAt;
         },
+        watch: (patienceMs, onLate) => {
+          absorbed.watch = { patienceMs, onLate };
+          return sockets === this.#absorbed && sockets.has(said);
+        },
         end: () => sockets.delete(said),
       };
     });
+  }
+
+  /** When something that is absorbed would be late. */
+  *lateAt(): Generator<{ at: number; absorbed: SimulatedAbsorption }> {
+    for (const absorbed of this.#absorbed.values()) {
+      if (absorbed.watch) yield { at: absorbed.lastAt + absorbed.watch.patienceMs, absorbed };
+    }
+  }
+
+  /** Its sockets tell what is late. */
+  tellLate(): void {
+    for (const { at, absorbed } of [...this.lateAt()]) {
+      if (at > this.lan.now || absorbed.watch === undefined) continue;
+      const { onLate } = absorbed.watch;
+      absorbed.watch = undefined;
+      onLate();
+    }
   }
 
   /** Runs it when the process runs. */
@@ -159,6 +183,13 @@ export class Node {
     for (const repeated of [...this.repeated]) repeated.turn();
     for (const run of this.#inbox.splice(0)) run();
   }
+}
+
+/** As in C (packages/raw-socket/native/absorb.c). */
+interface SimulatedAbsorption {
+  cameAt: number | undefined;
+  lastAt: number;
+  watch: { patienceMs: number; onLate: () => void } | undefined;
 }
 
 /** As in C (packages/raw-socket/native/repeat.c). */
@@ -233,14 +264,17 @@ export class Lan {
     const end = this.now + ms;
     const wakes = ({ frozen, wakeAt }: Node) =>
       frozen ? Number.POSITIVE_INFINITY : (wakeAt ?? Number.POSITIVE_INFINITY);
-    const repeats = ({ frozen, repeated }: Node) =>
-      frozen ? [] : [...repeated].flatMap(({ nextAt }) => (nextAt === undefined ? [] : [nextAt]));
+    const sockets = (node: Node) => {
+      if (node.frozen) return [];
+      const repeats = [...node.repeated].flatMap(({ nextAt }) => (nextAt === undefined ? [] : [nextAt]));
+      return [...repeats, ...[...node.lateAt()].map(({ at }) => at)];
+    };
     for (;;) {
       const next = Math.min(
         end,
         ...this.#queue.map(({ at }) => at),
         ...this.nodes.map(wakes),
-        ...this.nodes.flatMap(repeats),
+        ...this.nodes.flatMap(sockets),
       );
       this.now = Math.max(this.now, next);
       if (next >= end) return;
@@ -248,6 +282,7 @@ export class Lan {
       this.#queue = this.#queue.filter(({ at }) => at > this.now);
       for (const node of this.nodes) if (!node.frozen) for (const repeated of [...node.repeated]) repeated.turn();
       for (const { run } of due) run();
+      for (const node of this.nodes) if (!node.frozen) node.tellLate();
       for (const node of this.nodes) if (wakes(node) <= this.now) node.election.tick();
       watch();
     }

@@ -112,6 +112,11 @@ export class VrrpMachine {
     this.#settings = settings;
   }
 
+  /** Whether it will take over from a router that goes on advertising this, sooner or later. */
+  wantsToFollow(heard: Heard): boolean {
+    return this.#settings.preempt && !this.#isBetter(heard);
+  }
+
   receive(heard: Heard, now: number): readonly VrrpAction[] {
     const late = this.#stoodStill(now);
     if (this.#state === 'backup') this.#heardAsBackup(heard, now);

@@ -211,6 +211,7 @@ describe('election by VRRP', () => {
     election.setFit(true);
     const absorbed = { at: undefined as number | undefined, asked: 0, ended: 0 };
     const absorb = () => ({
+      watch: () => false,
       since: () => {
         absorbed.asked++;
         const { at } = absorbed;
@@ -238,6 +239,61 @@ describe('election by VRRP', () => {
     expect(absorbed.ended, 'a rival is heard each time').to.equal(1);
   });
 
+  it('does nothing until its sockets tell that the owner is late, and everything as ever from then on', () => {
+    const { world, election, wait, hear } = setUp();
+    election.configure([contested('public.0', '10.77.0.200')]);
+    election.setFit(true);
+    const absorbed = {
+      at: undefined as number | undefined,
+      watches: [] as { patienceMs: number; onLate: () => void }[],
+    };
+    hear('public.0', '10.77.0.13', 254, '10.77.0.200', () => ({
+      watch: (patienceMs, onLate) => absorbed.watches.push({ patienceMs, onLate }) > 0,
+      since: () => {
+        const { at } = absorbed;
+        absorbed.at = undefined;
+        return at === undefined ? undefined : world.now - at;
+      },
+      end: () => {},
+    }));
+    expect(world.wakeAt).to.equal(undefined);
+    expect(absorbed.watches.map(({ patienceMs }) => patienceMs)).to.deep.equal([2.1 * A]);
+    wait(50 * A);
+    // It has come meanwhile, and is late, though not as late as it seemed.
+    absorbed.at = world.now - 1.5 * A;
+    absorbed.watches[0]!.onLate();
+    wait(0);
+    expect([world.wakeAt, absorbed.watches.length]).to.deep.equal([undefined, 2]);
+    wait(0.6 * A);
+    absorbed.watches[1]!.onLate();
+    wait(0);
+    expect(world.log).to.deep.equal(['holder public.0 n3', 'suspect n3']);
+    wait(0.9 * A);
+    expect(world.log).to.have.length(2);
+    wait(0.2 * A);
+    expect(world.log).to.include('own public.0 lapsed=n3');
+  });
+
+  it('looks at the time, where it is to take over from a worse owner', () => {
+    const { world, election, wait, hear } = setUp('n1', { preemptDelayMs: 30 * A });
+    election.configure([{ ...contested('public.0', '10.77.0.200'), preempt: true }]);
+    election.setFit(true);
+    let at: number | undefined;
+    const since = () => {
+      const before = at;
+      at = undefined;
+      return before === undefined ? undefined : world.now - before;
+    };
+    const watch = () => true;
+    hear('public.0', '10.77.0.13', 1, '10.77.0.200', () => ({ since, watch, end: () => {} }));
+    for (let round = 0; round < 40 && !election.mayAnswer('public.0'); round++) {
+      wait(A);
+      at = world.now;
+    }
+    expect(election.mayAnswer('public.0')).to.equal(true);
+    expect(world.now).to.be.at.least(30 * A);
+  });
+
   it('counts what an owner had said until then when it is configured anew', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);
@@ -248,7 +304,7 @@ describe('election by VRRP', () => {
       at = undefined;
       return before === undefined ? undefined : world.now - before;
     };
-    hear('public.0', '10.77.0.13', 254, '10.77.0.200', () => ({ since, end: () => {} }));
+    hear('public.0', '10.77.0.13', 254, '10.77.0.200', () => ({ since, watch: () => false, end: () => {} }));
     wait(2 * A);
     at = world.now;
     wait(0.05 * A);
@@ -268,6 +324,7 @@ describe('election by VRRP', () => {
       live++;
       return {
         since: () => undefined,
+        watch: () => false,
         end: () => {
           live--;
         },
@@ -324,6 +381,19 @@ describe('election by VRRP', () => {
       expect(world.log).to.include('holder public.0 n1');
       expect(world.log).to.include(`own public.0 lapsed=${lapsed}`);
     }
+  });
+
+  it('leaves what nobody has advertised yet to those before it, an interval for each, and nothing else', () => {
+    const { world, election, wait, hear } = setUp('n3');
+    election.configure([contested('public.0'), contested('public.1', '10.77.0.201')]);
+    election.setFit(true);
+    hear('public.1', '10.77.0.11', 254, '10.77.0.201');
+    wait(4 * A);
+    expect(world.log.filter((line) => line.startsWith('own'))).to.deep.equal(['own public.1 lapsed=n1']);
+    wait(A - 1);
+    expect(world.log.filter((line) => line.startsWith('own'))).to.have.length(1);
+    wait(A);
+    expect(world.log.filter((line) => line.startsWith('own'))).to.have.length(2);
   });
 
   it('is the first owner of what nobody has advertised, and never again', () => {

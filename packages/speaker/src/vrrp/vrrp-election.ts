@@ -67,8 +67,11 @@ interface Contest {
   checksum: ChecksumForm;
   /** Somebody has advertised it, or owned it here. */
   known: boolean;
-  /** What the active router says again and again: it is not told of, but asked for when something else would be due. */
-  repetition: { of: Received; absorbed: Absorbed } | undefined;
+  /**
+   * What the active router says again and again: it is not told of, but asked for when something else would be due. `watched`: its socket tells when it is
+   * late, and nothing is due until then.
+   */
+  repetition: { of: Received; absorbed: Absorbed; watched: boolean } | undefined;
   /** Who advertised last, and did not say that it stops. */
   active: string | undefined;
   /** Whoever was heard last. */
@@ -112,6 +115,12 @@ const CUT_OFF_ASK_MS = 200;
 const CUT_OFF_FOR_LONG_MS = 1_000;
 const CUT_OFF =
   'since its owner was last heard of, no other node, no gateway and no API server has been: this node seems to be cut off';
+/**
+ * What nobody has advertised yet is left to the first of the ranking for so many intervals, by the second one, twice as many by the third, and so on:
+ * nodes hear of a new virtual router at different times, and without this whoever hears of all first would own all.
+ */
+const FIRST_INTERVALS = 1;
+const MAX_FIRST_PLACES = 3;
 /** How long such an election holds back before it looks whether it can be held at all, ms. */
 const REOPEN_MS = 1_000;
 
@@ -218,11 +227,14 @@ export class VrrpElection implements Election {
     if (isContended) this.#repeatNoMore();
     this.#heedAll(contest);
     this.#heard(contest, received, now);
-    if (isContended) this.#wake();
-    else this.#wakeFor(contest);
     // A standby that hears an owner well has nothing to decide until it does not.
     const isAtRest = contest.machine.state === 'backup' && contest.active === from;
-    if (isAtRest && absorb !== undefined) contest.repetition = { of: received, absorbed: absorb() };
+    if (isAtRest && absorb !== undefined) {
+      contest.repetition = { of: received, absorbed: absorb(), watched: false };
+      this.#watch(contest);
+    }
+    if (isContended) this.#wake();
+    else this.#wakeFor(contest);
   }
 
   #heard(contest: Contest, { advertisement, from, checksum }: Received, now: number): void {
@@ -257,7 +269,21 @@ export class VrrpElection implements Election {
   /** What the active router has said again meanwhile counts from when it was heard last. */
   #catchUp(contest: Contest): void {
     const since = contest.repetition?.absorbed.since();
-    if (since !== undefined) this.#heard(contest, contest.repetition!.of, this.#options.clock() - since);
+    if (since === undefined) return;
+    this.#heard(contest, contest.repetition!.of, this.#options.clock() - since);
+    this.#watch(contest);
+  }
+
+  /** Waits until the active router is late. Who is to take over from it looks at the time instead. */
+  #watch(contest: Contest): void {
+    const { repetition, rival, machine } = contest;
+    if (repetition === undefined || rival === undefined) return;
+    const { priority, intervalMs } = repetition.of.advertisement;
+    if (machine.wantsToFollow({ priority, intervalMs, from: rival.number })) return;
+    repetition.watched = repetition.absorbed.watch(Math.ceil(SUSPECT_INTERVALS * intervalMs), () => {
+      repetition.watched = false;
+      this.#wake();
+    });
   }
 
   /** From now on this node is told of every advertisement. What came until now counts. */
@@ -300,7 +326,7 @@ export class VrrpElection implements Election {
     const soon = now + CATCH_UP_EARLY_INTERVALS * this.#options.intervalMs;
     let isOverdue = false;
     for (const contest of this.#contests.values()) {
-      if ((this.#nextAt(contest) ?? Number.POSITIVE_INFINITY) <= soon) this.#catchUp(contest);
+      if ((nextAt(contest) ?? Number.POSITIVE_INFINITY) <= soon) this.#catchUp(contest);
       isOverdue ||= isSilent(contest, now);
     }
     // Whoever says anything shows that this node can hear.
@@ -344,11 +370,14 @@ export class VrrpElection implements Election {
   }
 
   #start(contest: Contest): void {
-    const { clock, witnesses } = this.#options;
+    const { clock, witnesses, node, intervalMs } = this.#options;
     const now = clock();
+    const { machine, spec, known } = contest;
     contest.silentSince = now;
-    contest.machine.start(now);
-    contest.machine.holdBack(this.#hearingUntil ?? now);
+    machine.start(now);
+    machine.holdBack(this.#hearingUntil ?? now);
+    const place = Math.min(MAX_FIRST_PLACES, Math.max(0, spec.ranking.indexOf(node)));
+    if (!known) machine.holdBack(now + (DOWN_INTERVALS + FIRST_INTERVALS * place) * intervalMs);
     witnesses?.ask(true);
   }
 
@@ -550,9 +579,10 @@ export class VrrpElection implements Election {
     return due;
   }
 
+  /** When something is due of it that its sockets do not see to. */
   #nextAt(contest: Contest): number | undefined {
-    const { machine, suspectAt, handOverAt } = contest;
-    return earlier(earlier(this.#isRepeated(contest) ? undefined : machine.nextAt, suspectAt), handOverAt);
+    const isAtRest = contest.repetition?.watched || this.#isRepeated(contest);
+    return isAtRest ? contest.handOverAt : nextAt(contest);
   }
 
   #setAlarm(at: number | undefined): void {
@@ -594,6 +624,10 @@ function octetsOf(address: string): Octets {
 /** Whether nothing was heard for so long that this node is to take over. */
 function isSilent({ machine }: Contest, now: number): boolean {
   return machine.state === 'backup' && now >= machine.nextAt!;
+}
+
+function nextAt({ machine, suspectAt, handOverAt }: Contest): number | undefined {
+  return earlier(earlier(machine.nextAt, suspectAt), handOverAt);
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {
