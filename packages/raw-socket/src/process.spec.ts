@@ -144,12 +144,14 @@ describe('garbage collection', function () {
     expect({ code, stdout, stderr }).to.deep.equal({ code: 0, stdout: 'heard\nmissed\n', stderr: '' });
   });
 
-  it('closes sockets that do not listen, or no longer', async () => {
+  it('closes sockets that do not listen, or repeat something, or no longer', async () => {
     const { code, stdout } = await runNode(`
       const before = openFds();
+      const packed = raw.packDatagrams([]);
       for (let i = 0; i < 500; i++) {
         const s = unix();
         if (i % 2) { s.onMessages(() => {}); s.onMessages(() => {}); s.onMessages(null); }
+        if (i % 3) s.repeat(packed, { everyMs: 60_000, withinMs: 60_000 }, () => {}).end();
       }
       const during = openFds();
       for (let i = 0; i < 10; i++) { gc(); await tick(); }
@@ -166,6 +168,7 @@ describe('garbage collection', function () {
       b.setsockopt(c.SOL_SOCKET, c.SO_TIMESTAMPNS, 1);
       const to = b.getsockname();
       const data = Buffer.alloc(2000);
+      const packed = raw.packDatagrams([{ data, address: to }]);
       async function work(rounds) {
         for (let i = 0; i < rounds; i++) {
           a.send(data, to);
@@ -174,6 +177,7 @@ describe('garbage collection', function () {
           try { a.bind(Buffer.alloc(16)); } catch {}
           const s = unix();
           s.onMessages(() => {});
+          s.repeat(packed, { everyMs: 60_000, withinMs: 60_000 }, () => {});
           s.close();
           if (i % 500 === 0) { await tick(); gc(); }
         }

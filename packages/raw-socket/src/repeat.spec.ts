@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
-import { packDatagrams, type RawSocket, type Repetition } from './index.js';
+import { constants, packDatagrams, RawSocket, type Repetition, sockaddrIn } from './index.js';
 import { hear, localSocket, texts } from './local.spec.helpers.js';
 
 const EVERY: Repetition = { everyMs: 5, withinMs: 60_000 };
@@ -29,6 +29,19 @@ describe('RawSocket.repeat', () => {
     const repeated = from.repeat(packed('first', 'second'), EVERY, never);
     expect(texts((await heard).slice(0, 6))).to.deep.equal(['first', 'second', 'first', 'second', 'first', 'second']);
     repeated.end();
+  });
+
+  it('sends all of what is too much for one system call', async () => {
+    const [sender, many, last] = [0, 1, 2].map(() => {
+      const socket = new RawSocket({ domain: constants.AF_INET, type: constants.SOCK_DGRAM, protocol: 0 });
+      socket.bind(sockaddrIn({ address: '127.0.0.1', port: 0 }));
+      return socket;
+    }) as [RawSocket, RawSocket, RawSocket];
+    const datagram = (text: string, socket: RawSocket) => ({ data: Buffer.from(text), address: socket.getsockname() });
+    const datagrams = [...new Array(1_024).fill(datagram('one of many', many)), datagram('behind', last)];
+    sender.repeat(packDatagrams(datagrams), EVERY, never);
+    expect(texts(await hear(last, 1))[0]).to.equal('behind');
+    for (const socket of [sender, many, last]) socket.close();
   });
 
   it('does not send at once, and counts as sent when it was asked to', async () => {

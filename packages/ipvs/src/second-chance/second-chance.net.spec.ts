@@ -259,6 +259,21 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     while (send(unknown('ipv4'), 1)[0]!.destinationMac !== next) await sleep(20);
   });
 
+  it('is not said over and over of what was owned before an attempt to write that failed', async () => {
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const next = '02:00:00:00:00:0a';
+    host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
+    former.own(INDEX, { uplink: 'eth0', mac: FORMER }, SHORT_MS);
+    former.write();
+    const repeated = former.repeatAlive(SHORT_MS, { everyMs: 20, withinMs: LONG_MS });
+    former.own(INDEX, { uplink: 'eth0', mac: 'none' }, SHORT_MS);
+    expect(() => former.write()).to.throw(Error);
+    while (send(unknown('ipv4'), 1)[0]!.destinationMac !== next) await sleep(20);
+    repeated.end();
+    former.yield(INDEX);
+    former.write();
+  });
+
   it('begins to be said again what was too late once, with the next sign of life', async () => {
     let missed = false;
     former.own(INDEX, { uplink: 'eth0', mac: FORMER }, SHORT_MS);

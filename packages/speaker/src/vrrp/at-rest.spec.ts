@@ -1,6 +1,6 @@
 /** Owners that leave their advertisements to their sockets, and what ends that. The network, and the sockets, are simulated. */
 import { expect } from 'chai';
-import { INTERVAL_MS as A, Lan, ROUTERS } from './lan.spec.helpers.js';
+import { INTERVAL_MS as A, Lan, type Node, ROUTERS, type SimulatedRepetition } from './lan.spec.helpers.js';
 
 describe('an owner by VRRP at rest', () => {
   let lan: Lan;
@@ -86,6 +86,63 @@ describe('an owner by VRRP at rest', () => {
     for (const node of lan.nodes) node.election.claimed(second, undefined);
     lan.run(20 * A);
     expect([owner.repeated.size, claimant.repeated.size]).to.deep.equal([1, 1]);
+  });
+
+  it('hands over what is claimed at any time before or after it has left it to its sockets', () => {
+    for (let ms = 0; ms <= 15 * A; ms += A / 4) {
+      const lan = new Lan(2);
+      const [owner, claimant] = lan.nodes as [Node, Node];
+      owner.setFit(true);
+      lan.run(5 * A);
+      claimant.setFit(true);
+      lan.run(ms);
+      for (const node of lan.nodes) node.election.claimed(second, 'n2');
+      lan.run(10 * A);
+      for (const node of lan.nodes) node.election.claimed(second, undefined);
+      let most = 0;
+      lan.loses = (from) => {
+        if (from === owner.id) most++;
+        return false;
+      };
+      lan.run(10 * A);
+      expect([[...owner.owned], [...claimant.owned]], `claimed after ${ms} ms`).to.deep.equal([[first], [second]]);
+      expect(most, `claimed after ${ms} ms`).to.be.within(9, 11);
+    }
+  });
+
+  it('goes on advertising everything after it was contended many times at once', () => {
+    const owner = ownerOf(first);
+    const other = lan.nodes.find((node) => node !== owner)!;
+    const [{ outgoing }] = [...owner.repeated] as [SimulatedRepetition];
+    const { advertisement } = outgoing[0]!;
+    // Each is answered, and nothing else is sent meanwhile.
+    for (let n = 0; n < 20; n++) owner.hear(other, { ...advertisement, priority: 1 });
+    expect(owner.repeated.size).to.equal(0);
+    lan.run(20 * A, () => expect(owner.owned.size).to.equal(2));
+    expect([...owner.repeated].map(({ outgoing: { length } }) => length)).to.deep.equal([2]);
+  });
+
+  it('advertises also what it takes over', () => {
+    const owner = ownerOf(first);
+    const other = lan.nodes.find((node) => node !== owner)!;
+    for (const node of lan.nodes) node.election.claimed(second, `n${other.id + 1}`);
+    lan.run(5 * A);
+    for (const node of lan.nodes) node.election.claimed(second, undefined);
+    lan.run(20 * A);
+    expect(owner.repeated.size).to.equal(1);
+    for (const node of lan.nodes) if (node !== owner) node.setFit(false);
+    lan.run(20 * A);
+    expect([...owner.owned].sort()).to.deep.equal([first, second]);
+    expect([...owner.repeated].map(({ outgoing: { length } }) => length)).to.deep.equal([2]);
+  });
+
+  it('says nothing any more once it has stopped, whether or not it releases what it owned', async () => {
+    for (const release of [true, false]) {
+      const owner = ownerOf(first);
+      await owner.election.stop({ release });
+      expect([owner.owned.size, owner.repeated.size]).to.deep.equal([0, 0]);
+      lan.run(20 * A);
+    }
   });
 
   it('says that it stops, and is followed at once', () => {

@@ -193,7 +193,7 @@ interface SimulatedAbsorption {
 }
 
 /** As in C (packages/raw-socket/native/repeat.c). */
-class SimulatedRepetition {
+export class SimulatedRepetition {
   sentAt: number;
   nextAt: number | undefined;
 

@@ -37,6 +37,23 @@ describe('a virtual router', () => {
     });
   }
 
+  it('counts from the last advertisement, also from one that was sent without it, and from none that was before that', () => {
+    const { machine, now } = active();
+    machine.advertised(now + 40);
+    expect(machine.nextAt).to.equal(now + 40 + A);
+    machine.advertised(now - A);
+    expect(machine.nextAt).to.equal(now + 40 + A);
+    expect([40, 41].map((ms) => machine.mayAnswer(now + 2.75 * A - 1 + ms))).to.deep.equal([true, false]);
+  });
+
+  it('waits on for the active router, whatever it advertised itself before that', () => {
+    const { machine, now } = active();
+    machine.receive(heard(150), now + 10);
+    const { nextAt } = machine;
+    machine.advertised(now + 20);
+    expect([machine.state, machine.nextAt, machine.mayAnswer(now + 21)]).to.deep.equal(['backup', nextAt, false]);
+  });
+
   it('waits the skew alone when the active router says that it stops', () => {
     const machine = new VrrpMachine(1n, settings(100));
     machine.start(0);
@@ -128,7 +145,8 @@ describe('a virtual router', () => {
   });
 });
 
-describe('virtual routers on a LAN', () => {
+describe('virtual routers on a LAN', function () {
+  this.timeout(60_000);
   /** The longest that takes from any state to one owner: the down interval of the lowest priority, and a message. */
   const SETTLED_MS = 3 * A + A + 10;
 

@@ -97,6 +97,41 @@ describe('what is heard of VRRP', function () {
     });
   });
 
+  it('is told that nothing is repeated any more when sockets are closed, and not of what was ended before', () => {
+    const transport = new VrrpTransport({
+      mode: 'unicast',
+      onReceived: () => {},
+      onFault: () => {},
+      onError: () => {},
+    });
+    const self = ['10.77.0.11', 'fd00:77::11'];
+    const addresses = [encodeAddress(VIPS.ipv4)];
+    const outgoing = [
+      { advertisement: { virtualRouterId: 7, priority: 100, intervalMs: 100, addresses }, checksum: 'rfc9568' },
+    ] as const;
+    const missed: string[] = [];
+    const begin = (name: string, family: Family) => {
+      const repetition = { everyMs: 60_000, withinMs: 60_000 };
+      return transport.repeat(outgoing, { family, uplink: 'eth0' }, repetition, () => missed.push(name));
+    };
+    try {
+      inNetns(cable.here, () => {
+        transport.configure({ uplinks: [], self, peers: ['10.77.0.12', 'fd00:77::12'] });
+        const [ended, ...others] = [begin('ended', 'ipv4'), begin('one', 'ipv4'), begin('another', 'ipv6')];
+        ended!.end();
+        transport.configure({ uplinks: [], self, peers: ['10.77.0.13'] });
+        expect(missed).to.deep.equal(['one', 'another']);
+        for (const repeated of others) {
+          expect(repeated.since()).to.be.at.least(0);
+          repeated.end();
+        }
+      });
+    } finally {
+      transport.close();
+    }
+    expect(missed).to.deep.equal(['one', 'another']);
+  });
+
   /** What our end makes of these, one after the other. `absorbs`: the first one, when it comes again. */
   async function hear(family: Family, mode: Mode, sent: readonly Sent[], absorbs = false) {
     const heard: string[] = [];
