@@ -13,7 +13,7 @@
  * The kernel looks every few hundred milliseconds, so the end comes up to half a second late. IPv6 routes do not go with an address: there the
  * same is done by elements with a lifetime in a set of nf_tables (../second-chance/rules.ts), where the kernel has what that takes.
  */
-import { hasCode, Nftables, type NftTable, Rtnetlink } from '@fairlead/netlink';
+import { ChangeWatch, hasCode, Nftables, type NftTable, Rtnetlink } from '@fairlead/netlink';
 import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
 import { HELD, HELD_SET, TABLE } from '../second-chance/rules.js';
 
@@ -31,7 +31,11 @@ const ipv6: NftTable = { family: 'ip6', name: TABLE };
 export class DeadMansSwitch {
   readonly #rtnetlink: Rtnetlink;
   readonly #nftables: Nftables;
+  /** It is held twice a second, and gone off hardly ever: addresses are read again only when one was removed, or an interface changed. */
+  readonly #changes: ChangeWatch;
   readonly #options: DeadMansSwitchOptions;
+  /** It was up when it was read last, and nothing has been announced since. */
+  #isKnownUp = false;
   /** Of the interface, as long as it is known to be there. */
   #index: number | undefined;
   /** Holds that of IPv6 for so long. */
@@ -42,6 +46,7 @@ export class DeadMansSwitch {
     const host = options.hostNetns === undefined ? {} : { netns: options.hostNetns };
     this.#rtnetlink = new Rtnetlink(host);
     this.#nftables = new Nftables(host);
+    this.#changes = new ChangeWatch({ ...host, of: ['links', 'addresses'], newAddresses: false });
   }
 
   /**
@@ -69,22 +74,26 @@ export class DeadMansSwitch {
   }
 
   close(): void {
+    this.#changes.close();
     this.#rtnetlink.close();
     this.#nftables.close();
   }
 
   #hold(validLifetimeSeconds: number | undefined): boolean {
     const { host } = directorLink(this.#options.hostInterface);
-    if (!this.#isUp(host.ipv4)) {
+    if (this.#changes.changed()) this.#isKnownUp = false;
+    if (!this.#isKnownUp && !this.#isUp(host.ipv4)) {
       this.#index = this.#rtnetlink.link(host.name)?.index;
       if (!this.#isUp(host.ipv4)) return false;
     }
+    this.#isKnownUp = true;
     const index = this.#index!;
     const life = validLifetimeSeconds === undefined ? {} : { validLifetimeSeconds };
     try {
       this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
     } catch (error) {
       // While an interface is being removed, its addresses can be read until it is gone; a change of them waits.
+      this.#isKnownUp = false;
       if (hasCode(error, 'ENODEV')) return false;
       throw error;
     }
