@@ -93,7 +93,7 @@ describe('an owner by VRRP at rest', () => {
       const lan = new Lan(2);
       const [owner, claimant] = lan.nodes as [Node, Node];
       owner.setFit(true);
-      lan.run(5 * A);
+      while (owner.owned.size < ROUTERS.length) lan.run(A);
       claimant.setFit(true);
       lan.run(ms);
       for (const node of lan.nodes) node.election.claimed(second, 'n2');
