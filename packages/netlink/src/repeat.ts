@@ -2,7 +2,7 @@
  * A datagram that the kernel is given again and again, without a turn of JavaScript for each time, and whose answers nobody reads: for what may be
  * lost once, and whose success something else looks at now and then.
  */
-import { BPF, constants, packDatagrams, RawSocket, type Repetition, sockaddrNl } from '@fairlead/raw-socket';
+import { constants, DROP_ALL, packDatagrams, RawSocket, type Repetition, sockaddrNl } from '@fairlead/raw-socket';
 import { fromSystemError } from './errors.js';
 
 export interface RepeatedOptions extends Repetition {
@@ -13,8 +13,6 @@ export interface RepeatedOptions extends Repetition {
   /** See `RawSocket.repeat`. */
   onMissed: () => void;
 }
-
-const NOTHING = [{ code: BPF.RETURN, jt: 0, jf: 0, k: 0 }];
 
 /** Until what is returned is called. On a socket of its own. Throws NetlinkError. */
 export function repeatDatagram(
@@ -29,7 +27,7 @@ export function repeatDatagram(
       protocol,
       ...(netns === undefined ? {} : { netns }),
     });
-    socket.attachFilter(NOTHING);
+    socket.attachFilter(DROP_ALL);
     socket.repeat(packDatagrams([{ data, address: sockaddrNl({}) }]), repetition, onMissed);
   } catch (error) {
     socket?.close();

@@ -157,15 +157,20 @@ napi_value socket_absorb(napi_env env, napi_callback_info info) {
 }
 
 /* Reads a number that absorb() gave; NULL with an exception where it names nothing. */
-static struct absorbed **read_absorbed(napi_env env, napi_callback_info info, const char *operation) {
-  napi_value arguments[1], self;
+static struct absorbed **read_place(napi_env env, struct socket *socket, napi_value number) {
   int64_t place;
-  if (!read_arguments(env, info, 1, arguments, &self)) return NULL;
-  struct socket *socket = this_socket(env, self, operation);
-  if (socket == NULL || !read_integer(env, arguments[0], "place", 0, MAX_ABSORBED, &place)) return NULL;
+  if (!read_integer(env, number, "place", 0, MAX_ABSORBED, &place)) return NULL;
   if (place < socket->absorbed_size && socket->absorbed[place] != NULL) return &socket->absorbed[place];
   throw_range(env, "nothing is absorbed at place %lld", (long long)place);
   return NULL;
+}
+
+/* The same for a method whose only argument it is. */
+static struct absorbed **read_absorbed(napi_env env, napi_callback_info info, const char *operation) {
+  napi_value arguments[1], self;
+  if (!read_arguments(env, info, 1, arguments, &self)) return NULL;
+  struct socket *socket = this_socket(env, self, operation);
+  return socket == NULL ? NULL : read_place(env, socket, arguments[0]);
 }
 
 /* absorbed(place): how long ago it came, ms; -1: not since this was asked for last */
@@ -201,6 +206,11 @@ static struct absorbed *find_late(struct socket *socket, uint64_t now, uint64_t 
   return NULL;
 }
 
+/* Whole ms until then, never too few. */
+static uint64_t ms_until(uint64_t at, uint64_t now) {
+  return at <= now ? 0 : (at - now + 999999) / 1000000;
+}
+
 static void on_watch(uv_timer_t *timer) {
   struct watch *watch = timer->data;
   /* Timers come before sockets: what came while this thread was busy is not late. */
@@ -213,7 +223,7 @@ static void on_watch(uv_timer_t *timer) {
     call_back(watch->addon->env, late->on_late);
   }
   if (watch->socket == NULL || next == UINT64_MAX) return;
-  uv_timer_start(timer, on_watch, (next - now + 999999) / 1000000, 0);
+  uv_timer_start(timer, on_watch, ms_until(next, now), 0);
 }
 
 static bool create_watch(napi_env env, struct socket *socket) {
@@ -236,21 +246,19 @@ static bool create_watch(napi_env env, struct socket *socket) {
 /* watch(place, patienceMs, onLate): calls once when it has not come for so long, counted from its last time, or from when it was named */
 napi_value socket_watch(napi_env env, napi_callback_info info) {
   napi_value arguments[3], self;
-  int64_t place, patience_ms;
+  int64_t patience_ms;
   napi_valuetype type;
   if (!read_arguments(env, info, 3, arguments, &self)) return NULL;
   struct socket *socket = this_socket(env, self, "watch");
-  if (socket == NULL || !read_integer(env, arguments[0], "place", 0, MAX_ABSORBED, &place) ||
+  struct absorbed **place;
+  if (socket == NULL || (place = read_place(env, socket, arguments[0])) == NULL ||
       !read_integer(env, arguments[1], "patienceMs", 1, INT32_MAX, &patience_ms)) {
     return NULL;
   }
   if (napi_typeof(env, arguments[2], &type) != napi_ok || type != napi_function) {
     return throw_type(env, "onLate must be a function");
   }
-  if (place >= socket->absorbed_size || socket->absorbed[place] == NULL) {
-    return throw_range(env, "nothing is absorbed at place %lld", (long long)place);
-  }
-  struct absorbed *known = socket->absorbed[place];
+  struct absorbed *known = *place;
   napi_ref on_late;
   if ((socket->watch == NULL && !create_watch(env, socket)) ||
       napi_create_reference(env, arguments[2], 1, &on_late) != napi_ok) {
@@ -259,8 +267,7 @@ napi_value socket_watch(napi_env env, napi_callback_info info) {
   if (known->on_late != NULL) napi_delete_reference(env, known->on_late);
   known->on_late = on_late;
   known->patience = (uint64_t)patience_ms * 1000000;
-  uint64_t now = uv_hrtime(), at = known->last + known->patience;
-  uint64_t delay = at <= now ? 0 : (at - now + 999999) / 1000000;
+  uint64_t delay = ms_until(known->last + known->patience, uv_hrtime());
   /* One that is set to an earlier time sets it anew by itself. */
   if (!uv_is_active((uv_handle_t *)&socket->watch->timer) || uv_timer_get_due_in(&socket->watch->timer) > delay) {
     uv_timer_start(&socket->watch->timer, on_watch, delay, 0);

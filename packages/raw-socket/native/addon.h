@@ -65,7 +65,7 @@ struct socket {
   struct watch *watch;             /* for what is absorbed, NULL until somebody wants to know when it is late */
   struct repeated *repeated;
   uint32_t repeated_next;          /* what names the next one */
-  napi_ref self;                   /* weak, but strong while listening: see listen.c */
+  napi_ref self;                   /* weak, but strong while listening or repeating: see listen.c, repeat.c */
   struct listener *listener;
 };
 

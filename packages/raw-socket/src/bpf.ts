@@ -23,3 +23,6 @@ export const BPF = {
   /** As much of a packet as there can be. */
   WHOLE_PACKET: 0x40000,
 } as const;
+
+/** Lets nothing in: for a socket that only sends, whose answers nobody reads. */
+export const DROP_ALL: readonly BpfInstruction[] = [{ code: BPF.RETURN, jt: 0, jf: 0, k: 0 }];

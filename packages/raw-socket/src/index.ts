@@ -16,7 +16,7 @@ export {
   sockaddrLl,
   sockaddrNl,
 } from './address.js';
-export { BPF, type BpfInstruction } from './bpf.js';
+export { BPF, type BpfInstruction, DROP_ALL } from './bpf.js';
 export { type Constants, constants } from './constants.js';
 export { isSystemError, type SystemError } from './errors.js';
 export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';

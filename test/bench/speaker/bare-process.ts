@@ -5,14 +5,13 @@
  *   node bare-process.js PACKETS SENDER SINK DESTINATION       the namespaces of two hosts of the lab, and the address of the second
  */
 import { isMainThread, Worker } from 'node:worker_threads';
-import { BPF, constants, packDatagrams, RawSocket, sockaddrIn } from '@fairlead/raw-socket';
+import { constants, DROP_ALL, packDatagrams, RawSocket, sockaddrIn } from '@fairlead/raw-socket';
 
 const EVERY_MS = 100;
 /** For experiments (RFC 3692): nobody else takes it. */
 const PROTOCOL = 253;
 /** Of an advertisement of seven addresses. */
 const OCTETS = 36;
-const NOTHING = [{ code: BPF.RETURN, jt: 0, jf: 0, k: 0 }];
 
 if (isMainThread) {
   new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
@@ -22,9 +21,9 @@ if (isMainThread) {
   const open = (netns: string) =>
     new RawSocket({ domain: constants.AF_INET, type: constants.SOCK_RAW, protocol: PROTOCOL, netns });
   // Without one, the host would answer that it knows no such protocol.
-  open(sink).attachFilter(NOTHING);
+  open(sink).attachFilter(DROP_ALL);
   const socket = open(sender);
-  socket.attachFilter(NOTHING);
+  socket.attachFilter(DROP_ALL);
   const datagram = { data: new Uint8Array(OCTETS), address: sockaddrIn({ address: destination }) };
   const packed = packDatagrams(Array.from({ length: Number(packets) }, () => datagram));
   setInterval(() => socket.sendPacked(packed), EVERY_MS);

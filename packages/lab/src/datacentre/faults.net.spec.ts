@@ -3,6 +3,7 @@ import type { V1EndpointSlice, V1Node, V1Pod, V1Service } from '@kubernetes/clie
 import { expect } from 'chai';
 import { isPodReady } from '../control-plane/desired-slices.js';
 import { isNodeReady } from '../control-plane/scheduling.js';
+import { epochMs } from '../probe/epoch.js';
 import { type Probe, startProbe } from '../probe/probe.js';
 import { deployEcho } from './echo.js';
 import { Lab } from './lab.js';
@@ -58,9 +59,9 @@ describe('faults in a lab', function () {
   }
   /** Resolves when an attempt that starts from now on succeeds or fails. */
   function answers(expected: boolean): Promise<void> {
-    const nowMs = performance.timeOrigin + performance.now();
+    const from = epochMs();
     const isSo = (attempt: { startMs: number; outcome: string }) =>
-      attempt.startMs >= nowMs && (attempt.outcome === 'connected') === expected;
+      attempt.startMs >= from && (attempt.outcome === 'connected') === expected;
     return probe!.until(`the node ${expected ? 'answered' : 'was silent'}`, (attempts) => attempts.some(isSo));
   }
 

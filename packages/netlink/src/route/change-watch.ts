@@ -3,7 +3,7 @@
  * but what the kernel announces can wait in a socket that nobody listens to, and is asked for where all of it would otherwise be read again.
  * Nobody is woken up by it.
  */
-import { BPF, type BpfInstruction } from '@fairlead/raw-socket';
+import { BPF, type BpfInstruction, isSystemError } from '@fairlead/raw-socket';
 import { openTransport, type Transport } from '../transport.js';
 import {
   NETLINK_ROUTE,
@@ -57,7 +57,7 @@ export class ChangeWatch {
         if (this.#transport.receive().length === 0) return changed;
       } catch (error) {
         // ENOBUFS: announcements were lost, and more are until the queue has been empty once (NETLINK_S_CONGESTED).
-        if ((error as { code?: string }).code !== 'ENOBUFS') throw error;
+        if (!isSystemError(error, 'ENOBUFS')) throw error;
       }
       changed = true;
     }

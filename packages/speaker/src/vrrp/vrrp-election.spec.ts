@@ -90,6 +90,24 @@ function setUp(node = 'n2', more: Partial<VrrpElectionOptions> = {}) {
   return { world, election, wait, hear };
 }
 
+/** As a socket that absorbs what is heard. `at`: when it came last, until that is asked. */
+function absorption(world: { now: number }, watch: Absorbed['watch'] = () => false) {
+  const absorbed = { at: undefined as number | undefined, asked: 0, ended: 0 };
+  const absorb = (): Absorbed => ({
+    watch,
+    since: () => {
+      absorbed.asked++;
+      const { at } = absorbed;
+      absorbed.at = undefined;
+      return at === undefined ? undefined : world.now - at;
+    },
+    end: () => {
+      absorbed.ended++;
+    },
+  });
+  return { absorbed, absorb };
+}
+
 describe('election by VRRP', () => {
   it('listens first, then owns and advertises its addresses', () => {
     const { world, election, wait } = setUp();
@@ -209,19 +227,7 @@ describe('election by VRRP', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);
     election.setFit(true);
-    const absorbed = { at: undefined as number | undefined, asked: 0, ended: 0 };
-    const absorb = () => ({
-      watch: () => false,
-      since: () => {
-        absorbed.asked++;
-        const { at } = absorbed;
-        absorbed.at = undefined;
-        return at === undefined ? undefined : world.now - at;
-      },
-      end: () => {
-        absorbed.ended++;
-      },
-    });
+    const { absorbed, absorb } = absorption(world);
     hear('public.0', '10.77.0.13', 254, '10.77.0.200', absorb);
     const before = absorbed.asked;
     for (let round = 0; round < 20; round++) {
@@ -243,29 +249,20 @@ describe('election by VRRP', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);
     election.setFit(true);
-    const absorbed = {
-      at: undefined as number | undefined,
-      watches: [] as { patienceMs: number; onLate: () => void }[],
-    };
-    hear('public.0', '10.77.0.13', 254, '10.77.0.200', () => ({
-      watch: (patienceMs, onLate) => absorbed.watches.push({ patienceMs, onLate }) > 0,
-      since: () => {
-        const { at } = absorbed;
-        absorbed.at = undefined;
-        return at === undefined ? undefined : world.now - at;
-      },
-      end: () => {},
-    }));
+    const watches: { patienceMs: number; onLate: () => void }[] = [];
+    const watch = (patienceMs: number, onLate: () => void) => watches.push({ patienceMs, onLate }) > 0;
+    const { absorbed, absorb } = absorption(world, watch);
+    hear('public.0', '10.77.0.13', 254, '10.77.0.200', absorb);
     expect(world.wakeAt).to.equal(undefined);
-    expect(absorbed.watches.map(({ patienceMs }) => patienceMs)).to.deep.equal([2.1 * A]);
+    expect(watches.map(({ patienceMs }) => patienceMs)).to.deep.equal([2.1 * A]);
     wait(50 * A);
     // It has come meanwhile, and is late, though not as late as it seemed.
     absorbed.at = world.now - 1.5 * A;
-    absorbed.watches[0]!.onLate();
+    watches[0]!.onLate();
     wait(0);
-    expect([world.wakeAt, absorbed.watches.length]).to.deep.equal([undefined, 2]);
+    expect([world.wakeAt, watches.length]).to.deep.equal([undefined, 2]);
     wait(0.6 * A);
-    absorbed.watches[1]!.onLate();
+    watches[1]!.onLate();
     wait(0);
     expect(world.log).to.deep.equal(['holder public.0 n3', 'suspect n3']);
     wait(0.9 * A);
@@ -278,17 +275,11 @@ describe('election by VRRP', () => {
     const { world, election, wait, hear } = setUp('n1', { preemptDelayMs: 30 * A });
     election.configure([{ ...contested('public.0', '10.77.0.200'), preempt: true }]);
     election.setFit(true);
-    let at: number | undefined;
-    const since = () => {
-      const before = at;
-      at = undefined;
-      return before === undefined ? undefined : world.now - before;
-    };
-    const watch = () => true;
-    hear('public.0', '10.77.0.13', 1, '10.77.0.200', () => ({ since, watch, end: () => {} }));
+    const { absorbed, absorb } = absorption(world, () => true);
+    hear('public.0', '10.77.0.13', 1, '10.77.0.200', absorb);
     for (let round = 0; round < 40 && !election.mayAnswer('public.0'); round++) {
       wait(A);
-      at = world.now;
+      absorbed.at = world.now;
     }
     expect(election.mayAnswer('public.0')).to.equal(true);
     expect(world.now).to.be.at.least(30 * A);
@@ -298,15 +289,10 @@ describe('election by VRRP', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);
     election.setFit(true);
-    let at: number | undefined;
-    const since = () => {
-      const before = at;
-      at = undefined;
-      return before === undefined ? undefined : world.now - before;
-    };
-    hear('public.0', '10.77.0.13', 254, '10.77.0.200', () => ({ since, watch: () => false, end: () => {} }));
+    const { absorbed, absorb } = absorption(world);
+    hear('public.0', '10.77.0.13', 254, '10.77.0.200', absorb);
     wait(2 * A);
-    at = world.now;
+    absorbed.at = world.now;
     wait(0.05 * A);
     election.configure([contested('public.0', '10.77.0.200', '10.77.0.208')]);
     wait(2 * A);
@@ -394,6 +380,11 @@ describe('election by VRRP', () => {
     expect(world.log.filter((line) => line.startsWith('own'))).to.have.length(1);
     wait(A);
     expect(world.log.filter((line) => line.startsWith('own'))).to.have.length(2);
+    // From then on both are known, however often this node stands anew.
+    election.setFit(false);
+    election.setFit(true);
+    wait(4 * A);
+    expect(world.log.filter((line) => line.startsWith('own'))).to.have.length(4);
   });
 
   it('is the first owner of what nobody has advertised, and never again', () => {
