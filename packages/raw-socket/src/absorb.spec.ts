@@ -172,6 +172,18 @@ describe('RawSocket.absorb', () => {
     expect(third.watch(1, () => told.push('ended'))).to.equal(false);
   });
 
+  it('tells of one that is late before others that were watched first', async () => {
+    const [patient, impatient] = [
+      to.absorb({ address, data: said }),
+      to.absorb({ address, data: Buffer.from('other') }),
+    ];
+    patient.watch(3_600_000, () => {});
+    await new Promise<void>((resolve) => {
+      impatient.watch(20, resolve);
+      to.onMessages(() => {});
+    });
+  });
+
   it('does not take for late what is pending', async () => {
     const absorbed = to.absorb({ address, data: said });
     to.onMessages(() => {});
