@@ -39,6 +39,7 @@ export { NftError, type NftFailure } from './nftables/errors.js';
 export { Nftables } from './nftables/nftables.js';
 export * from './nftables/types.js';
 export type { Address, AddressKey, AddressOptions } from './route/address.js';
+export { AddressWatch, type AddressWatchOptions } from './route/address-watch.js';
 export { type Changeable, ChangeWatch, type ChangeWatchOptions } from './route/change-watch.js';
 export * from './route/constants.js';
 export type { Link, LinkChange, OperationalState, VethOptions } from './route/link.js';

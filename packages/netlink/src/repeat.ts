@@ -9,7 +9,7 @@ export interface RepeatedOptions extends Repetition {
   /** NETLINK_ROUTE 0, NETLINK_GENERIC 16, ... */
   protocol: number;
   /** A name under /run/netns or an absolute path; by default the network namespace of this process. */
-  netns?: string;
+  netns?: string | undefined;
   /** See `RawSocket.repeat`. */
   onMissed: () => void;
 }

@@ -12,6 +12,8 @@ import { HostRoutes } from './host-routes.js';
 
 const hostNetns = `fl-switch-${process.pid}`;
 const name = `${hostNetns}-dir`;
+/** How often the sockets hold it. */
+const EVERY_MS = 200;
 const routers = [{ index: 3, vips: ['10.77.0.203', '10.77.0.211'] }];
 
 describe('the dead man’s switch of a host', function () {
@@ -22,6 +24,8 @@ describe('the dead man’s switch of a host', function () {
     closing.push(thing);
     return thing;
   };
+  const ipv4 = () => host.addresses({ family: 'ipv4' }).find(({ address }) => address === '169.254.77.1');
+  const ipv4Life = () => ipv4()!.validLifetimeSeconds;
   const vipRoutes = () => host.routes({ family: 'ipv4' }).filter(({ table }) => table === 7703).length;
 
   beforeEach(() => {
@@ -49,6 +53,24 @@ describe('the dead man’s switch of a host', function () {
         }),
       );
     });
+  }
+
+  /** Another address with a life of so long, in a place where nothing depends on it, tells when the time is over by the kernel's clock. */
+  async function seconds(validLifetimeSeconds: number): Promise<void> {
+    const { index } = host.addVeth({ name: 'clock0', peer: { name: 'clock1' } });
+    const over = new Promise<void>((resolve) => {
+      opened(
+        new LinkMonitor({
+          netns: hostNetns,
+          onEvent: (event) => {
+            if (event.type === 'address-removed' && event.address.address === '192.0.2.1') resolve();
+          },
+        }),
+      );
+    });
+    host.addAddress({ index, address: '192.0.2.1', prefixLength: 24, validLifetimeSeconds });
+    await over;
+    host.deleteLink(index);
   }
 
   it('takes the routes of all VIPs away when nobody holds it any more, and everything can be put right again', async () => {
@@ -88,22 +110,60 @@ describe('the dead man’s switch of a host', function () {
     held.hold();
     const longer = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
     expect(longer.hold()).to.equal(true);
-    // A second address with the same short life, in a place where nothing depends on it, tells when the time is over.
-    const dummy = host.addVeth({ name: 'clock0', peer: { name: 'clock1' } });
-    const over = new Promise<void>((resolve) => {
-      opened(
-        new LinkMonitor({
-          netns: hostNetns,
-          onEvent: (event) => {
-            if (event.type === 'address-removed' && event.address.address === '192.0.2.1') resolve();
-          },
-        }),
-      );
-    });
-    host.addAddress({ index: dummy.index, address: '192.0.2.1', prefixLength: 24, validLifetimeSeconds: 2 });
-    await over;
+    await seconds(2);
     expect(off).to.equal(false);
     expect(vipRoutes()).to.equal(2);
+  });
+
+  it('is held by the sockets, once that was asked for', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    await seconds(3);
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    expect(vipRoutes()).to.equal(2);
+    expect(ipv4Life()).to.equal(1);
+
+    held.holdForGood();
+    await seconds(1);
+    expect(ipv4Life()).to.equal(undefined);
+  });
+
+  it('goes off though the sockets hold it when their thread stands still, and they do not put back what is gone', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    while (ipv4()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    await seconds(1);
+    expect(ipv4()).to.equal(undefined);
+    expect(held.keepHolding(EVERY_MS)).to.equal(false);
+
+    opened(Director.ensure({ name, hostNetns }));
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    await seconds(2);
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+  });
+
+  it('tells once of an address that was removed, though it is there again', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    const { index, address, prefixLength } = ipv4()!;
+    host.deleteAddress({ index, address, prefixLength });
+    host.addAddress({ index, address, prefixLength });
+    expect(held.keepHolding(EVERY_MS)).to.equal(false);
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    host.deleteAddress({ index, address, prefixLength });
+    host.addAddress({ index, address, prefixLength });
+    expect(held.hold()).to.equal(false);
+    expect(held.hold()).to.equal(true);
+  });
+
+  it('is not put back by the sockets for longer than until somebody looks', async () => {
+    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
+    held.keepHolding(EVERY_MS);
+    const { index, address, prefixLength } = ipv4()!;
+    host.deleteAddress({ index, address, prefixLength });
+    expect(held.keepHolding(EVERY_MS)).to.equal(false);
+    await seconds(1);
+    expect(ipv4()).to.equal(undefined);
   });
 
   it('says so where there is no director', () => {

@@ -12,10 +12,23 @@
  *
  * The kernel looks every few hundred milliseconds, so the end comes up to half a second late. IPv6 routes do not go with an address: there the
  * same is done by elements with a lifetime in a set of nf_tables (../second-chance/rules.ts), where the kernel has what that takes.
+ *
+ * Whoever holds it for long leaves that to the sockets (`keepHolding`; RawSocket.repeat). To prolong an address that is gone is to add it, without
+ * the routes that went with it; so it is not done so late that it may be gone, and a removal is told as one even where the address is there again.
  */
-import { ChangeWatch, hasCode, Nftables, type NftTable, Rtnetlink } from '@fairlead/netlink';
+import {
+  type AddressOptions,
+  AddressWatch,
+  hasCode,
+  Nftables,
+  type NftOperation,
+  type NftTable,
+  Rtnetlink,
+} from '@fairlead/netlink';
+import type { Repetition } from '@fairlead/raw-socket';
 import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
 import { HELD, HELD_SET, TABLE } from '../second-chance/rules.js';
+import { orWithoutRules } from '../second-chance/without-rules.js';
 
 export interface DeadMansSwitchOptions {
   /** The host's network namespace; by default that of this process. */
@@ -31,94 +44,129 @@ const ipv6: NftTable = { family: 'ip6', name: TABLE };
 export class DeadMansSwitch {
   readonly #rtnetlink: Rtnetlink;
   readonly #nftables: Nftables;
-  /** It is held twice a second, and gone off hardly ever: addresses are read again only when one was removed, or an interface changed. */
-  readonly #changes: ChangeWatch;
+  readonly #removals: AddressWatch;
   readonly #options: DeadMansSwitchOptions;
-  /** It was up when it was read last, and nothing has been announced since. */
-  #isKnownUp = false;
-  /** Of the interface, as long as it is known to be there. */
+  /** Of the interface, as long as it is known to have its address. */
   #index: number | undefined;
-  /** Holds that of IPv6 for so long. */
-  #ipv6: { seconds: number | undefined; hold: () => void } | undefined;
+  /** Ends what is held by the sockets: IPv4, and IPv6 unless its rules are not there (yet). */
+  #held: { ipv4: () => void; ipv6: (() => void) | undefined } | undefined;
 
   constructor(options: DeadMansSwitchOptions) {
     this.#options = options;
     const host = options.hostNetns === undefined ? {} : { netns: options.hostNetns };
     this.#rtnetlink = new Rtnetlink(host);
     this.#nftables = new Nftables(host);
-    this.#changes = new ChangeWatch({ ...host, of: ['links', 'addresses'], newAddresses: false });
+    this.#removals = new AddressWatch({ ...host, address: directorLink(options.hostInterface).host.ipv4 });
   }
 
   /**
-   * To be called several times in `seconds`. Tells whether the switch had not gone off; when it has, or there is no
-   * director yet, `Director.ensure` and a `HostRoutes` that reads the kernel anew put things right.
+   * Once, for so long. Tells whether the switch had not gone off; when it has, or there is no director yet, `Director.ensure` and a `HostRoutes`
+   * that reads the kernel anew put things right. Ends what `keepHolding` began.
    */
   hold(seconds = this.#options.seconds): boolean {
-    return this.#hold(seconds);
+    return !this.#hasGone() && this.#hold(seconds);
   }
 
   /** It shall not go off: for a node that has handed everything over and stops. */
   holdForGood(): boolean {
-    return this.#hold(undefined);
+    return !this.#hasGone() && this.#hold(undefined);
   }
 
-  /** Whether the interface that is known has the address. Another one of its name has another index. */
-  #isUp(ipv4: string): boolean {
-    if (this.#index === undefined) return false;
-    try {
-      return this.#rtnetlink.addresses({ index: this.#index, family: 'ipv4' }).some(({ address }) => address === ipv4);
-    } catch (error) {
-      if (hasCode(error, 'ENODEV')) return false;
-      throw error;
+  /**
+   * Holds it from now on, every `everyMs`, for as long as the event loop of this thread turns. To be called now and then, which costs next to
+   * nothing: begins again what was ended, by a turn that came too late or a removal, and tells what `hold` tells.
+   */
+  keepHolding(everyMs: number): boolean {
+    if (this.#hasGone()) return false;
+    if (this.#held === undefined) {
+      if (!this.#hold(this.#options.seconds)) return false;
+      this.#held = { ipv4: this.#repeatIpv4(everyMs), ipv6: undefined };
     }
+    this.#held.ipv6 ??= this.#repeatIpv6(everyMs);
+    return true;
   }
 
   close(): void {
-    this.#changes.close();
+    this.#letGo();
+    this.#removals.close();
     this.#rtnetlink.close();
     this.#nftables.close();
   }
 
-  #hold(validLifetimeSeconds: number | undefined): boolean {
-    const { host } = directorLink(this.#options.hostInterface);
-    if (this.#changes.changed()) this.#isKnownUp = false;
-    if (!this.#isKnownUp && !this.#isUp(host.ipv4)) {
-      this.#index = this.#rtnetlink.link(host.name)?.index;
-      if (!this.#isUp(host.ipv4)) return false;
-    }
-    this.#isKnownUp = true;
-    const index = this.#index!;
-    const life = validLifetimeSeconds === undefined ? {} : { validLifetimeSeconds };
+  /** Whether it was up and has been removed since, even if it is there again: its routes are not. */
+  #hasGone(): boolean {
+    if (!this.#removals.removed()) return false;
+    const wasUp = this.#index !== undefined;
+    this.#letGo();
+    this.#index = undefined;
+    return wasUp;
+  }
+
+  #letGo(): void {
+    this.#held?.ipv4();
+    this.#held?.ipv6?.();
+    this.#held = undefined;
+  }
+
+  #hold(seconds: number | undefined): boolean {
+    this.#letGo();
+    this.#index ??= this.#find();
+    if (this.#index === undefined) return false;
     try {
-      this.#rtnetlink.replaceAddress({ index, address: host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life });
+      this.#rtnetlink.replaceAddress(this.#address(this.#index, seconds));
     } catch (error) {
       // While an interface is being removed, its addresses can be read until it is gone; a change of them waits.
-      this.#isKnownUp = false;
+      this.#index = undefined;
       if (hasCode(error, 'ENODEV')) return false;
       throw error;
     }
-    this.#holdIpv6(validLifetimeSeconds);
+    orWithoutRules(() => this.#nftables.apply(held(seconds)));
     return true;
   }
 
-  #holdIpv6(seconds: number | undefined): void {
+  /** The interface, if it has its address. */
+  #find(): number | undefined {
+    const { host } = directorLink(this.#options.hostInterface);
+    const index = this.#rtnetlink.link(host.name)?.index;
+    if (index === undefined) return undefined;
     try {
-      if (this.#ipv6?.seconds !== seconds || this.#ipv6 === undefined) {
-        this.#ipv6 = { seconds, hold: this.#prepareIpv6(seconds) };
-      }
-      this.#ipv6.hold();
+      const addresses = this.#rtnetlink.addresses({ index, family: 'ipv4' });
+      return addresses.some(({ address }) => address === host.ipv4) ? index : undefined;
     } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error; // the rules are not there (yet)
+      if (hasCode(error, 'ENODEV')) return undefined;
+      throw error;
     }
   }
 
-  #prepareIpv6(seconds: number | undefined): () => void {
-    const life = seconds === undefined ? {} : { timeoutMs: seconds * 1000 };
-    const elements = HELD.map((protocol) => ({ key: [protocol], ...life }));
-    // Older kernels do not prolong an element that is there.
-    return this.#nftables.prepare([
-      { kind: 'flush', table: ipv6, set: HELD_SET },
-      { kind: 'add', table: ipv6, set: HELD_SET, elements },
-    ]);
+  #address(index: number, seconds: number | undefined): AddressOptions {
+    const { ipv4 } = directorLink(this.#options.hostInterface).host;
+    const life = seconds === undefined ? {} : { validLifetimeSeconds: seconds };
+    return { index, address: ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life };
   }
+
+  #repeatIpv4(everyMs: number): () => void {
+    const address = this.#address(this.#index!, this.#options.seconds);
+    return this.#rtnetlink.repeatReplaceAddress(address, this.#repetition(everyMs), () => this.#letGo());
+  }
+
+  #repeatIpv6(everyMs: number): (() => void) | undefined {
+    return orWithoutRules(() =>
+      this.#nftables.repeat(held(this.#options.seconds), this.#repetition(everyMs), () => this.#letGo()),
+    );
+  }
+
+  /** No more where the address may be gone by then. */
+  #repetition(everyMs: number): Repetition {
+    return { everyMs, withinMs: this.#options.seconds * 1_000 - everyMs };
+  }
+}
+
+function held(seconds: number | undefined): NftOperation[] {
+  const life = seconds === undefined ? {} : { timeoutMs: seconds * 1_000 };
+  const elements = HELD.map((protocol) => ({ key: [protocol], ...life }));
+  // Older kernels do not prolong an element that is there.
+  return [
+    { kind: 'flush', table: ipv6, set: HELD_SET },
+    { kind: 'add', table: ipv6, set: HELD_SET, elements },
+  ];
 }

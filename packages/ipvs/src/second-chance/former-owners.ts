@@ -11,9 +11,10 @@
  * from the next `write` on, all in one message, on a socket of its own: made for the thread that elects, which takes many over at a time.
  */
 
-import { hasCode, Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
+import { Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
 import type { Repetition } from '@fairlead/raw-socket';
 import { exitTo, TABLE } from './rules.js';
+import { orWithoutRules } from './without-rules.js';
 
 export interface FormerOwnersOptions {
   /** The host's network namespace; by default that of this process. */
@@ -47,7 +48,7 @@ export class FormerOwners {
 
   constructor(options: FormerOwnersOptions = {}) {
     this.#nftables = new Nftables(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
-    this.#states = orNothing(() => this.#read()) ?? new Map();
+    this.#states = orWithoutRules(() => this.#read()) ?? new Map();
   }
 
   /**
@@ -87,7 +88,7 @@ export class FormerOwners {
       ['former', formers.map(({ key, former }) => ({ key, value: [former.mac] }))],
       ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
     ];
-    orNothing(() => this.#nftables.apply(instead(sets)));
+    orWithoutRules(() => this.#nftables.apply(instead(sets)));
     this.#repeat();
   }
 
@@ -123,10 +124,12 @@ export class FormerOwners {
     const [guest] = [...this.#states].find(([, { former }]) => former !== undefined) ?? [];
     // What says that owners are alive is written anyway; the rest gets lost all at once, with its table.
     const isLost =
-      guest !== undefined && orNothing(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
+      guest !== undefined && orWithoutRules(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
     if (isLost) this.write();
-    else this.#live();
-    if (this.#repeated?.stop === undefined) this.#repeat();
+    else if (this.#repeated?.stop === undefined) {
+      this.#live();
+      this.#repeat();
+    }
   }
 
   close(): void {
@@ -145,7 +148,9 @@ export class FormerOwners {
     this.#pause();
     if (!this.#hasAny(repeated.ofMs)) return;
     const onMissed = () => this.#pause();
-    repeated.stop = orNothing(() => this.#nftables.repeat(instead([this.#alive()]), repeated.repetition, onMissed));
+    repeated.stop = orWithoutRules(() =>
+      this.#nftables.repeat(instead([this.#alive()]), repeated.repetition, onMissed),
+    );
   }
 
   /** Until the next `#repeat`. */
@@ -161,7 +166,7 @@ export class FormerOwners {
   }
 
   #live(): void {
-    orNothing(() => {
+    orWithoutRules(() => {
       this.#sayAlive ??= this.#nftables.prepare(instead([this.#alive()]));
       this.#sayAlive();
     });
@@ -199,14 +204,4 @@ function instead(sets: readonly Elements[]): NftOperation[] {
     { kind: 'flush', table, set },
     { kind: 'add', table, set, elements },
   ]);
-}
-
-/** Without the rules there is no second chance, and nothing to do; they may come later (`keep`). */
-function orNothing<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }

@@ -95,8 +95,7 @@ export class Nfnetlink {
 
   /** See `repeatDatagram`. */
   repeat({ data }: Transaction, repetition: Repetition, onMissed: () => void): () => void {
-    const netns = this.#netns === undefined ? {} : { netns: this.#netns };
-    return repeatDatagram(data, { ...repetition, ...netns, protocol: NETLINK_NETFILTER, onMissed });
+    return repeatDatagram(data, { ...repetition, netns: this.#netns, protocol: NETLINK_NETFILTER, onMissed });
   }
 
   close(): void {

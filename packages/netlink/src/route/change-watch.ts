@@ -4,7 +4,7 @@
  * Nobody is woken up by it.
  */
 import { BPF, type BpfInstruction, isSystemError } from '@fairlead/raw-socket';
-import { openTransport, type Transport } from '../transport.js';
+import { type Datagram, openTransport, type Transport } from '../transport.js';
 import {
   NETLINK_ROUTE,
   RTM_NEWADDR,
@@ -51,20 +51,27 @@ export class ChangeWatch {
    * is then read: a change in between is one for the next call.
    */
   changed(): boolean {
-    let changed = false;
-    for (;;) {
-      try {
-        if (this.#transport.receive().length === 0) return changed;
-      } catch (error) {
-        // ENOBUFS: announcements were lost, and more are until the queue has been empty once (NETLINK_S_CONGESTED).
-        if (!isSystemError(error, 'ENOBUFS')) throw error;
-      }
-      changed = true;
-    }
+    return anyOf(this.#transport, () => true);
   }
 
   close(): void {
     this.#transport.close();
+  }
+}
+
+/** Takes all announcements out of a socket: whether there is one of those, or may have been. */
+export function anyOf(transport: Transport, isOne: (datagrams: Datagram[]) => boolean): boolean {
+  let any = false;
+  for (;;) {
+    try {
+      const datagrams = transport.receive();
+      if (datagrams.length === 0) return any;
+      any ||= isOne(datagrams);
+    } catch (error) {
+      // Announcements were lost, and more are until the queue has been empty once (NETLINK_S_CONGESTED).
+      if (!isSystemError(error, 'ENOBUFS')) throw error;
+      any = true;
+    }
   }
 }
 

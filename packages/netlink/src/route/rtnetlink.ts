@@ -5,10 +5,12 @@
  * NetlinkError. The methods for many objects send them in batches and return the refusals instead, by position.
  */
 import { closeSync, openSync } from 'node:fs';
-import { netnsPath } from '@fairlead/raw-socket';
+import { netnsPath, type Repetition } from '@fairlead/raw-socket';
 import type { BatchFailure, Request } from '../batch.js';
 import { fromSystemError, hasCode, NetlinkError } from '../errors.js';
 import type { Family } from '../ip.js';
+import { encodeMessages, NLM_F_REQUEST } from '../message.js';
+import { repeatDatagram } from '../repeat.js';
 import { NetlinkSocket } from '../socket.js';
 import type { Transport } from '../transport.js';
 import {
@@ -70,8 +72,10 @@ export interface RtnetlinkOptions {
 
 export class Rtnetlink {
   readonly #socket: NetlinkSocket;
+  readonly #netns: string | undefined;
 
   constructor(options: RtnetlinkOptions = {}) {
+    this.#netns = options.netns;
     this.#socket = new NetlinkSocket({ ...options, protocol: NETLINK_ROUTE, strictDumps: true });
   }
 
@@ -125,6 +129,16 @@ export class Rtnetlink {
   /** Adds the address, or changes its lifetime if it is there. */
   replaceAddress(address: AddressOptions): void {
     this.#socket.request(addAddressRequest(address, true));
+  }
+
+  /**
+   * Does what `replaceAddress` does over and over, without a turn of JavaScript, until what is returned is called (repeat.ts): whether it is
+   * done, nobody is told.
+   */
+  repeatReplaceAddress(address: AddressOptions, repetition: Repetition, onMissed: () => void): () => void {
+    const { type, flags = 0, body } = addAddressRequest(address, true);
+    const data = encodeMessages([{ type, flags: flags | NLM_F_REQUEST, sequence: 0, payload: body }]);
+    return repeatDatagram(data, { ...repetition, netns: this.#netns, protocol: NETLINK_ROUTE, onMissed });
   }
 
   /** EADDRNOTAVAIL if it is not there. */

@@ -41,6 +41,7 @@ export class HostUpkeep {
     // Rules that are taken away are put back at once, and looked for now and then, in case that nobody was told.
     this.#rules = new RuleMonitor({ onRemoved: keepRules });
     this.#timers = [setInterval(() => this.#hold(), HOLD_EVERY_MS), setInterval(keepRules, KEEP_RULES_MS)];
+    this.#repeatAlive();
   }
 
   /**
@@ -62,7 +63,13 @@ export class HostUpkeep {
   /** It goes on doing so by itself, and so does what `advertised` does, until what is returned is ended. */
   repeated(repetition: Repetition): Pick<Repeated, 'end'> {
     const { exits, vrrp } = this.#options;
-    return exits.repeatAlive(aliveMs('vrrp', vrrp), repetition);
+    const often = exits.repeatAlive(aliveMs('vrrp', vrrp), repetition);
+    return {
+      end: () => {
+        often.end();
+        this.#repeatAlive();
+      },
+    };
   }
 
   /**
@@ -81,12 +88,19 @@ export class HostUpkeep {
     this.#switch.close();
   }
 
+  /** As often as that does for a Lease. */
+  #repeatAlive(): void {
+    const { exits, vrrp } = this.#options;
+    const withinMs = aliveMs('lease', vrrp);
+    exits.repeatAlive(withinMs, { everyMs: HOLD_EVERY_MS, withinMs });
+  }
+
   #hold(): void {
     const { exits, askForOwners, tell } = this.#options;
     try {
       exits.keep();
       askForOwners();
-      if (!this.#switch.hold()) tell({ kind: 'lapsed' });
+      if (!this.#switch.keepHolding(HOLD_EVERY_MS)) tell({ kind: 'lapsed' });
     } catch (error) {
       tell({ kind: 'error', message: `could not prolong the way into the director: ${(error as Error).message}` });
     }

@@ -191,13 +191,15 @@ export class Wire {
    * for as long as nobody is heard two may answer.
    */
   askForOwners(): void {
+    let any = false;
     for (const name of this.#tenures.names) {
       const isUncertain = () => this.#parts.election.isUncertain(name);
       if (!isUncertain()) continue;
+      any = true;
       const vip = this.#routers.vipsOf(name).find(({ ip }) => !this.#detection.has(ip));
       if (vip) this.#neighbours.ask(placesOf([vip]), FIRST, isUncertain);
     }
-    this.announceDue();
+    if (any) this.announceDue();
   }
 
   /** Asks witnesses for a sign of life (roll-call.ts). */
