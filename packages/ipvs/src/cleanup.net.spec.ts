@@ -53,7 +53,7 @@ describe('cleanup', function () {
     const rules = new OwnerRules({ hostNetns });
     rules.claim(3);
     rules.close();
-    const chance = new SecondChance({ director: name, hostNetns });
+    const chance = new SecondChance({ director: name, hostNetns, lives: [] });
     chance.offer(['other0']);
     chance.close();
 

@@ -23,6 +23,8 @@ await kube.close();
 
 const wire = new WireThread({
   node: values.node!,
+  // There is none: nothing is forwarded.
+  director: `${values.node}-director`,
   kube: { server: values.server! },
   timings: { leaseDurationMs: 3_000, renewPeriodMs: 1_000, retryPeriodMs: 200 },
   vrrp: { intervalMs: 100, mode: 'unicast' },

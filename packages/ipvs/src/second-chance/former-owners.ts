@@ -14,11 +14,14 @@
 import { Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
 import type { Repetition } from '@fairlead/raw-socket';
 import { exitTo, TABLE } from './rules.js';
+import { repeatSigns, type SignsOfLifeOptions } from './signs-of-life.js';
 import { orWithoutRules } from './without-rules.js';
 
-export interface FormerOwnersOptions {
+export interface FormerOwnersOptions extends SignsOfLifeOptions {
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
+  /** For how long a sign of life may count, ms: what `SecondChance` was given. */
+  lives: readonly number[];
 }
 
 /** A station on the LAN, and the interface on which it is. */
@@ -38,6 +41,7 @@ type Elements = [set: string, elements: NftElementOptions[]];
 const table: NftTable = { family: 'netdev', name: TABLE };
 
 export class FormerOwners {
+  readonly #options: FormerOwnersOptions;
   readonly #nftables: Nftables;
   /** By index of the virtual router: at first, those that an earlier process knew a former owner of. */
   readonly #states: Map<number, State>;
@@ -46,14 +50,15 @@ export class FormerOwners {
   /** That is said over and over (`repeatAlive`); `stop` is undefined while it could not be. */
   #repeated: { ofMs: number; repetition: Repetition; stop: (() => void) | undefined } | undefined;
 
-  constructor(options: FormerOwnersOptions = {}) {
+  constructor(options: FormerOwnersOptions) {
+    this.#options = options;
     this.#nftables = new Nftables(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
     this.#states = orWithoutRules(() => this.#read()) ?? new Map();
   }
 
   /**
-   * This node owns it from now on. Without `former`, an earlier process may have known one. `aliveMs`: how long after its last `keepAlive` it counts
-   * as dead; at most what others wait for a silent owner.
+   * This node owns it from now on. Without `former`, an earlier process may have known one. `aliveMs`: how long after its last sign of life it counts
+   * as dead, one of `lives`; at most what others wait for a silent owner.
    */
   own(index: number, former: Exit | undefined, aliveMs: number): void {
     const known = former ?? this.#states.get(index)?.former;
@@ -129,7 +134,7 @@ export class FormerOwners {
     else if (this.#repeated?.stop === undefined) {
       this.#live();
       this.#repeat();
-    }
+    } else if (this.#isUnheard()) this.#live();
   }
 
   close(): void {
@@ -147,10 +152,17 @@ export class FormerOwners {
     if (repeated === undefined) return;
     this.#pause();
     if (!this.#hasAny(repeated.ofMs)) return;
+    const { lives } = this.#options;
+    const signs = this.#living().map(([index, { aliveMs }]) => ({ index, life: lives.indexOf(aliveMs) }));
     const onMissed = () => this.#pause();
-    repeated.stop = orWithoutRules(() =>
-      this.#nftables.repeat(instead([this.#alive()]), repeated.repetition, onMissed),
-    );
+    repeated.stop = orWithoutRules(() => repeatSigns(this.#options, signs, repeated.repetition, onMissed));
+  }
+
+  /** What says it over and over is not told whether anybody heeds it: the rules may be older ones, or new and without what was said before. */
+  #isUnheard(): boolean {
+    const [living] = this.#living();
+    if (living === undefined) return false;
+    return orWithoutRules(() => this.#nftables.element(table, 'alive', [living[0]])) === undefined;
   }
 
   /** Until the next `#repeat`. */
@@ -173,8 +185,11 @@ export class FormerOwners {
   }
 
   #alive(): Elements {
-    const alive = [...this.#states].filter(([, { aliveMs }]) => aliveMs > 0);
-    return ['alive', alive.map(([index, { aliveMs }]) => ({ key: [index], timeoutMs: aliveMs }))];
+    return ['alive', this.#living().map(([index, { aliveMs }]) => ({ key: [index], timeoutMs: aliveMs }))];
+  }
+
+  #living(): [number, State][] {
+    return [...this.#states].filter(([, { aliveMs }]) => aliveMs > 0);
   }
 
   #read(): Map<number, State> {

@@ -22,6 +22,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { DirectorLink } from '../director/link.js';
+import { signRules, signSet } from './signs.js';
 
 export const TABLE = 'fairlead';
 
@@ -79,7 +80,8 @@ const count = (name: ChanceCounter) => `counter name ${name}`;
 export const exitTo = (uplink: string) => `to-${uplink}`;
 export const exitToLan = (uplink: string) => `lan-${uplink}`;
 
-export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[]): Table[] {
+/** `lives`: for how long a sign of life may count (signs.ts), ms. */
+export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[], lives: readonly number[]): Table[] {
   const ingress = (devices: readonly string[]) =>
     `type filter hook ingress devices = { ${devices.map((name) => `"${name}"`).join(', ')} } priority 0; policy accept;`;
   const netdev: Table = {
@@ -89,7 +91,7 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
       'map router6 { type ipv6_addr : mark; }',
       'map former { type mark : ether_addr; }',
       'map exits { type mark : verdict; }',
-      'set alive { type mark; flags timeout; }',
+      signSet,
       'set guests { type mark; }',
       ...counterNames.map((name) => `counter ${name}`),
     ],
@@ -120,6 +122,7 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[])
         head: ingress([link.host.name]),
         rules: [
           `ether daddr != ${CHANCE_MAC} accept`,
+          ...signRules(lives),
           ...families.map(({ ip, tcp, digit }) => `${tcp} ${virtualRouter(ip, digit)} goto pass`),
           'drop',
         ],

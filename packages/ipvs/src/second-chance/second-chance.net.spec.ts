@@ -32,6 +32,7 @@ const REAL_SERVERS = { ipv4: '10.77.0.99', ipv6: 'fd00:77::99' } as const;
 const QUIET_MS = 300;
 const LONG_MS = 3_600_000;
 const SHORT_MS = 200;
+const LIVES = [LONG_MS, SHORT_MS];
 
 describe('a TCP segment that the director of its VIP’s owner does not know', function () {
   this.timeout(60_000);
@@ -81,10 +82,10 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     const routers = [{ index: INDEX, vips: desired.vips }];
     opened(new HostRoutes({ hostNetns })).sync(routers);
     opened(new OwnerRules({ hostNetns })).claim(INDEX);
-    chance = opened(new SecondChance({ director: name, hostNetns }));
+    chance = opened(new SecondChance({ director: name, hostNetns, lives: LIVES }));
     expect(chance.offer(['eth0'])).to.be.greaterThan(0);
     expect(chance.sync(routers).operations).to.equal(2);
-    former = opened(new FormerOwners({ hostNetns }));
+    former = opened(new FormerOwners({ director: name, hostNetns, lives: LIVES }));
     held = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
     expect(held.hold()).to.equal(true);
 
@@ -239,8 +240,8 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
 
   it('is not said over and over that the process lives, when the kernel could not be told so', async () => {
     const link = `/run/fl-chance-${process.pid}`;
-    symlinkSync(`/run/netns/${hostNetns}`, link);
-    const other = opened(new FormerOwners({ hostNetns: link }));
+    symlinkSync(`/run/netns/${name}`, link);
+    const other = opened(new FormerOwners({ director: link, hostNetns, lives: LIVES }));
     other.own(INDEX, { uplink: 'eth0', mac: FORMER }, SHORT_MS);
     rmSync(link);
     symlinkSync('/dev/null', link);
@@ -249,7 +250,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
       .to.throw(Error)
       .with.property('code', 'EINVAL');
     rmSync(link);
-    symlinkSync(`/run/netns/${hostNetns}`, link);
+    symlinkSync(`/run/netns/${name}`, link);
     const host = opened(new Rtnetlink({ netns: hostNetns }));
     const next = '02:00:00:00:00:0a';
     host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
@@ -257,6 +258,28 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     other.keep();
     rmSync(link);
     while (send(unknown('ipv4'), 1)[0]!.destinationMac !== next) await sleep(20);
+  });
+
+  it('is said by transactions of who looks now and then, where signs are not heeded or cannot be given', async () => {
+    const host = opened(new Rtnetlink({ netns: hostNetns }));
+    const next = '02:00:00:00:00:0a';
+    host.replaceNeighbour({ index: uplink.index, address: VIPS.ipv4, hardwareAddress: next, state: 'permanent' });
+    const to = () => send(unknown('ipv4'), 1)[0]!.destinationMac;
+    const repetition = { everyMs: 20, withinMs: LONG_MS };
+    // Rules that know nothing of such a life, as of an earlier version; and a director that is not there.
+    const unheard = opened(new FormerOwners({ director: name, hostNetns, lives: [...LIVES, 1, SHORT_MS + 1] }));
+    const mute = opened(new FormerOwners({ director: `${name}-none`, hostNetns, lives: LIVES }));
+    for (const [owners, aliveMs] of [
+      [unheard, SHORT_MS + 1],
+      [mute, SHORT_MS],
+    ] as const) {
+      owners.own(INDEX, { uplink: 'eth0', mac: FORMER }, aliveMs);
+      owners.write();
+      const repeated = owners.repeatAlive(aliveMs, repetition);
+      while (to() !== next) await sleep(20);
+      while (to() !== FORMER) owners.keep();
+      repeated.end();
+    }
   });
 
   it('is not said over and over of what was owned before an attempt to write that failed', async () => {
@@ -308,10 +331,10 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
   it('finds the rules in place when the next process comes, and who the former owner is', () => {
     former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
     former.write();
-    const next = opened(new SecondChance({ director: name, hostNetns }));
+    const next = opened(new SecondChance({ director: name, hostNetns, lives: LIVES }));
     expect(next.offer(['eth0'])).to.equal(0);
     expect(next.sync([{ index: INDEX, vips: Object.values(VIPS) }]).operations).to.equal(0);
-    const nextFormer = opened(new FormerOwners({ hostNetns }));
+    const nextFormer = opened(new FormerOwners({ director: name, hostNetns, lives: LIVES }));
     expect(nextFormer.list()).to.deep.equal([INDEX]);
     nextFormer.own(INDEX, undefined, LONG_MS);
     nextFormer.write();

@@ -39,6 +39,8 @@ export interface SecondChanceOptions {
   hostNetns?: string;
   /** The interface to the director; default fairlead0. */
   hostInterface?: string;
+  /** For how long a sign of life of an owner may count, ms: what `FormerOwners` is given. */
+  lives: readonly number[];
   log?: Log;
 }
 
@@ -182,7 +184,7 @@ export class SecondChance {
       throw new ForwardingError('FL_NO_DIRECTOR', message);
     }
     // The host first: what a director sends there without its rules is lost.
-    const here = hostTables(link, this.#uplinks);
+    const here = hostTables(link, this.#uplinks, this.#options.lives);
     const own = { name: hostEnd.name, index: hostEnd.index, mac: link.host.mac };
     let changes = ensureTables(this.#host, here, editionOf(here, [own, ...this.#uplinks]), () => {
       this.#known = undefined;

@@ -220,8 +220,8 @@ class Agent implements Speaker {
       this.#fail = reject;
     });
     this.failed.catch(() => {}); // whoever holds the speaker decides what a failure means
-    const { vrrp, preemptDelayMs = PREEMPT_DELAY_MS, stateFolder } = options;
-    this.#wire = new WireThread({ node, stateFolder, timings, vrrp, preemptDelayMs, kube: options.kube });
+    const { director, vrrp, preemptDelayMs = PREEMPT_DELAY_MS, stateFolder } = options;
+    this.#wire = new WireThread({ node, director, stateFolder, timings, vrrp, preemptDelayMs, kube: options.kube });
     this.#wire.on('message', (message) => this.#heard(message));
     this.#wire.on('died', (error) => this.#fail(new Error(`the wire thread died: ${error.message}`, { cause: error })));
   }

@@ -9,7 +9,12 @@ export const HOLD_EVERY_MS = 500;
  * a Lease, three a wait do for VRRP (three advertisements and a bit).
  */
 export function aliveMs(engine: 'lease' | 'vrrp', { intervalMs }: { intervalMs: number }): number {
-  return engine === 'lease' ? 3 * HOLD_EVERY_MS : 2.5 * intervalMs;
+  return engine === 'lease' ? 3 * HOLD_EVERY_MS : Math.floor(2.5 * intervalMs);
+}
+
+/** All that there may be. */
+export function livesMs(vrrp: { intervalMs: number }): number[] {
+  return (['lease', 'vrrp'] as const).map((engine) => aliveMs(engine, vrrp));
 }
 
 const KERNEL_LATE_MS = 1_000;

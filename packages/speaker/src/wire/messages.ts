@@ -70,6 +70,8 @@ export interface LeaseTimings {
 /** workerData of the wire thread. */
 export interface WireOptions {
   node: string;
+  /** Name of the director's network namespace. */
+  director: string;
   /** Where the API server is, as the command line says; the Pod's own configuration when empty. */
   kube: { server?: string; kubeconfig?: string };
   /** A folder that outlives the process, for what it holds; absent: none. */

@@ -22,7 +22,7 @@ import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
 import { Alarm } from './alarm.js';
-import { aliveMs, closedMs, HAND_OVER_MS } from './hold.js';
+import { aliveMs, closedMs, HAND_OVER_MS, livesMs } from './hold.js';
 import { HostLinks } from './host-links.js';
 import { HostUpkeep } from './host-upkeep.js';
 import { LanPort } from './lan-port.js';
@@ -52,7 +52,7 @@ const requestFailed = () => tell({ kind: 'requestFailed', resource: leases.plura
 const kube = new KubeClient({ ...(await resolveConfig(options.kube)), userAgent: 'fairlead-speaker-wire' });
 const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
-const exits = new FormerOwners();
+const exits = new FormerOwners({ director: options.director, lives: livesMs(options.vrrp) });
 const rtnetlink = new Rtnetlink();
 
 const listener: ElectionListener = {
