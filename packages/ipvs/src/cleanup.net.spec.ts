@@ -53,7 +53,7 @@ describe('cleanup', function () {
     const rules = new OwnerRules({ hostNetns });
     rules.claim(3);
     rules.close();
-    const chance = new SecondChance({ director: name, hostNetns, lives: [] });
+    const chance = new SecondChance({ director: name, hostNetns, lives: [], heldSeconds: 4 });
     chance.offer(['other0']);
     chance.close();
 
@@ -116,7 +116,7 @@ describe('cleanup', function () {
     expect(await speakerRuns({ hostNetns }), 'nothing there').to.equal(false);
     Director.ensure(options).close();
     expect(await speakerRuns({ hostNetns }), 'nobody has ever held it').to.equal(false);
-    const held = new DeadMansSwitch({ hostNetns, seconds: 4 });
+    const held = new DeadMansSwitch({ director: name, hostNetns, seconds: 4 });
     held.hold();
     const holding = setInterval(() => held.hold(), 500);
     try {

@@ -62,7 +62,7 @@ describe('fairlead cleanup', function () {
 
   it('refuses while a speaker runs, unless forced', async () => {
     install();
-    const held = new DeadMansSwitch({ hostNetns, seconds: 30 });
+    const held = new DeadMansSwitch({ director: name, hostNetns, seconds: 30 });
     const holding = setInterval(() => held.hold(), 200);
     held.hold();
     try {

@@ -74,7 +74,7 @@ describe('the dead man’s switch of a host', function () {
   }
 
   it('takes the routes of all VIPs away when nobody holds it any more, and everything can be put right again', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 1 }));
     const off = wentOff();
     expect(held.hold()).to.equal(true);
     expect(vipRoutes()).to.equal(2);
@@ -90,7 +90,7 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('has gone off when its interface is removed, at whatever moment it is held', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 1 }));
     for (let times = 0; times < 5; times++) {
       opened(Director.ensure({ name, hostNetns }));
       expect(held.hold()).to.equal(true);
@@ -102,13 +102,13 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('does not go off while it is held', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 1 }));
     let off = false;
     void wentOff().then(() => {
       off = true;
     });
     held.hold();
-    const longer = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
+    const longer = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 3_600 }));
     expect(longer.hold()).to.equal(true);
     await seconds(2);
     expect(off).to.equal(false);
@@ -116,7 +116,7 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('is held by the sockets, once that was asked for', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 1 }));
     expect(held.keepHolding(EVERY_MS)).to.equal(true);
     await seconds(3);
     expect(held.keepHolding(EVERY_MS)).to.equal(true);
@@ -129,7 +129,7 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('goes off though the sockets hold it when their thread stands still, and they do not put back what is gone', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 1 }));
     expect(held.keepHolding(EVERY_MS)).to.equal(true);
     while (ipv4()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     await seconds(1);
@@ -143,7 +143,7 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('tells once of an address that was removed, though it is there again', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 1 }));
     expect(held.keepHolding(EVERY_MS)).to.equal(true);
     const { index, address, prefixLength } = ipv4()!;
     host.deleteAddress({ index, address, prefixLength });
@@ -157,7 +157,7 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('is not put back by the sockets for longer than until somebody looks', async () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 3_600 }));
     held.keepHolding(EVERY_MS);
     const { index, address, prefixLength } = ipv4()!;
     host.deleteAddress({ index, address, prefixLength });
@@ -167,7 +167,7 @@ describe('the dead man’s switch of a host', function () {
   });
 
   it('says so where there is no director', () => {
-    const held = opened(new DeadMansSwitch({ hostNetns, hostInterface: 'other0', seconds: 1 }));
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, hostInterface: 'other0', seconds: 1 }));
     expect(held.hold()).to.equal(false);
   });
 });

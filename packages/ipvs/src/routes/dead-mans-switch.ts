@@ -27,14 +27,14 @@ import {
 } from '@fairlead/netlink';
 import type { Repetition } from '@fairlead/raw-socket';
 import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
-import { HELD, HELD_SET, TABLE } from '../second-chance/rules.js';
+import { HELD, HELD_NUMBERS, HELD_SET, TABLE } from '../second-chance/rules.js';
+import { holdFrames } from '../second-chance/signs.js';
+import { repeatFrames, type SignsOfLifeOptions } from '../second-chance/signs-of-life.js';
 import { orWithoutRules } from '../second-chance/without-rules.js';
 
-export interface DeadMansSwitchOptions {
+export interface DeadMansSwitchOptions extends SignsOfLifeOptions {
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
-  /** The interface to the director; default fairlead0. */
-  hostInterface?: string;
   /** How long the kernel goes on without `hold`, whole seconds. */
   seconds: number;
 }
@@ -83,6 +83,8 @@ export class DeadMansSwitch {
       this.#held = { ipv4: this.#repeatIpv4(everyMs), ipv6: undefined };
     }
     this.#held.ipv6 ??= this.#repeatIpv6(everyMs);
+    // Nobody tells whether it is held by that: the rules may be older ones, or new.
+    if (!this.#holdsIpv6()) this.#holdIpv6(this.#options.seconds);
     return true;
   }
 
@@ -120,7 +122,7 @@ export class DeadMansSwitch {
       if (hasCode(error, 'ENODEV')) return false;
       throw error;
     }
-    orWithoutRules(() => this.#nftables.apply(held(seconds)));
+    this.#holdIpv6(seconds);
     return true;
   }
 
@@ -150,9 +152,16 @@ export class DeadMansSwitch {
   }
 
   #repeatIpv6(everyMs: number): (() => void) | undefined {
-    return orWithoutRules(() =>
-      this.#nftables.repeat(held(this.#options.seconds), this.#repetition(everyMs), () => this.#letGo()),
-    );
+    const frames = holdFrames(directorLink(this.#options.hostInterface), Object.values(HELD_NUMBERS));
+    return orWithoutRules(() => repeatFrames(this.#options, frames, this.#repetition(everyMs), () => this.#letGo()));
+  }
+
+  #holdsIpv6(): boolean {
+    return orWithoutRules(() => this.#nftables.element(ipv6, HELD_SET, [HELD[0]])) !== undefined;
+  }
+
+  #holdIpv6(seconds: number | undefined): void {
+    orWithoutRules(() => this.#nftables.apply(held(seconds)));
   }
 
   /** No more where the address may be gone by then. */

@@ -13,8 +13,9 @@
 
 import { Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
 import type { Repetition } from '@fairlead/raw-socket';
-import { exitTo, TABLE } from './rules.js';
-import { repeatSigns, type SignsOfLifeOptions } from './signs-of-life.js';
+import { CHANCE_MAC, exitTo, TABLE } from './rules.js';
+import { signFrames } from './signs.js';
+import { repeatFrames, type SignsOfLifeOptions } from './signs-of-life.js';
 import { orWithoutRules } from './without-rules.js';
 
 export interface FormerOwnersOptions extends SignsOfLifeOptions {
@@ -155,7 +156,9 @@ export class FormerOwners {
     const { lives } = this.#options;
     const signs = this.#living().map(([index, { aliveMs }]) => ({ index, life: lives.indexOf(aliveMs) }));
     const onMissed = () => this.#pause();
-    repeated.stop = orWithoutRules(() => repeatSigns(this.#options, signs, repeated.repetition, onMissed));
+    repeated.stop = orWithoutRules(() =>
+      repeatFrames(this.#options, signFrames(CHANCE_MAC, signs), repeated.repetition, onMissed),
+    );
   }
 
   /** What says it over and over is not told whether anybody heeds it: the rules may be older ones, or new and without what was said before. */

@@ -22,7 +22,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { DirectorLink } from '../director/link.js';
-import { signRules, signSet } from './signs.js';
+import { holdRule, type SignLives, signRules, signSet } from './signs.js';
 
 export const TABLE = 'fairlead';
 
@@ -44,7 +44,7 @@ const MARK_IN_DIRECTOR = MARK_TTL - 2;
 export const HELD_SET = 'held';
 export const HELD = ['tcp', 'udp', 'sctp', 'icmpv6'] as const;
 /** Because names would need /etc/protocols. */
-const numbers = { tcp: 6, udp: 17, sctp: 132, icmpv6: 58 };
+export const HELD_NUMBERS = { tcp: 6, udp: 17, sctp: 132, icmpv6: 58 };
 /** Of what is not to go there; read as "fairlead". */
 export const OFF_MARK = 0xfa1e0ff;
 
@@ -80,8 +80,11 @@ const count = (name: ChanceCounter) => `counter name ${name}`;
 export const exitTo = (uplink: string) => `to-${uplink}`;
 export const exitToLan = (uplink: string) => `lan-${uplink}`;
 
-/** `lives`: for how long a sign of life may count (signs.ts), ms. */
-export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[], lives: readonly number[]): Table[] {
+export function hostTables(
+  link: DirectorLink,
+  uplinks: readonly ChanceUplink[],
+  { lives, heldSeconds }: SignLives,
+): Table[] {
   const ingress = (devices: readonly string[]) =>
     `type filter hook ingress devices = { ${devices.map((name) => `"${name}"`).join(', ')} } priority 0; policy accept;`;
   const netdev: Table = {
@@ -166,20 +169,26 @@ export function hostTables(link: DirectorLink, uplinks: readonly ChanceUplink[],
       ],
     };
   });
-  return [netdev, ...ip.map((table) => (table.family === 'ip6' ? withSwitch(table, link) : table))];
+  return [netdev, ...ip.map((table) => (table.family === 'ip6' ? withSwitch(table, link, heldSeconds) : table))];
 }
 
 /**
  * The dead man's switch of IPv6 (../routes/dead-mans-switch.ts), whose routes stay when an address goes: elements with a lifetime. Without them what
  * is routed into the director is marked, and thereby routed like anything else.
  */
-function withSwitch(table: Table, link: DirectorLink): Table {
+function withSwitch(table: Table, link: DirectorLink, seconds: number): Table {
   const held = `meta l4proto @${HELD_SET} accept`;
   return {
     ...table,
-    declarations: [...table.declarations, `set ${HELD_SET} { type inet_proto; flags timeout; }`],
+    declarations: [...table.declarations, `set ${HELD_SET} { type inet_proto; flags timeout, dynamic; }`],
     chains: [
       ...table.chains,
+      {
+        name: 'switch-signs',
+        // Before anybody tracks them, or asks where they come from.
+        head: 'type filter hook prerouting priority -350; policy accept;',
+        rules: [holdRule(link, HELD_SET, seconds)],
+      },
       {
         name: 'switch-forwarded',
         // Behind connection tracking's own translation: what is for the VIP may have had this node's address on the wire.
@@ -258,7 +267,9 @@ export function script(tables: readonly Table[], edition: string): string {
         `add chain ${table} ${edition}`,
         // Whoever makes them is alive.
         ...(family === 'ip6' && declarations.some((declaration) => declaration.includes(` ${HELD_SET} `))
-          ? [`add element ${table} ${HELD_SET} { ${HELD.map((name) => `${numbers[name]} timeout 3s`).join(', ')} }`]
+          ? [
+              `add element ${table} ${HELD_SET} { ${HELD.map((name) => `${HELD_NUMBERS[name]} timeout 3s`).join(', ')} }`,
+            ]
           : []),
       ];
     })

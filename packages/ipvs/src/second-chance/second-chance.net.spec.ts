@@ -4,7 +4,7 @@
  */
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Rtnetlink } from '@fairlead/netlink';
+import { Nftables, Rtnetlink } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns, inNetns, listNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import { createForwarder } from '../create-forwarder.js';
@@ -33,6 +33,7 @@ const QUIET_MS = 300;
 const LONG_MS = 3_600_000;
 const SHORT_MS = 200;
 const LIVES = [LONG_MS, SHORT_MS];
+const HELD_SECONDS = 1;
 
 describe('a TCP segment that the director of its VIP’s owner does not know', function () {
   this.timeout(60_000);
@@ -82,11 +83,11 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     const routers = [{ index: INDEX, vips: desired.vips }];
     opened(new HostRoutes({ hostNetns })).sync(routers);
     opened(new OwnerRules({ hostNetns })).claim(INDEX);
-    chance = opened(new SecondChance({ director: name, hostNetns, lives: LIVES }));
+    chance = opened(new SecondChance({ director: name, hostNetns, lives: LIVES, heldSeconds: HELD_SECONDS }));
     expect(chance.offer(['eth0'])).to.be.greaterThan(0);
     expect(chance.sync(routers).operations).to.equal(2);
     former = opened(new FormerOwners({ director: name, hostNetns, lives: LIVES }));
-    held = opened(new DeadMansSwitch({ hostNetns, seconds: 3_600 }));
+    held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 3_600 }));
     expect(held.hold()).to.equal(true);
 
     const { AF_PACKET: domain, SOCK_RAW: type } = constants;
@@ -331,7 +332,7 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
   it('finds the rules in place when the next process comes, and who the former owner is', () => {
     former.own(INDEX, { uplink: 'eth0', mac: FORMER }, LONG_MS);
     former.write();
-    const next = opened(new SecondChance({ director: name, hostNetns, lives: LIVES }));
+    const next = opened(new SecondChance({ director: name, hostNetns, lives: LIVES, heldSeconds: HELD_SECONDS }));
     expect(next.offer(['eth0'])).to.equal(0);
     expect(next.sync([{ index: INDEX, vips: Object.values(VIPS) }]).operations).to.equal(0);
     const nextFormer = opened(new FormerOwners({ director: name, hostNetns, lives: LIVES }));
@@ -369,6 +370,31 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     expect(chance.wantsAll).to.equal(true);
     expect(chance.sync(routed).operations).to.equal(2);
     expect(chance.wantsAll).to.equal(false);
+  });
+
+  it('is held for IPv6 by the sockets, in rules that are made anew, too, and by transactions where these heed no signs', async () => {
+    const holding = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: HELD_SECONDS }));
+    const nftables = opened(new Nftables({ netns: hostNetns }));
+    const table = { family: 'ip6', name: 'fairlead' } as const;
+    const isHeld = () => nftables.elements(table, 'held').length === 4;
+    const generation = () => nftables.generation();
+    holding.keepHolding(HELD_SECONDS * 100);
+    const before = generation();
+    await sleep(3_000 * HELD_SECONDS);
+    // The loop of this test may be late once, but not each time.
+    while (!isHeld()) await sleep(20);
+    expect(generation(), 'transactions').to.equal(before);
+    nftables.apply([{ kind: 'flush', table, set: 'held' }]);
+    while (!isHeld()) await sleep(20);
+
+    new NftCommand(hostNetns).run('flush chain ip6 fairlead switch-signs\n');
+    while (isHeld()) await sleep(20);
+    expect(holding.keepHolding(HELD_SECONDS * 100)).to.equal(true);
+    expect(isHeld()).to.equal(true);
+    expect(chance.audit([{ index: INDEX, vips: Object.values(VIPS) }]).operations).to.be.greaterThan(0);
+    holding.close();
+    former.keep();
+    expect(held.hold()).to.equal(true);
   });
 
   describe('after which nobody cares for this node any more', () => {

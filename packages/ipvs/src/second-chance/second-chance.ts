@@ -31,16 +31,15 @@ import {
   TABLE,
   type Table,
 } from './rules.js';
+import type { SignLives } from './signs.js';
 
-export interface SecondChanceOptions {
+export interface SecondChanceOptions extends SignLives {
   /** Name of the director's network namespace. */
   director: string;
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
   /** The interface to the director; default fairlead0. */
   hostInterface?: string;
-  /** For how long a sign of life of an owner may count, ms: what `FormerOwners` is given. */
-  lives: readonly number[];
   log?: Log;
 }
 
@@ -184,7 +183,7 @@ export class SecondChance {
       throw new ForwardingError('FL_NO_DIRECTOR', message);
     }
     // The host first: what a director sends there without its rules is lost.
-    const here = hostTables(link, this.#uplinks, this.#options.lives);
+    const here = hostTables(link, this.#uplinks, this.#options);
     const own = { name: hostEnd.name, index: hostEnd.index, mac: link.host.mac };
     let changes = ensureTables(this.#host, here, editionOf(here, [own, ...this.#uplinks]), () => {
       this.#known = undefined;

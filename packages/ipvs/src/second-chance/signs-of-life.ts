@@ -1,9 +1,7 @@
-/** Says over and over that this process lives (signs.ts), without a turn of JavaScript for each time. */
+/** Says over and over that this process lives (signs.ts), from the director and without a turn of JavaScript for each time. */
 import { Rtnetlink } from '@fairlead/netlink';
 import { constants, packDatagrams, RawSocket, type Repetition, sockaddrLl } from '@fairlead/raw-socket';
 import { directorLink } from '../director/link.js';
-import { CHANCE_MAC } from './rules.js';
-import { SIGN_ETHERTYPE, type Sign, signFrames } from './signs.js';
 
 export interface SignsOfLifeOptions {
   /** Name of the director's network namespace. */
@@ -13,19 +11,18 @@ export interface SignsOfLifeOptions {
 }
 
 /** Until what is returned is called; undefined where there is no director (yet). Throws NetlinkError, and SystemError as `RawSocket` does. */
-export function repeatSigns(
+export function repeatFrames(
   { director: netns, hostInterface }: SignsOfLifeOptions,
-  signs: readonly Sign[],
+  frames: readonly Buffer[],
   repetition: Repetition,
   onMissed: () => void,
 ): (() => void) | undefined {
   const ifindex = indexOf(netns, directorLink(hostInterface).director.name);
   if (ifindex === undefined) return undefined;
-  const address = sockaddrLl({ ifindex, protocol: SIGN_ETHERTYPE });
+  const address = sockaddrLl({ ifindex, protocol: 0 });
   const { AF_PACKET: domain, SOCK_RAW: type } = constants;
   const socket = new RawSocket({ domain, type, protocol: 0, netns });
   try {
-    const frames = signFrames(CHANCE_MAC, signs);
     socket.repeat(packDatagrams(frames.map((data) => ({ data, address }))), repetition, onMissed);
   } catch (error) {
     socket.close();

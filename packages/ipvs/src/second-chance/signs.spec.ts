@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { signFrames, signRules } from './signs.js';
+import { directorLink } from '../director/link.js';
+import { holdFrames, signFrames, signRules } from './signs.js';
 
 const MAC = '02:fa:1e:ad:4d:03';
 
@@ -21,6 +22,14 @@ describe('signs of life', () => {
     for (const life of [0, 1]) {
       expect(those(life)).to.deep.equal(signs.filter((sign) => sign.life === life).map(({ index }) => index));
     }
+  });
+
+  it('hold the switch as packets of each protocol that are an IPv6 header', () => {
+    const frames = holdFrames(directorLink(), [6, 58]).map((frame) => frame.toString('hex'));
+    const [host, director] = ['1', '2'].map((end) => `fe80${'0'.repeat(20)}004d000${end}`);
+    expect(frames).to.deep.equal(
+      ['06', '3a'].map((next) => `02fa1ead4d0102fa1ead4d0286dd6000fa1e0000${next}ff${director}${host}`),
+    );
   });
 
   it('have a rule for each life', () => {

@@ -8,9 +8,20 @@
  *
  *   destination (6) | 02 | life (1) | 00 00 00 00 | 88 b5 | 16 times the index of a virtual router (4, as numbers are here)
  *
+ * The dead man's switch of IPv6 is held in the same way (../routes/dead-mans-switch.ts): by packets from the director that are nothing but an IPv6
+ * header, one of each protocol.
+ *
  * Pure.
  */
-import { encodeHardwareAddress } from '@fairlead/netlink';
+import { encodeAddress, encodeHardwareAddress } from '@fairlead/netlink';
+import type { DirectorLink } from '../director/link.js';
+
+export interface SignLives {
+  /** For how long a sign that an owner's process lives may count, ms: what `FormerOwners` is given. */
+  lives: readonly number[];
+  /** For how long a sign holds the way into the director: what `DeadMansSwitch` is given. */
+  heldSeconds: number;
+}
 
 /** For experiments within one's own network (IEEE Std 802, 9.2.3). */
 export const SIGN_ETHERTYPE = 0x88b5;
@@ -20,6 +31,12 @@ const HEADER_LENGTH = 14;
 const INDEX_LENGTH = 4;
 /** Of virtual routers in a frame. */
 const SLOTS = 16;
+
+/** Of packets that hold the switch: what else two ends of a veth pair say to each other has none. */
+const HOLD_FLOW_LABEL = 0xfa1e;
+const ETHERTYPE_IPV6 = 0x86dd;
+const IPV6_HEADER_LENGTH = 40;
+const HOP_LIMIT = 255;
 
 export interface Sign {
   /** Of the virtual router. */
@@ -61,4 +78,26 @@ function signFrame(destination: string, life: number, indices: readonly number[]
     frame.writeUInt32LE(indices[Math.min(slot, indices.length - 1)]!, HEADER_LENGTH + slot * INDEX_LENGTH);
   }
   return frame;
+}
+
+/** In the family ip6. */
+export function holdRule({ host, director }: DirectorLink, set: string, seconds: number): string {
+  const sign = `ip6 saddr ${director.ipv6} ip6 daddr ${host.ipv6} ip6 flowlabel ${HOLD_FLOW_LABEL} ip6 hoplimit ${HOP_LIMIT}`;
+  return `iifname "${host.name}" ${sign} update @${set} { meta l4proto timeout ${seconds}s } drop`;
+}
+
+/** `protocols`: their numbers. */
+export function holdFrames({ host, director }: DirectorLink, protocols: readonly number[]): Buffer[] {
+  return protocols.map((protocol) => {
+    const frame = Buffer.alloc(HEADER_LENGTH + IPV6_HEADER_LENGTH);
+    encodeHardwareAddress(host.mac).copy(frame);
+    encodeHardwareAddress(director.mac).copy(frame, 6);
+    frame.writeUInt16BE(ETHERTYPE_IPV6, 12);
+    frame.writeUInt32BE((6 << 28) | HOLD_FLOW_LABEL, HEADER_LENGTH);
+    frame.writeUInt8(protocol, HEADER_LENGTH + 6);
+    frame.writeUInt8(HOP_LIMIT, HEADER_LENGTH + 7);
+    encodeAddress(director.ipv6).copy(frame, HEADER_LENGTH + 8);
+    encodeAddress(host.ipv6).copy(frame, HEADER_LENGTH + 24);
+    return frame;
+  });
 }

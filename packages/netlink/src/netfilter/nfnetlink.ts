@@ -5,12 +5,10 @@
  * Every message begins with struct nfgenmsg {u8 family, u8 version, be16 resource}, then come attributes. Numbers in
  * attributes are in network order throughout.
  */
-import type { Repetition } from '@fairlead/raw-socket';
 import { Attributes, Encoder } from '../attribute.js';
 import type { BatchFailure, Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import type { NetlinkMessage } from '../message.js';
-import { repeatDatagram } from '../repeat.js';
 import { encodeTransaction, NetlinkSocket, type Transaction } from '../socket.js';
 import type { Transport } from '../transport.js';
 
@@ -56,11 +54,9 @@ export interface NetfilterOptions {
 export class Nfnetlink {
   readonly #subsystem: number;
   readonly #socket: NetlinkSocket;
-  readonly #netns: string | undefined;
 
   constructor(subsystem: number, options: NetfilterOptions = {}) {
     this.#subsystem = subsystem;
-    this.#netns = options.netns;
     this.#socket = new NetlinkSocket({ ...options, protocol: NETLINK_NETFILTER });
   }
 
@@ -91,11 +87,6 @@ export class Nfnetlink {
   /** See NetlinkSocket.transaction. */
   transaction(transaction: Transaction): BatchFailure[] {
     return this.#socket.transaction(transaction);
-  }
-
-  /** See `repeatDatagram`. */
-  repeat({ data }: Transaction, repetition: Repetition, onMissed: () => void): () => void {
-    return repeatDatagram(data, { ...repetition, netns: this.#netns, protocol: NETLINK_NETFILTER, onMissed });
   }
 
   close(): void {

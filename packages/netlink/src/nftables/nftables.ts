@@ -6,7 +6,6 @@
  *
  * All calls are synchronous. Needs CAP_NET_ADMIN over the network namespace.
  */
-import type { Repetition } from '@fairlead/raw-socket';
 import { type Encoder, NLA_F_NESTED } from '../attribute.js';
 import { dumpInterrupted, hasCode, MAX_DUMP_ATTEMPTS, MalformedMessageError, NetlinkError } from '../errors.js';
 import { MESSAGE_HEADER_LENGTH, NLM_F_CREATE, NLM_F_EXCL } from '../message.js';
@@ -160,15 +159,6 @@ export class Nftables {
         .map(({ index, error }) => explain(parts[index]!, error));
       throw new NftError(explained[0]?.error ?? first.error, explained);
     };
-  }
-
-  /**
-   * Does what `prepare` prepares over and over, without a turn of JavaScript, until what is returned is called (repeat.ts): whether it is done, nobody
-   * is told. Throws what `prepare` throws.
-   */
-  repeat(operations: readonly NftOperation[], repetition: Repetition, onMissed: () => void): () => void {
-    const prepared = this.#prepare(operations);
-    return prepared === undefined ? () => {} : this.#netlink.repeat(prepared.transaction, repetition, onMissed);
   }
 
   #prepare(operations: readonly NftOperation[]): { parts: Part[]; transaction: Transaction } | undefined {

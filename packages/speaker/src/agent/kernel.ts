@@ -18,13 +18,14 @@ import {
 import type { Logger } from 'pino';
 import type { KernelPart } from '../metrics/metrics.js';
 import type { KernelView } from '../metrics/view.js';
-import { livesMs } from '../wire/hold.js';
-import type { VrrpOptions } from '../wire/messages.js';
+import { livesMs, switchSeconds } from '../wire/hold.js';
+import type { LeaseTimings, VrrpOptions } from '../wire/messages.js';
 
 export interface KernelOptions {
   /** Name of the director's network namespace. */
   director: string;
   forwarder: 'auto' | 'ipvs' | 'nftables';
+  timings: Pick<LeaseTimings, 'leaseDurationMs'>;
   vrrp: Pick<VrrpOptions, 'intervalMs'>;
   log: Logger;
 }
@@ -69,14 +70,19 @@ export class Kernel {
 
   /** Makes what is missing and adopts what is there. Everything else comes after it; `sync` and `route` first. */
   setUp(): void {
-    const { director: name, forwarder: kind, vrrp, log } = this.#options;
+    const { director: name, forwarder: kind, timings, vrrp, log } = this.#options;
     this.close();
     const director = Director.ensure({ name, log });
     let forwarder: Forwarder | undefined;
     try {
       // What was chosen once stays: both engines at once would fight.
       forwarder = createForwarder({ kind: this.#forwarderKind ?? kind, director: name, log });
-      const secondChance = new SecondChance({ director: name, lives: livesMs(vrrp), log });
+      const secondChance = new SecondChance({
+        director: name,
+        lives: livesMs(vrrp),
+        heldSeconds: switchSeconds(timings),
+        log,
+      });
       this.#parts = { director, forwarder, routes: new HostRoutes({ log }), secondChance };
       this.#forwarderKind = forwarder.kind;
     } catch (error) {

@@ -8,7 +8,7 @@ import type { Repeated, Repetition } from '@fairlead/raw-socket';
 import { ALONE_SECONDS, aliveMs, HOLD_EVERY_MS, switchSeconds } from './hold.js';
 import type { FromWire, WireOptions } from './messages.js';
 
-export interface HostUpkeepOptions extends Pick<WireOptions, 'timings' | 'vrrp'> {
+export interface HostUpkeepOptions extends Pick<WireOptions, 'director' | 'timings' | 'vrrp'> {
   exits: Pick<FormerOwners, 'keep' | 'keepAlive' | 'repeatAlive'>;
   /** Monotonic milliseconds. */
   clock: () => number;
@@ -31,7 +31,7 @@ export class HostUpkeep {
 
   constructor(options: HostUpkeepOptions) {
     this.#options = options;
-    this.#switch = new DeadMansSwitch({ seconds: switchSeconds(options.timings) });
+    this.#switch = new DeadMansSwitch({ director: options.director, seconds: switchSeconds(options.timings) });
   }
 
   /** From the first configuration on, when there is a director for certain; called again, it does nothing. */
