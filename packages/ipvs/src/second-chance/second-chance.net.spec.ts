@@ -2,6 +2,7 @@
  * What becomes of single TCP segments that a director does not know. One host with its director, and a station on a cable to it that
  * sends segments and sees every frame which comes back: it is the client, and the former owner.
  */
+import { execFileSync } from 'node:child_process';
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Nftables, Rtnetlink } from '@fairlead/netlink';
@@ -14,6 +15,7 @@ import { DeadMansSwitch } from '../routes/dead-mans-switch.js';
 import { HostRoutes } from '../routes/host-routes.js';
 import { OwnerRules } from '../routes/owner-rules.js';
 import { FormerOwners } from './former-owners.js';
+import { CHANCE_GATEWAY, OFF_MARK } from './rules.js';
 import { SecondChance } from './second-chance.js';
 import { decodeSegment, encodeSegment, type Segment } from './segment.spec.helpers.js';
 
@@ -358,6 +360,30 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
     former.keep();
     held.hold();
     expect(send(unknown('ipv4'), 1)[0]).to.include({ destinationMac: FORMER });
+  });
+
+  it('is repaired after audits that found nothing', () => {
+    const routed = [{ index: INDEX, vips: Object.values(VIPS) }];
+    const nft = (netns: string, script: string) => new NftCommand(netns).run(`${script}\n`);
+    const damages: [string, () => void][] = [
+      ['a VIP', () => nft(hostNetns, `delete element netdev fairlead router4 { ${VIPS.ipv4} }`)],
+      ['a chain of the host', () => nft(hostNetns, 'flush chain ip6 fairlead switch-own')],
+      ['a chain of the director', () => nft(name, 'flush chain ip fairlead prerouting')],
+      ['a way in the director', () => execFileSync('ip', ['-n', name, 'route', 'delete', CHANCE_GATEWAY.ipv4])],
+      [
+        'a rule of the host',
+        () => execFileSync('ip', ['-n', hostNetns, '-6', 'rule', 'delete', 'fwmark', `${OFF_MARK}`]),
+      ],
+    ];
+    chance.audit(routed);
+    for (const [what, damage] of damages) {
+      for (let quiet = 0; quiet < 2; quiet++) expect(chance.audit(routed).operations, 'nothing').to.equal(0);
+      damage();
+      expect(chance.audit(routed).operations, what).to.be.greaterThan(0);
+    }
+    expect(chance.audit(routed).operations).to.equal(0);
+    former.keep();
+    held.hold();
   });
 
   it('asks for all VIPs when there is an interface to the LAN again, and keeps none while there is not', () => {

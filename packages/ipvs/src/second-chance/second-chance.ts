@@ -60,6 +60,10 @@ export class SecondChance {
   readonly #directorLinks: Rtnetlink;
   readonly #nftables: Nftables;
   readonly #sockets: { close(): void }[] = [];
+  /** Of the host, and of the director. */
+  readonly #rulesets: readonly Nftables[];
+  /** Their generations when everything was found as it should be. */
+  #audited: readonly number[] | undefined;
   #uplinks: readonly ChanceUplink[] = [];
   /** The rules stand, as far as is known. */
   #offered = false;
@@ -82,6 +86,7 @@ export class SecondChance {
     this.#hostLinks = opened(new Rtnetlink(host));
     this.#directorLinks = opened(new Rtnetlink({ netns: director }));
     this.#nftables = opened(new Nftables(host));
+    this.#rulesets = [this.#nftables, opened(new Nftables({ netns: director }))];
   }
 
   /**
@@ -147,10 +152,18 @@ export class SecondChance {
 
   /** Repairs what others changed, and tells how much that was. */
   audit(virtualRouters: readonly VirtualRouterVips[]): SyncResult {
-    this.#offered = false;
-    const made = this.offer(this.#uplinks.map(({ name }) => name));
-    this.#known = undefined;
-    return { operations: made + this.sync(virtualRouters).operations };
+    // Before anything is read, as somebody may change it then.
+    const generations = this.#rulesets.map((nftables) => nftables.generation());
+    const isUnchanged = isDeepStrictEqual(generations, this.#audited);
+    if (!isUnchanged) {
+      this.#offered = false;
+      this.#known = undefined;
+    }
+    let operations = this.offer(this.#uplinks.map(({ name }) => name));
+    if (isUnchanged && this.#offered) operations += this.#ensureRouting();
+    operations += this.sync(virtualRouters).operations;
+    this.#audited = operations === 0 ? generations : undefined;
+    return { operations };
   }
 
   /** What has been passed on and taken in since the rules were made; undefined where there are none. */
@@ -188,12 +201,16 @@ export class SecondChance {
     let changes = ensureTables(this.#host, here, editionOf(here, [own, ...this.#uplinks]), () => {
       this.#known = undefined;
     });
-    changes += this.#ensureOffRule() + this.#ensureGateways(link.director.name);
+    changes += this.#ensureRouting();
     const there = directorTables(link);
     changes += ensureTables(this.#director, there, editionOf(there, []));
     if (changes > 0)
       this.#log.info({ changes, uplinks: this.#uplinks.map(({ name }) => name) }, 'second chance offered');
     return changes;
+  }
+
+  #ensureRouting(): number {
+    return this.#ensureOffRule() + this.#ensureGateways(directorLink(this.#options.hostInterface).director.name);
   }
 
   /** What the dead man's switch of IPv6 has marked is routed before any owner's rule. */
