@@ -31,3 +31,4 @@ export { MAX_VIRTUAL_ROUTERS, ROUTE_PROTOCOL, TABLE_BASE } from './routes/tables
 export { type Exit, FormerOwners, type FormerOwnersOptions } from './second-chance/former-owners.js';
 export type { ChanceCounter } from './second-chance/rules.js';
 export { SecondChance, type SecondChanceOptions } from './second-chance/second-chance.js';
+export type { SignLife } from './second-chance/signs.js';

@@ -44,6 +44,7 @@ struct addon {
   unsigned closing;                /* uv handles whose close callback is still to come */
   napi_async_cleanup_hook_handle cleanup;
   bool tearing_down;
+  uint64_t repeating_since;        /* on the clock of the event loop, ms; 0 until something is repeated */
 };
 
 struct listener;

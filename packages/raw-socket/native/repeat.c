@@ -22,6 +22,7 @@ struct repeated {
   struct repeated *next;
   uint32_t place;
   napi_ref callback;
+  uint64_t every;        /* ms */
   uint64_t within, sent; /* ns; uv_hrtime */
   bool missed;           /* JavaScript was called, and nothing is sent any more */
   unsigned count;
@@ -66,15 +67,28 @@ static bool send_all(struct repeated *repeated) {
   return true;
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/*
+ * Whatever is repeated as often, or in a multiple of that, takes its turn at the same time: to wake up costs more than what is done then.
+ * So the first time comes early, and a late one does not make the next ones late.
+ */
+static void await_turn(struct repeated *repeated) {
+  uint64_t now = uv_now(repeated->timer.loop);
+  if (repeated->addon->repeating_since == 0) repeated->addon->repeating_since = now;
+  uint64_t passed = (now - repeated->addon->repeating_since) % repeated->every;
+  uv_timer_start(&repeated->timer, on_timer, repeated->every - passed, 0);
+}
+
 static void on_timer(uv_timer_t *timer) {
   struct repeated *repeated = timer->data;
   if (repeated->socket == NULL) return;
   uint64_t now = uv_hrtime();
   if (now - repeated->sent < repeated->within && send_all(repeated)) {
     repeated->sent = now;
+    await_turn(repeated);
     return;
   }
-  uv_timer_stop(timer);
   repeated->missed = true;
   napi_env env = repeated->addon->env;
   napi_reference_unref(env, repeated->socket->self, NULL);
@@ -115,7 +129,7 @@ static bool read_packed(napi_env env, const struct bytes *packed, struct repeate
 }
 
 /*
- * repeat(packed, everyMs, withinMs, agoMs, onMissed): a number that names it. Counts as sent so long ago, and is sent next in everyMs. Where nothing
+ * repeat(packed, everyMs, withinMs, agoMs, onMissed): a number that names it. Counts as sent so long ago, and is sent next within everyMs. Where nothing
  * is packed, that is sent.
  */
 napi_value socket_repeat(napi_env env, napi_callback_info info) {
@@ -155,13 +169,13 @@ napi_value socket_repeat(napi_env env, napi_callback_info info) {
   repeated->addon = socket->addon;
   repeated->socket = socket;
   repeated->place = socket->repeated_next++;
+  repeated->every = (uint64_t)every_ms;
   repeated->within = (uint64_t)within_ms * 1000000;
   repeated->sent = uv_hrtime() - (uint64_t)(ago_ms * 1e6);
   repeated->next = socket->repeated;
   socket->repeated = repeated;
   napi_reference_ref(env, socket->self, NULL);
-  /* Not uv_update_time: what is begun in one turn of the loop stays together. */
-  uv_timer_start(&repeated->timer, on_timer, (uint64_t)every_ms, (uint64_t)every_ms);
+  await_turn(repeated);
   return napi_create_uint32(env, repeated->place, &result) == napi_ok ? result : NULL;
 }
 

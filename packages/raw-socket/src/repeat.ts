@@ -2,7 +2,7 @@
 import type { NativeSocket } from './native.js';
 
 export interface Repetition {
-  /** Whole ms between the beginnings. */
+  /** Whole ms between the beginnings; before the first, at most. */
   everyMs: number;
   /** Whole ms: what comes so long after the last time, or later, is not sent any more. */
   withinMs: number;

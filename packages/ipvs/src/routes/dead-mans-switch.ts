@@ -73,8 +73,8 @@ export class DeadMansSwitch {
   }
 
   /**
-   * Holds it from now on, every `everyMs`, for as long as the event loop of this thread turns. To be called now and then, which costs next to
-   * nothing: begins again what was ended, by a turn that came too late or a removal, and tells what `hold` tells.
+   * Holds it from now on, every `everyMs`, for as long as the event loop of this thread turns. To be called several times in the seconds that it
+   * takes, which costs next to nothing: begins again what was ended, by a turn that came too late or a removal, and tells what `hold` tells.
    */
   keepHolding(everyMs: number): boolean {
     if (this.#hasGone()) return false;
@@ -83,9 +83,12 @@ export class DeadMansSwitch {
       this.#held = { ipv4: this.#repeatIpv4(everyMs), ipv6: undefined };
     }
     this.#held.ipv6 ??= this.#repeatIpv6(everyMs);
-    // Nobody tells whether it is held by that: the rules may be older ones, or new.
-    if (!this.#holdsIpv6()) this.#holdIpv6(this.#options.seconds);
     return true;
+  }
+
+  /** To be called several times in `seconds`: looks whether IPv6 is held by that, which nobody tells. Rules of an earlier version heed no signs. */
+  check(): void {
+    if (this.#held !== undefined && !this.#holdsIpv6()) this.#holdIpv6(this.#options.seconds);
   }
 
   close(): void {

@@ -7,22 +7,21 @@
  * | an owner that hands over, or whose process is dead | passes it on to whoever answers for the VIP |
  * | none of these | has nothing to pass on |
  *
- * That a process is dead the kernel notices by itself: who owns says so over and over (`keepAlive`). What was said of any is in the kernel
+ * That a process is dead the kernel notices by itself: who owns says over and over that it lives (signs.ts). What was said of any is in the kernel
  * from the next `write` on, all in one message, on a socket of its own: made for the thread that elects, which takes many over at a time.
  */
 
 import { Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
-import type { Repetition } from '@fairlead/raw-socket';
 import { CHANCE_MAC, exitTo, TABLE } from './rules.js';
-import { signFrames } from './signs.js';
+import { type SignLife, signFrames } from './signs.js';
 import { repeatFrames, type SignsOfLifeOptions } from './signs-of-life.js';
 import { orWithoutRules } from './without-rules.js';
 
 export interface FormerOwnersOptions extends SignsOfLifeOptions {
   /** The host's network namespace; by default that of this process. */
   hostNetns?: string;
-  /** For how long a sign of life may count, ms: what `SecondChance` was given. */
-  lives: readonly number[];
+  /** What `SecondChance` was given. */
+  lives: readonly SignLife[];
 }
 
 /** A station on the LAN, and the interface on which it is. */
@@ -46,10 +45,8 @@ export class FormerOwners {
   readonly #nftables: Nftables;
   /** By index of the virtual router: at first, those that an earlier process knew a former owner of. */
   readonly #states: Map<number, State>;
-  /** Says that the owners are alive, as long as they are the same. */
-  #sayAlive: (() => void) | undefined;
-  /** That is said over and over (`repeatAlive`); `stop` is undefined while it could not be. */
-  #repeated: { ofMs: number; repetition: Repetition; stop: (() => void) | undefined } | undefined;
+  /** Ends what is said over and over, by the place of its life. */
+  readonly #said = new Map<number, () => void>();
 
   constructor(options: FormerOwnersOptions) {
     this.#options = options;
@@ -59,7 +56,7 @@ export class FormerOwners {
 
   /**
    * This node owns it from now on. Without `former`, an earlier process may have known one. `aliveMs`: how long after its last sign of life it counts
-   * as dead, one of `lives`; at most what others wait for a silent owner.
+   * as dead, that of one of `lives`; at most what others wait for a silent owner.
    */
   own(index: number, former: Exit | undefined, aliveMs: number): void {
     const known = former ?? this.#states.get(index)?.former;
@@ -84,9 +81,8 @@ export class FormerOwners {
 
   /** All of it, in one message. */
   write(): void {
-    this.#sayAlive = undefined;
-    // Nor is it said over and over who was an owner before, should this fail.
-    this.#pause();
+    // Nor is it said who was an owner before, should this fail.
+    this.#fallSilent();
     const formers = [...this.#states].flatMap(([index, { former }]) => (former ? [{ key: [index], former }] : []));
     const sets: Elements[] = [
       this.#alive(),
@@ -95,7 +91,7 @@ export class FormerOwners {
       ['exits', formers.map(({ key, former }) => ({ key, value: { verdict: 'goto', chain: exitTo(former.uplink) } }))],
     ];
     orWithoutRules(() => this.#nftables.apply(instead(sets)));
-    this.#repeat();
+    this.#say();
   }
 
   /** Those that are owned or handed over, and at first those that an earlier process knew a former owner of; ascending. */
@@ -103,88 +99,57 @@ export class FormerOwners {
     return [...this.#states.keys()].sort((a, b) => a - b);
   }
 
-  /** To be called several times in `aliveMs`; does something for those only for which that is at most `ofMs`. */
-  keepAlive(ofMs: number): void {
-    if (this.#hasAny(ofMs)) this.#live();
-  }
-
-  /**
-   * As `keepAlive`, over and over and without a turn of JavaScript for each time, until what is returned is ended. What was too late once is said no
-   * more until the next `keep` or `write`.
-   */
-  repeatAlive(ofMs: number, repetition: Repetition): { end(): void } {
-    this.#repeatNoMore();
-    this.#repeated = { ofMs, repetition, stop: undefined };
-    try {
-      this.#repeat();
-    } catch (error) {
-      this.#repeated = undefined;
-      throw error;
-    }
-    return { end: () => this.#repeatNoMore() };
-  }
-
-  /** To be called now and then: says that owners are alive, and puts back what was lost, as when the rules were made anew. */
+  /** To be called several times in the longest of `lives`, which costs nothing: begins again to say what is said no more, as a turn came too late. */
   keep(): void {
-    if (this.#states.size === 0) return;
+    if (this.#living().some(([, { aliveMs }]) => !this.#said.has(this.#lifeOf(aliveMs)))) this.#revive();
+  }
+
+  /** To be called now and then: looks in the kernel, and puts back what was lost, as when the rules were made anew. */
+  check(): void {
     const [guest] = [...this.#states].find(([, { former }]) => former !== undefined) ?? [];
-    // What says that owners are alive is written anyway; the rest gets lost all at once, with its table.
-    const isLost =
-      guest !== undefined && orWithoutRules(() => this.#nftables.element(table, 'guests', [guest])) === undefined;
-    if (isLost) this.write();
-    else if (this.#repeated?.stop === undefined) {
-      this.#live();
-      this.#repeat();
-    } else if (this.#isUnheard()) this.#live();
+    const [living] = this.#living();
+    // All of that gets lost at once, with its table.
+    if (guest !== undefined && !this.#has('guests', guest)) this.write();
+    // Nobody tells whether signs are heeded. Rules of an earlier version do not.
+    else if (living !== undefined && !this.#has('alive', living[0])) this.#revive();
   }
 
   close(): void {
-    this.#repeatNoMore();
+    this.#fallSilent();
     this.#nftables.close();
   }
 
-  #hasAny(ofMs: number): boolean {
-    return [...this.#states.values()].some(({ aliveMs }) => aliveMs > 0 && aliveMs <= ofMs);
+  /** Over and over from now on, that the process lives which owns these. */
+  #say(): void {
+    for (const [life, { aliveMs, everyMs }] of this.#options.lives.entries()) {
+      const indices = this.#living().flatMap(([index, state]) => (state.aliveMs === aliveMs ? [index] : []));
+      if (indices.length === 0 || this.#said.has(life)) continue;
+      // Too late: others do not count it as alive any more, either.
+      const repetition = { everyMs, withinMs: aliveMs };
+      const frames = signFrames(CHANCE_MAC, life, indices);
+      const stop = orWithoutRules(() => repeatFrames(this.#options, frames, repetition, () => this.#fallSilent(life)));
+      if (stop) this.#said.set(life, stop);
+    }
   }
 
-  /** Of those that are owned now. */
-  #repeat(): void {
-    const repeated = this.#repeated;
-    if (repeated === undefined) return;
-    this.#pause();
-    if (!this.#hasAny(repeated.ofMs)) return;
-    const { lives } = this.#options;
-    const signs = this.#living().map(([index, { aliveMs }]) => ({ index, life: lives.indexOf(aliveMs) }));
-    const onMissed = () => this.#pause();
-    repeated.stop = orWithoutRules(() =>
-      repeatFrames(this.#options, signFrames(CHANCE_MAC, signs), repeated.repetition, onMissed),
-    );
+  #fallSilent(...lives: number[]): void {
+    for (const life of lives.length > 0 ? lives : [...this.#said.keys()]) {
+      this.#said.get(life)?.();
+      this.#said.delete(life);
+    }
   }
 
-  /** What says it over and over is not told whether anybody heeds it: the rules may be older ones, or new and without what was said before. */
-  #isUnheard(): boolean {
-    const [living] = this.#living();
-    if (living === undefined) return false;
-    return orWithoutRules(() => this.#nftables.element(table, 'alive', [living[0]])) === undefined;
+  #revive(): void {
+    orWithoutRules(() => this.#nftables.apply(instead([this.#alive()])));
+    this.#say();
   }
 
-  /** Until the next `#repeat`. */
-  #pause(): void {
-    if (this.#repeated === undefined) return;
-    this.#repeated.stop?.();
-    this.#repeated.stop = undefined;
+  #lifeOf(ofMs: number): number {
+    return this.#options.lives.findIndex(({ aliveMs }) => aliveMs === ofMs);
   }
 
-  #repeatNoMore(): void {
-    this.#pause();
-    this.#repeated = undefined;
-  }
-
-  #live(): void {
-    orWithoutRules(() => {
-      this.#sayAlive ??= this.#nftables.prepare(instead([this.#alive()]));
-      this.#sayAlive();
-    });
+  #has(set: string, index: number): boolean {
+    return orWithoutRules(() => this.#nftables.element(table, set, [index])) !== undefined;
   }
 
   #alive(): Elements {

@@ -16,9 +16,17 @@
 import { encodeAddress, encodeHardwareAddress } from '@fairlead/netlink';
 import type { DirectorLink } from '../director/link.js';
 
+/** Of owners of a kind. */
+export interface SignLife {
+  /** For how long a sign that the process lives counts, ms. */
+  aliveMs: number;
+  /** How often it is given, ms. */
+  everyMs: number;
+}
+
 export interface SignLives {
-  /** For how long a sign that an owner's process lives may count, ms: what `FormerOwners` is given. */
-  lives: readonly number[];
+  /** What there may be: what `FormerOwners` is given. */
+  lives: readonly SignLife[];
   /** For how long a sign holds the way into the director: what `DeadMansSwitch` is given. */
   heldSeconds: number;
 }
@@ -38,33 +46,23 @@ const ETHERTYPE_IPV6 = 0x86dd;
 const IPV6_HEADER_LENGTH = 40;
 const HOP_LIMIT = 255;
 
-export interface Sign {
-  /** Of the virtual router. */
-  index: number;
-  /** For how long it counts: the place of that in what `signRules` was given. */
-  life: number;
-}
-
 export const signSet = 'set alive { type mark; flags timeout, dynamic; }';
 
-/** For what has the destination of a sign. `lives`: for how long a sign may count, ms. */
-export function signRules(lives: readonly number[]): string[] {
-  return lives.map((ms, life) => {
+/** For what has the destination of a sign. */
+export function signRules(lives: readonly SignLife[]): string[] {
+  return lives.map(({ aliveMs }, life) => {
     const updates = Array.from({ length: SLOTS }, (_, slot) => {
       const bit = 8 * (HEADER_LENGTH + slot * INDEX_LENGTH);
-      return `meta mark set @ll,${bit},32 update @alive { meta mark timeout ${ms}ms }`;
+      return `meta mark set @ll,${bit},32 update @alive { meta mark timeout ${aliveMs}ms }`;
     });
     return `ether type ${SIGN_ETHERTYPE} @ll,56,8 ${life} ${updates.join(' ')} drop`;
   });
 }
 
-export function signFrames(destination: string, signs: readonly Sign[]): Buffer[] {
-  const byLife = new Map<number, number[]>();
-  for (const { index, life } of signs) byLife.set(life, [...(byLife.get(life) ?? []), index]);
-  return [...byLife].flatMap(([life, indices]) => {
-    const frames = Array.from({ length: Math.ceil(indices.length / SLOTS) }, (_, n) => n * SLOTS);
-    return frames.map((first) => signFrame(destination, life, indices.slice(first, first + SLOTS)));
-  });
+/** Of virtual routers by their indices; `life`: the place of theirs in what `signRules` was given. */
+export function signFrames(destination: string, life: number, indices: readonly number[]): Buffer[] {
+  const frames = Array.from({ length: Math.ceil(indices.length / SLOTS) }, (_, n) => n * SLOTS);
+  return frames.map((first) => signFrame(destination, life, indices.slice(first, first + SLOTS)));
 }
 
 /** What is left of the frame says the last one again. */

@@ -18,7 +18,7 @@ import {
 import type { Logger } from 'pino';
 import type { KernelPart } from '../metrics/metrics.js';
 import type { KernelView } from '../metrics/view.js';
-import { livesMs, switchSeconds } from '../wire/hold.js';
+import { signLives, switchSeconds } from '../wire/hold.js';
 import type { LeaseTimings, VrrpOptions } from '../wire/messages.js';
 
 export interface KernelOptions {
@@ -79,7 +79,7 @@ export class Kernel {
       forwarder = createForwarder({ kind: this.#forwarderKind ?? kind, director: name, log });
       const secondChance = new SecondChance({
         director: name,
-        lives: livesMs(vrrp),
+        lives: signLives(vrrp),
         heldSeconds: switchSeconds(timings),
         log,
       });

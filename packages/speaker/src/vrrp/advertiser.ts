@@ -23,10 +23,6 @@ export interface AdvertiserOptions {
   transport: Pick<VrrpTransport, 'send'> & Partial<Pick<VrrpTransport, 'repeat'>>;
   /** Monotonic milliseconds. */
   clock: () => number;
-  /** This node has advertised what it owns, or tried to: it lives. */
-  onAdvertised?: (() => void) | undefined;
-  /** That goes on without `onAdvertised` being called, until what this returns is ended. */
-  onRepeated?: ((repetition: Repetition) => Pick<Repeated, 'end'>) | undefined;
   /** Whether what is sent now is all that there is to be sent, and stays so as far as is known. */
   isAll: (sent: readonly Due[]) => boolean;
   /** It is repeated no longer, as something did not go, was too late, or had its socket closed; `take` tells when it went last. */
@@ -44,7 +40,7 @@ export class Advertiser {
   /** What went last, and how often in succession it was that. */
   #sent: readonly Outgoing[] = [];
   #times = 0;
-  #repeated: { parts: readonly Repeated[]; alongside: Pick<Repeated, 'end'> | undefined } | undefined;
+  #repeated: readonly Repeated[] | undefined;
 
   constructor(options: AdvertiserOptions) {
     this.#options = options;
@@ -70,14 +66,13 @@ export class Advertiser {
     const segments = bySegment(due);
     const at = this.#options.clock();
     for (const together of segments) this.#sendTogether(together);
-    if (packets.some(({ advertisement }) => advertisement.priority > 0)) this.#options.onAdvertised?.();
     if (this.#times > REPEATED_AFTER && this.#options.isAll(due)) this.#repeat(segments, at);
   }
 
   /** When all that is repeated went last, on the clock. */
   get repeatedAt(): number | undefined {
     if (this.#repeated === undefined) return undefined;
-    return this.#options.clock() - Math.max(...this.#repeated.parts.map((part) => part.since()));
+    return this.#options.clock() - Math.max(...this.#repeated.map((part) => part.since()));
   }
 
   /** From now on nothing is repeated. Returns when all of it went last, or undefined if nothing was repeated. */
@@ -87,8 +82,7 @@ export class Advertiser {
     if (repeated === undefined) return undefined;
     this.#repeated = undefined;
     this.#times = 0;
-    for (const part of repeated.parts) part.end();
-    repeated.alongside?.end();
+    for (const part of repeated) part.end();
     return at;
   }
 
@@ -105,7 +99,7 @@ export class Advertiser {
 
   /** What was sent then; to tell the kernel of it may have taken long. */
   #repeat(segments: readonly (readonly Due[])[], at: number): void {
-    const { transport, intervalMs, clock, onMissed, onError, onRepeated } = this.#options;
+    const { transport, intervalMs, clock, onMissed, onError } = this.#options;
     if (transport.repeat === undefined) return;
     const repetition: Repetition = { everyMs: intervalMs, withinMs: Math.floor(FENCE_INTERVALS * intervalMs) };
     const parts: Repeated[] = [];
@@ -114,7 +108,7 @@ export class Advertiser {
         const since = { ...repetition, agoMs: Math.max(0, clock() - at) };
         parts.push(transport.repeat(packetsOf(together), together[0]!.segment, since, onMissed));
       }
-      this.#repeated = { parts, alongside: onRepeated?.(repetition) };
+      this.#repeated = parts;
     } catch (error) {
       for (const part of parts) part.end();
       this.#times = 0;

@@ -176,20 +176,6 @@ describe('election by VRRP', () => {
     }
   });
 
-  it('tells that it has advertised, which a router that stops or stands by has not', () => {
-    let told = 0;
-    const { election, wait } = setUp('n2', { onAdvertised: () => void told++ });
-    election.configure([contested('public.0')]);
-    election.setFit(true);
-    wait(300);
-    expect(told).to.equal(0);
-    wait(10 * A);
-    expect(told).to.be.within(9, 11);
-    const before = told;
-    election.setFit(false);
-    expect(told).to.equal(before);
-  });
-
   it('takes over when advertisements stay away, however often they have put it off', () => {
     const { world, election, wait, hear } = setUp();
     election.configure([contested('public.0', '10.77.0.200')]);

@@ -18,8 +18,7 @@ import { Advertiser, type AdvertiserOptions, type Due } from './advertiser.js';
 import { DOWN_INTERVALS, type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
 import { comparable, type Outgoing, type Received, type Segment, type VrrpTransport } from './transport.js';
 
-export interface VrrpElectionOptions
-  extends Pick<AdvertiserOptions, 'intervalMs' | 'onAdvertised' | 'onRepeated' | 'onError' | 'clock'> {
+export interface VrrpElectionOptions extends Pick<AdvertiserOptions, 'intervalMs' | 'onError' | 'clock'> {
   /** This node's name. */
   node: string;
   /** For how long a better node must have been up before it takes over from a healthy owner, ms; default 0. */

@@ -1,5 +1,6 @@
 /** How long a node whose speaker is dead or frozen stays in the way (packages/ipvs, dead-mans-switch.ts). */
 
+import type { SignLife } from '@fairlead/ipvs';
 import type { LeaseTimings } from './messages.js';
 
 export const HOLD_EVERY_MS = 500;
@@ -12,9 +13,12 @@ export function aliveMs(engine: 'lease' | 'vrrp', { intervalMs }: { intervalMs: 
   return engine === 'lease' ? 3 * HOLD_EVERY_MS : Math.floor(2.5 * intervalMs);
 }
 
-/** All that there may be. */
-export function livesMs(vrrp: { intervalMs: number }): number[] {
-  return (['lease', 'vrrp'] as const).map((engine) => aliveMs(engine, vrrp));
+/** Of what is owned by either engine. */
+export function signLives(vrrp: { intervalMs: number }): SignLife[] {
+  return [
+    { aliveMs: aliveMs('lease', vrrp), everyMs: HOLD_EVERY_MS },
+    { aliveMs: aliveMs('vrrp', vrrp), everyMs: vrrp.intervalMs },
+  ];
 }
 
 const KERNEL_LATE_MS = 1_000;

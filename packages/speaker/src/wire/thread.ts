@@ -22,7 +22,7 @@ import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
 import { Alarm } from './alarm.js';
-import { aliveMs, closedMs, HAND_OVER_MS, livesMs } from './hold.js';
+import { aliveMs, closedMs, HAND_OVER_MS, signLives } from './hold.js';
 import { HostLinks } from './host-links.js';
 import { HostUpkeep } from './host-upkeep.js';
 import { LanPort } from './lan-port.js';
@@ -52,7 +52,7 @@ const requestFailed = () => tell({ kind: 'requestFailed', resource: leases.plura
 const kube = new KubeClient({ ...(await resolveConfig(options.kube)), userAgent: 'fairlead-speaker-wire' });
 const locks = new Map<string, LeaseLock>();
 const rules = new OwnerRules();
-const exits = new FormerOwners({ director: options.director, lives: livesMs(options.vrrp) });
+const exits = new FormerOwners({ director: options.director, lives: signLives(options.vrrp) });
 const rtnetlink = new Rtnetlink();
 
 const listener: ElectionListener = {
@@ -172,8 +172,6 @@ const vrrpElection: VrrpElection = new VrrpElection({
   },
   hearingMs: HEARING_MS,
   onError: (attempt, error) => complain(`could not ${attempt}: ${error.message}`),
-  onAdvertised: () => upkeep.advertised(),
-  onRepeated: (repetition) => upkeep.repeated(repetition),
   wakeAt: (at) => vrrpAlarm.set(at),
 });
 const election = new Engines({ lease: leaseElection, vrrp: vrrpElection });
@@ -208,11 +206,9 @@ const links = new HostLinks((index) => wire.linkReturned(index));
 const upkeep = new HostUpkeep({
   ...options,
   exits,
-  clock,
   keepRules: () => wire.keepRules(),
   askForOwners: () => wire.askForOwners(),
   tell,
-  complain,
 });
 
 const watch = new LeaseWatch({
