@@ -7,6 +7,7 @@
  *   listen.c     readiness: uv_poll on the event loop, poll(2) for the impatient
  *   absorb.c     datagrams that come again and again, which JavaScript is not called for
  *   repeat.c     datagrams that are sent again and again, which JavaScript is not called for
+ *   exchange.c   a question over a connection of its own, and its answer, which JavaScript is called for once
  *   netns.c      network namespaces: enter, create, delete
  *   values.c     JavaScript values to C, strictly
  *   errors.c     errno to JavaScript errors with code, errno and syscall
@@ -37,10 +38,13 @@
 /* Longest that a listening thread may stand still for the rest of a burst. */
 #define MAX_GATHER_US 10000
 
+struct exchanges;
+
 /* One Node environment: the main thread, or one worker. */
 struct addon {
   napi_env env;
   struct socket *sockets;          /* every socket that is open */
+  struct exchanges *exchanges;     /* NULL until there is one */
   unsigned closing;                /* uv handles whose close callback is still to come */
   napi_async_cleanup_hook_handle cleanup;
   bool tearing_down;
@@ -126,6 +130,8 @@ napi_value socket_ref(napi_env env, napi_callback_info info);
 napi_value socket_unref(napi_env env, napi_callback_info info);
 napi_value socket_poll(napi_env env, napi_callback_info info);
 void close_listener(napi_env env, struct socket *socket);
+/* Hands an exception that a callback threw to process.on('uncaughtException'), as for any other event. */
+void report_exception(napi_env env);
 /* Calls a function without arguments from the event loop. It may close any socket. */
 void call_back(napi_env env, napi_ref callback);
 
@@ -142,6 +148,11 @@ napi_value socket_repeat(napi_env env, napi_callback_info info);
 napi_value socket_repeated(napi_env env, napi_callback_info info);
 napi_value socket_cease(napi_env env, napi_callback_info info);
 void close_all_repeated(napi_env env, struct socket *socket);
+
+/* exchange.c */
+napi_value exchange(napi_env env, napi_callback_info info);
+napi_value give_up(napi_env env, napi_callback_info info);
+void close_all_exchanges(struct addon *addon);
 
 /* module.c */
 void finish_cleanup(struct addon *addon);

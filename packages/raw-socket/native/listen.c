@@ -20,8 +20,7 @@ struct listener {
   napi_ref callback;     /* NULL while stopped */
 };
 
-/* Hands an exception that a callback threw to process.on('uncaughtException'), as for any other event. */
-static void report_exception(napi_env env) {
+void report_exception(napi_env env) {
   bool pending = false;
   napi_value exception;
   if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&

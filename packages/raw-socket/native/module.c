@@ -22,6 +22,7 @@ static void on_cleanup(napi_async_cleanup_hook_handle handle, void *data) {
   struct addon *addon = data;
   addon->tearing_down = true;
   while (addon->sockets != NULL) close_socket(addon->env, addon->sockets);
+  close_all_exchanges(addon);
   finish_cleanup(addon);
 }
 
@@ -82,6 +83,8 @@ NAPI_MODULE_INIT() {
   const napi_property_descriptor members[] = {
       {"Socket", NULL, NULL, NULL, NULL, socket_class, napi_enumerable, NULL},
       {"constants", NULL, NULL, NULL, NULL, constants, napi_enumerable, NULL},
+      FUNCTION("exchange", exchange),
+      FUNCTION("giveUp", give_up),
       FUNCTION("inNetns", in_netns),
       FUNCTION("createNetns", create_netns),
       FUNCTION("deleteNetns", delete_netns),

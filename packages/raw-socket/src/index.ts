@@ -19,6 +19,7 @@ export {
 export { BPF, type BpfInstruction, DROP_ALL } from './bpf.js';
 export { type Constants, constants } from './constants.js';
 export { isSystemError, type SystemError } from './errors.js';
+export { type Exchange, exchange } from './exchange.js';
 export { createNetns, deleteNetns, inNetns, listNetns, netnsPath } from './netns.js';
 export type { ControlMessage, Message } from './receive.js';
 export type { Repeated, Repetition } from './repeat.js';

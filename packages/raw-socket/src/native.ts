@@ -1,5 +1,6 @@
 /** The compiled addon, typed. Everything that the kernel is asked goes through here; see native/addon.h for its files. */
 import { createRequire } from 'node:module';
+import type { SystemError } from './errors.js';
 
 export interface NativeSocket {
   readonly fd: number;
@@ -45,6 +46,14 @@ export interface Native {
     gatherMicroseconds: number,
   ) => NativeSocket;
   constants: Record<string, number>;
+  /** Returns what names it for `giveUp`; throws what fails at once. */
+  exchange(
+    address: Uint8Array,
+    request: Uint8Array,
+    enough: number,
+    done: (error: SystemError | undefined, answer: string) => void,
+  ): number;
+  giveUp(number: number): void;
   inNetns<T>(path: string, fn: () => T): T;
   createNetns(directory: string, path: string): void;
   deleteNetns(path: string): void;

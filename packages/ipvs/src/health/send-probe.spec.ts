@@ -78,19 +78,23 @@ describe('a probe on a socket', () => {
     expect(await ask(get(port))).to.deep.equal({ ok: true });
   });
 
-  it('fails where nothing listens, where no HTTP is spoken, and where the connection is closed', async () => {
+  it('fails where nothing listens, where no HTTP is spoken, and where the connection is closed or reset', async () => {
     const [server, closed] = await listen(() => {});
     await new Promise((resolve) => server.close(resolve));
     const [, ssh] = await listen((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'));
     const [, rude] = await listen((socket) => socket.end());
+    const [, abrupt] = await listen((socket) => socket.once('data', () => socket.resetAndDestroy()));
     const reasons = [];
-    for (const port of [closed, ssh, rude]) {
+    for (const port of [closed, ssh, rude, abrupt]) {
       const outcome = await ask(get(port));
       reasons.push(outcome.ok ? '' : outcome.reason);
     }
-    expect(reasons[0]).to.contain('ECONNREFUSED');
-    expect(reasons[1]).to.contain('not HTTP');
-    expect(reasons[2]).to.contain('without an answer');
+    expect(reasons).to.deep.equal([
+      `http://127.0.0.1:${closed}/healthz: connect ECONNREFUSED 127.0.0.1:${closed}`,
+      `http://127.0.0.1:${ssh}/healthz answers, but not HTTP`,
+      `http://127.0.0.1:${rude}/healthz closes the connection without an answer`,
+      `http://127.0.0.1:${abrupt}/healthz: read ECONNRESET`,
+    ]);
   });
 
   it('by TCP passes as soon as it is connected, and fails where nothing listens', async () => {

@@ -1,53 +1,52 @@
 /**
  * Probes on real sockets. A connection of its own for every probe: a kept one would not notice that nothing listens any more. HTTP is
- * spoken by hand, since one line is asked and one line of the answer is read: node:http costs up to twice the CPU time a probe. Nor is
- * what is read passed through a stream.
+ * spoken by hand, since one line is asked and one line of the answer is read; and all that is left to `exchange`, since a thread that does
+ * this once a second would spend most of the time on what Node and its streams do around it.
  */
 
-import { connect } from 'node:net';
-import { endpoint } from '../forwarder.js';
+import { type Exchange, exchange, type SystemError, sockaddrIn, sockaddrIn6 } from '@fairlead/raw-socket';
+import { endpoint, familyOf } from '../forwarder.js';
 import { expected, type Probe, probeName } from './probe.js';
 import type { ProbeOutcome } from './verdict.js';
 
-/** For all sockets: each says at once what it has read. */
-const buffer = Buffer.alloc(1_024);
+/** `HTTP/1.1 200` and what ends the number. */
+const STATUS_BYTES = 13;
 
-/** As `SendProbe` says. */
+/** What is asked again and again is put together once. */
+const exchanges = new WeakMap<Probe, Exchange>();
+
+/** As `SendProbe` says. The address is one: what Nodes and EndpointSlices have besides has been left out before. */
 export function sendProbe(probe: Probe, done: (outcome: ProbeOutcome) => void): () => void {
-  let heard = (_: string) => {};
-  const callback = (length: number) => {
-    heard(buffer.toString('latin1', 0, length));
-    return true;
-  };
-  const socket = connect({ host: probe.address, port: probe.port, noDelay: true, onread: { buffer, callback } });
-  const close = () => {
-    heard = () => {};
-    socket.removeAllListeners();
-    socket.on('error', () => {}); // what happens to a connection after its answer says nothing
-    socket.destroy();
-  };
-  const end = (outcome: ProbeOutcome) => {
-    close();
-    done(outcome);
-  };
-  const name = probeName(probe);
-  socket.on('error', (error) => end({ ok: false, reason: `${name}: ${error.message}` }));
-  if (probe.kind === 'tcp') {
-    socket.on('connect', () => end({ ok: true }));
-  } else {
-    let text = '';
-    socket.on('connect', () => socket.write(requestOf(probe.address, probe.port, probe.path)));
-    heard = (part) => {
-      text += part;
-      const status = statusOf(text);
-      if (status === undefined) return;
-      if (Number.isNaN(status)) end({ ok: false, reason: `${name} answers, but not HTTP` });
-      else if (expected(status, probe.expect)) end({ ok: true });
-      else end({ ok: false, reason: `${name} answers ${status}` });
-    };
-    socket.on('end', () => end({ ok: false, reason: `${name} closes the connection without an answer` }));
+  let asked = exchanges.get(probe);
+  if (asked === undefined) {
+    asked = exchangeOf(probe);
+    exchanges.set(probe, asked);
   }
-  return close;
+  return exchange(asked, (error, answer) => done(outcomeOf(probe, error, answer)));
+}
+
+function exchangeOf(probe: Probe): Exchange {
+  const address = (familyOf(probe.address) === 'ipv4' ? sockaddrIn : sockaddrIn6)(probe);
+  if (probe.kind === 'tcp') return { address, request: Buffer.alloc(0), enough: 0 };
+  return { address, request: Buffer.from(requestOf(probe.address, probe.port, probe.path)), enough: STATUS_BYTES };
+}
+
+function outcomeOf(probe: Probe, error: SystemError | undefined, answer: string): ProbeOutcome {
+  const problem = error === undefined ? problemOf(probe, answer) : `: ${textOf(error, probe)}`;
+  return problem === undefined ? { ok: true } : { ok: false, reason: `${probeName(probe)}${problem}` };
+}
+
+function problemOf(probe: Probe, answer: string): string | undefined {
+  if (probe.kind === 'tcp') return undefined;
+  const status = statusOf(answer);
+  if (status === undefined) return ' closes the connection without an answer';
+  if (Number.isNaN(status)) return ' answers, but not HTTP';
+  return expected(status, probe.expect) ? undefined : ` answers ${status}`;
+}
+
+/** As Node says it: `connect ECONNREFUSED 10.77.0.11:80`, `read ECONNRESET`. */
+function textOf({ syscall, code }: SystemError, { address, port }: Probe): string {
+  return syscall === 'connect' ? `${syscall} ${code} ${address}:${port}` : `${syscall} ${code}`;
 }
 
 function requestOf(address: string, port: number, path: string): string {
