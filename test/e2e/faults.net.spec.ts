@@ -1,12 +1,17 @@
 /** What befalls owners and their LAN, with either engine: whatever it was, one node answers in the end, and no two in between that hear each other. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { LabNode } from '@fairlead/lab';
+import { Nftables } from '@fairlead/netlink';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
 import { Cluster, PORT, routedBy } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
+/** Several signs of life of any kind. */
+const QUIET_MS = 3_000;
 
 for (const election of ['lease', 'vrrp'] as const) {
   describe(`a VIP with election ${election}, when something goes wrong`, function () {
@@ -84,6 +89,21 @@ for (const election of ['lease', 'vrrp'] as const) {
       const why = output.split('\n').findLast((line) => line.includes('no longer owner'));
       expect(why).to.include('stood still');
     }
+
+    // Ten a second kept kube-proxy's own from ever ending (docs/architecture.md).
+    it('takes no transaction of nf_tables on any node while all is well', async () => {
+      const rulesets = cluster.lab.nodes.map(({ netns }) => new Nftables({ netns }));
+      const generations = () => rulesets.map((nftables) => nftables.generation());
+      try {
+        // What has just begun may have something to write, and so may an audit.
+        for (let before = generations(), unchanged = false; !unchanged; before = generations()) {
+          await sleep(QUIET_MS);
+          unchanged = isDeepStrictEqual(generations(), before);
+        }
+      } finally {
+        for (const nftables of rulesets) nftables.close();
+      }
+    });
 
     it('moves when its owner is frozen, and has one owner when that thaws', async () => {
       const speaker = cluster.speakers.get(owner.name)!;

@@ -86,7 +86,7 @@ export class DeadMansSwitch {
     return true;
   }
 
-  /** To be called several times in `seconds`: looks whether IPv6 is held by that, which nobody tells. Rules of an earlier version heed no signs. */
+  /** To be called now and then: looks whether IPv6 is held by that, which nobody tells. Rules of an earlier version heed no signs. */
   check(): void {
     if (this.#held !== undefined && !this.#holdsIpv6()) this.#holdIpv6(this.#options.seconds);
   }

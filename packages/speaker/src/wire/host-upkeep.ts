@@ -17,8 +17,8 @@ export interface HostUpkeepOptions extends Pick<WireOptions, 'director' | 'timin
 }
 
 const KEEP_RULES_MS = 10_000;
-/** How often the kernel is asked whether it heeds what it is told over and over: several times in `switchSeconds`. */
-const CHECK_MS = 1_000;
+/** How often the kernel is asked whether it heeds what it is told over and over: by the rules that the main thread audits, it does. */
+const CHECK_MS = 3_000;
 
 export class HostUpkeep {
   readonly #options: HostUpkeepOptions;
