@@ -202,7 +202,8 @@ describe('Ledger.confirm', () => {
       }),
       { numRuns: Number(process.env.FAIRLEAD_LAW_RUNS ?? 300) },
     );
-    expect(confirmed, 'answers that were confirmed').to.be.at.least(100);
+    // Some 120 of them, by chance: enough to know that confirming is what was tried.
+    expect(confirmed, 'answers that were confirmed').to.be.at.least(20);
   });
 
   const only = { key: 'default/s0' };
