@@ -15,7 +15,6 @@ export const PACKAGES = {
   ps: 'procps',
   cc: 'gcc',
   '/usr/include/stdio.h': 'libc6-dev',
-  tcpdump: 'tcpdump',
   ipvsadm: 'ipvsadm',
   keepalived: 'keepalived',
   tshark: 'tshark',

@@ -8,6 +8,8 @@ export interface Bench {
   readonly title: string;
   /** The kernel and the rights that it runs with: `ipvs` is in a guest where this machine's kernel has none. */
   readonly needs: 'ipvs' | 'root' | 'none';
+  /** What it measures against, or with, beyond what runs Fairlead: keys of PACKAGES in scripts/lib/packages.mjs. */
+  readonly commands?: readonly string[];
   run(context: BenchContext): Promise<Row[]>;
 }
 

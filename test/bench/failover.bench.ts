@@ -10,5 +10,6 @@ export const bench = grouped({
   name: 'failover',
   title: `what a client notices when the owner of a VIP goes ([GROUP...] [--trials N], default ${TRIALS})`,
   needs: 'root',
+  commands: ['keepalived'],
   repeat: { option: '--trials', times: TRIALS },
 });

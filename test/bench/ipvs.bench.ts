@@ -13,5 +13,6 @@ export const bench = grouped({
   name: 'ipvs',
   title: `IPVS beside ipvsadm, and forwarding beside kube-proxy's way ([GROUP...] [--samples N], default ${SAMPLES})`,
   needs: 'ipvs',
+  commands: ['ipvsadm', 'perl'],
   repeat: { option: '--samples', times: SAMPLES },
 });

@@ -16,6 +16,7 @@ describe('npm run bench', () => {
       name: 'sample',
       title: 'measures nothing',
       needs: 'root',
+      commands: ['keepalived', 'perl'],
       run: async (context) => {
         if (context.args.includes('--wrong')) throw new UsageError('--wrong is no option');
         contexts.push(context);
@@ -51,7 +52,7 @@ describe('npm run bench', () => {
   it('tells what a benchmark needs without running it', async () => {
     const { run, printed, contexts } = scene([kept]);
     expect(await run('--needs', 'sample')).to.equal(0);
-    expect(printed).to.deep.equal(['root']);
+    expect(printed).to.deep.equal(['root keepalived perl']);
     expect(contexts).to.have.length(0);
   });
 

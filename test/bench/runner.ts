@@ -17,7 +17,7 @@ export interface Surroundings {
 }
 
 /**
- * `` lists; `--needs NAME` tells what a benchmark needs; `NAME [--json FILE] [OPTIONS]` runs it.
+ * `` lists; `--needs NAME` tells what a benchmark needs, kernel first and then commands; `NAME [--json FILE] [OPTIONS]` runs it.
  * @returns exit code: 0, 1 when a row missed its limit, 2 when there is no such benchmark or option
  */
 export async function runBench(args: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -34,7 +34,7 @@ export async function runBench(args: readonly string[], surroundings: Surroundin
     return 2;
   }
   if (first === '--needs') {
-    print(bench.needs);
+    print([bench.needs, ...(bench.commands ?? [])].join(' '));
     return 0;
   }
   const { options, json } = parse(rest);

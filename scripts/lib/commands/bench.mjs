@@ -3,6 +3,7 @@
  * without a name, the list of them.
  */
 import { Failure } from '../failure.mjs';
+import { ensureCommands } from '../packages.mjs';
 import { run } from '../process.mjs';
 import { runWithJson } from '../run-with-json.mjs';
 import { setup } from '../setup/setup.mjs';
@@ -17,5 +18,7 @@ export async function main(args) {
   if (!name || name.startsWith('-')) return runWithJson([PROGRAM], [], 'none');
   const { code, stdout, output } = await run([process.execPath, PROGRAM, '--needs', name], { cwd: root });
   if (code !== 0) throw new Failure('FL_BENCH', output.trim(), { exitCode: 2 });
-  return runWithJson([PROGRAM], args, /** @type {'ipvs' | 'root' | 'none'} */ (stdout.trim()));
+  const [needs, ...commands] = stdout.trim().split(' ');
+  await ensureCommands(commands, 'to measure against');
+  return runWithJson([PROGRAM], args, /** @type {'ipvs' | 'root' | 'none'} */ (needs));
 }

@@ -13,8 +13,11 @@ import { API_SUITE, specFiles } from './suites.mjs';
 
 /** @typedef {import('./records.mjs').SuiteResult} SuiteResult */
 
-/** What others put on nodes, kube-proxy above all, and what speaks SCTP; the guest has the files of this machine. */
-const SURROUNDINGS = ['iptables-nft-restore', 'ipset', 'perl'];
+/**
+ * What others put on nodes, kube-proxy above all; what Fairlead is a peer, or a rival, of; and what speaks SCTP. The guest has the files of this
+ * machine.
+ */
+const SURROUNDINGS = ['iptables-nft-restore', 'ipset', 'keepalived', 'ipvsadm', 'perl'];
 /** Wireshark's decoder, which is large: what it is to judge is skipped where it cannot be had. */
 const JUDGES = ['tshark'];
 
