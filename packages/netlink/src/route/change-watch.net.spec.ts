@@ -6,7 +6,7 @@ import { Rtnetlink } from './rtnetlink.js';
 describe('ChangeWatch on the running kernel', () => {
   let netns: ReturnType<typeof makeNetns>;
   let rtnetlink: Rtnetlink;
-  let index: number;
+  let veth: number;
   const watches: ChangeWatch[] = [];
   const watch = (of: readonly Changeable[], newAddresses = true) => {
     const one = new ChangeWatch({ netns: netns.name, of, newAddresses });
@@ -17,8 +17,9 @@ describe('ChangeWatch on the running kernel', () => {
   beforeEach(() => {
     netns = makeNetns();
     rtnetlink = new Rtnetlink({ netns: netns.name });
-    index = rtnetlink.addVeth({ name: 'v0', peer: { name: 'v1' } }).index;
-    for (const link of rtnetlink.links()) rtnetlink.setLink(link.index, { up: true });
+    veth = rtnetlink.addVeth({ name: 'v0', peer: { name: 'v1' } }).index;
+    // The loopback interface alone: what becomes of a carrier is told later.
+    rtnetlink.setLink(index, { up: true });
     rtnetlink.addAddress(address);
   });
   afterEach(() => {
@@ -27,19 +28,20 @@ describe('ChangeWatch on the running kernel', () => {
     netns.delete();
   });
 
-  const address = { index: 1, address: '10.0.0.1', prefixLength: 32 };
+  const index = 1;
+  const address = { index, address: '10.0.0.1', prefixLength: 32 };
   const route = { family: 'ipv4', destination: '10.9.0.0', prefixLength: 24, table: 7700 } as const;
   const route6 = { family: 'ipv6', destination: 'fd00:9::', prefixLength: 64, table: 7700 } as const;
 
   const changes: [string, Changeable, () => void][] = [
     ['a new address', 'addresses', () => rtnetlink.addAddress({ ...address, address: '10.0.0.2' })],
     ['an address that goes', 'addresses', () => rtnetlink.deleteAddress(address)],
-    ['an IPv6 address', 'addresses', () => rtnetlink.addAddress({ index: 1, address: 'fd00::1', prefixLength: 128 })],
+    ['an IPv6 address', 'addresses', () => rtnetlink.addAddress({ index, address: 'fd00::1', prefixLength: 128 })],
     ['a new route', 'routes', () => rtnetlink.addRoute({ ...route, index })],
     ['an IPv6 route', 'routes', () => rtnetlink.addRoute({ ...route6, index })],
     ['a new rule', 'rules', () => rtnetlink.addRule({ family: 'ipv4', priority: 7, table: 7700 })],
     ['a link that goes down', 'links', () => rtnetlink.setLink(index, { up: false })],
-    ['a link that goes', 'links', () => rtnetlink.deleteLink(index)],
+    ['a link that goes', 'links', () => rtnetlink.deleteLink(veth)],
   ];
   for (const [what, of, change] of changes) {
     it(`tells of ${what}, once`, () => {
