@@ -25,11 +25,11 @@ import {
   type NftTable,
   Rtnetlink,
 } from '@fairlead/netlink';
-import type { Repetition } from '@fairlead/raw-socket';
-import { directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
-import { HELD, HELD_NUMBERS, HELD_SET, TABLE } from '../second-chance/rules.js';
+import type { Repeated, Repetition } from '@fairlead/raw-socket';
+import { type DirectorLink, directorLink, IPV4_PREFIX_LENGTH } from '../director/link.js';
+import { HELD, HELD_SET, TABLE } from '../second-chance/rules.js';
 import { holdFrames } from '../second-chance/signs.js';
-import { repeatFrames, type SignsOfLifeOptions } from '../second-chance/signs-of-life.js';
+import { SignsOfLife, type SignsOfLifeOptions } from '../second-chance/signs-of-life.js';
 import { orWithoutRules } from '../second-chance/without-rules.js';
 
 export interface DeadMansSwitchOptions extends SignsOfLifeOptions {
@@ -45,18 +45,22 @@ export class DeadMansSwitch {
   readonly #rtnetlink: Rtnetlink;
   readonly #nftables: Nftables;
   readonly #removals: AddressWatch;
+  readonly #signs: SignsOfLife;
+  readonly #link: DirectorLink;
   readonly #options: DeadMansSwitchOptions;
   /** Of the interface, as long as it is known to have its address. */
   #index: number | undefined;
   /** Ends what is held by the sockets: IPv4, and IPv6 unless its rules are not there (yet). */
-  #held: { ipv4: () => void; ipv6: (() => void) | undefined } | undefined;
+  #held: { ipv4: () => void; ipv6: Repeated | undefined } | undefined;
 
   constructor(options: DeadMansSwitchOptions) {
     this.#options = options;
     const host = options.hostNetns === undefined ? {} : { netns: options.hostNetns };
     this.#rtnetlink = new Rtnetlink(host);
     this.#nftables = new Nftables(host);
-    this.#removals = new AddressWatch({ ...host, address: directorLink(options.hostInterface).host.ipv4 });
+    this.#link = directorLink(options.hostInterface);
+    this.#removals = new AddressWatch({ ...host, address: this.#link.host.ipv4 });
+    this.#signs = new SignsOfLife(options);
   }
 
   /**
@@ -93,6 +97,7 @@ export class DeadMansSwitch {
 
   close(): void {
     this.#letGo();
+    this.#signs.close();
     this.#removals.close();
     this.#rtnetlink.close();
     this.#nftables.close();
@@ -109,7 +114,7 @@ export class DeadMansSwitch {
 
   #letGo(): void {
     this.#held?.ipv4();
-    this.#held?.ipv6?.();
+    this.#held?.ipv6?.end();
     this.#held = undefined;
   }
 
@@ -131,7 +136,7 @@ export class DeadMansSwitch {
 
   /** The interface, if it has its address. */
   #find(): number | undefined {
-    const { host } = directorLink(this.#options.hostInterface);
+    const { host } = this.#link;
     const index = this.#rtnetlink.link(host.name)?.index;
     if (index === undefined) return undefined;
     try {
@@ -144,9 +149,8 @@ export class DeadMansSwitch {
   }
 
   #address(index: number, seconds: number | undefined): AddressOptions {
-    const { ipv4 } = directorLink(this.#options.hostInterface).host;
     const life = seconds === undefined ? {} : { validLifetimeSeconds: seconds };
-    return { index, address: ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life };
+    return { index, address: this.#link.host.ipv4, prefixLength: IPV4_PREFIX_LENGTH, ...life };
   }
 
   #repeatIpv4(everyMs: number): () => void {
@@ -154,13 +158,13 @@ export class DeadMansSwitch {
     return this.#rtnetlink.repeatReplaceAddress(address, this.#repetition(everyMs), () => this.#letGo());
   }
 
-  #repeatIpv6(everyMs: number): (() => void) | undefined {
-    const frames = holdFrames(directorLink(this.#options.hostInterface), Object.values(HELD_NUMBERS));
-    return orWithoutRules(() => repeatFrames(this.#options, frames, this.#repetition(everyMs), () => this.#letGo()));
+  #repeatIpv6(everyMs: number): Repeated | undefined {
+    const frames = holdFrames(this.#link, HELD);
+    return orWithoutRules(() => this.#signs.repeat(frames, this.#repetition(everyMs), () => this.#letGo()));
   }
 
   #holdsIpv6(): boolean {
-    return orWithoutRules(() => this.#nftables.element(ipv6, HELD_SET, [HELD[0]])) !== undefined;
+    return orWithoutRules(() => this.#nftables.element(ipv6, HELD_SET, HELD.slice(0, 1))) !== undefined;
   }
 
   #holdIpv6(seconds: number | undefined): void {

@@ -12,9 +12,10 @@
  */
 
 import { Nftables, type NftElementOptions, type NftOperation, type NftTable } from '@fairlead/netlink';
+import type { Repeated } from '@fairlead/raw-socket';
 import { CHANCE_MAC, exitTo, TABLE } from './rules.js';
 import { type SignLife, signFrames } from './signs.js';
-import { repeatFrames, type SignsOfLifeOptions } from './signs-of-life.js';
+import { SignsOfLife, type SignsOfLifeOptions } from './signs-of-life.js';
 import { orWithoutRules } from './without-rules.js';
 
 export interface FormerOwnersOptions extends SignsOfLifeOptions {
@@ -43,14 +44,16 @@ const table: NftTable = { family: 'netdev', name: TABLE };
 export class FormerOwners {
   readonly #options: FormerOwnersOptions;
   readonly #nftables: Nftables;
+  readonly #signs: SignsOfLife;
   /** By index of the virtual router: at first, those that an earlier process knew a former owner of. */
   readonly #states: Map<number, State>;
-  /** Ends what is said over and over, by the place of its life. */
-  readonly #said = new Map<number, () => void>();
+  /** What is said over and over, by the place of its life. */
+  readonly #said = new Map<number, Repeated>();
 
   constructor(options: FormerOwnersOptions) {
     this.#options = options;
     this.#nftables = new Nftables(options.hostNetns === undefined ? {} : { netns: options.hostNetns });
+    this.#signs = new SignsOfLife(options);
     this.#states = orWithoutRules(() => this.#read()) ?? new Map();
   }
 
@@ -116,6 +119,7 @@ export class FormerOwners {
 
   close(): void {
     this.#fallSilent();
+    this.#signs.close();
     this.#nftables.close();
   }
 
@@ -127,14 +131,14 @@ export class FormerOwners {
       // Too late: others do not count it as alive any more, either.
       const repetition = { everyMs, withinMs: aliveMs };
       const frames = signFrames(CHANCE_MAC, life, indices);
-      const stop = orWithoutRules(() => repeatFrames(this.#options, frames, repetition, () => this.#fallSilent(life)));
-      if (stop) this.#said.set(life, stop);
+      const said = orWithoutRules(() => this.#signs.repeat(frames, repetition, () => this.#fallSilent(life)));
+      if (said) this.#said.set(life, said);
     }
   }
 
   #fallSilent(...lives: number[]): void {
     for (const life of lives.length > 0 ? lives : [...this.#said.keys()]) {
-      this.#said.get(life)?.();
+      this.#said.get(life)?.end();
       this.#said.delete(life);
     }
   }

@@ -42,9 +42,8 @@ const MARK_IN_DIRECTOR = MARK_TTL - 2;
 
 /** Protocols for which the way into the director is open. */
 export const HELD_SET = 'held';
-export const HELD = ['tcp', 'udp', 'sctp', 'icmpv6'] as const;
-/** Because names would need /etc/protocols. */
-export const HELD_NUMBERS = { tcp: 6, udp: 17, sctp: 132, icmpv6: 58 };
+/** TCP, UDP, SCTP and ICMPv6: as numbers, because names would need /etc/protocols. */
+export const HELD = [6, 17, 132, 58];
 /** Of what is not to go there; read as "fairlead". */
 export const OFF_MARK = 0xfa1e0ff;
 
@@ -267,9 +266,7 @@ export function script(tables: readonly Table[], edition: string): string {
         `add chain ${table} ${edition}`,
         // Whoever makes them is alive.
         ...(family === 'ip6' && declarations.some((declaration) => declaration.includes(` ${HELD_SET} `))
-          ? [
-              `add element ${table} ${HELD_SET} { ${HELD.map((name) => `${HELD_NUMBERS[name]} timeout 3s`).join(', ')} }`,
-            ]
+          ? [`add element ${table} ${HELD_SET} { ${HELD.map((number) => `${number} timeout 3s`).join(', ')} }`]
           : []),
       ];
     })

@@ -2,11 +2,11 @@
  * AddressWatch: tells whether an address of a network namespace was removed since it was asked last, also where it has been added again meanwhile.
  * Announcements wait in a socket that nobody listens to (as in change-watch.ts): nobody is woken up by them.
  */
-import { BPF, type BpfInstruction } from '@fairlead/raw-socket';
 import { decodeDatagrams, openTransport, type Transport } from '../transport.js';
 import { decodeInterfaceAddress } from './address.js';
 import { anyOf } from './change-watch.js';
 import { NETLINK_ROUTE, RTM_DELADDR, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR } from './constants.js';
+import { onlyType } from './filter.js';
 
 export interface AddressWatchOptions {
   /** A name under /run/netns or an absolute path; by default the network namespace of this process. */
@@ -25,7 +25,7 @@ export class AddressWatch {
     this.#address = address;
     const groups = [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR];
     this.#transport = transport ?? openTransport({ ...options, protocol: NETLINK_ROUTE, groups });
-    this.#transport.attachFilter(removals);
+    this.#transport.attachFilter(onlyType(RTM_DELADDR));
   }
 
   /** Whether it was, from whatever interface, or may have been, since the last call or the construction. */
@@ -41,11 +41,3 @@ export class AddressWatch {
     this.#transport.close();
   }
 }
-
-/** A notification is one message, and its type is in struct nlmsghdr. BPF reads numbers in network order. */
-const removals: readonly BpfInstruction[] = [
-  { code: BPF.LOAD_HALF, jt: 0, jf: 0, k: 4 },
-  { code: BPF.JUMP_EQUAL, jt: 0, jf: 1, k: RTM_DELADDR << 8 },
-  { code: BPF.RETURN, jt: 0, jf: 0, k: BPF.WHOLE_PACKET },
-  { code: BPF.RETURN, jt: 0, jf: 0, k: 0 },
-];

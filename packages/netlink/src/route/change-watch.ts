@@ -3,7 +3,7 @@
  * but what the kernel announces can wait in a socket that nobody listens to, and is asked for where all of it would otherwise be read again.
  * Nobody is woken up by it.
  */
-import { BPF, type BpfInstruction, isSystemError } from '@fairlead/raw-socket';
+import { isSystemError } from '@fairlead/raw-socket';
 import { type Datagram, openTransport, type Transport } from '../transport.js';
 import {
   NETLINK_ROUTE,
@@ -16,6 +16,7 @@ import {
   RTNLGRP_IPV6_RULE,
   RTNLGRP_LINK,
 } from './constants.js';
+import { allButType } from './filter.js';
 
 const groups = {
   links: [RTNLGRP_LINK],
@@ -43,7 +44,7 @@ export class ChangeWatch {
   constructor({ of, newAddresses = true, ...options }: ChangeWatchOptions) {
     const joined = of.flatMap((what) => groups[what]);
     this.#transport = options.transport ?? openTransport({ ...options, protocol: NETLINK_ROUTE, groups: joined });
-    if (!newAddresses) this.#transport.attachFilter(allButNewAddresses);
+    if (!newAddresses) this.#transport.attachFilter(allButType(RTM_NEWADDR));
   }
 
   /**
@@ -74,11 +75,3 @@ export function anyOf(transport: Transport, isOne: (datagrams: Datagram[]) => bo
     }
   }
 }
-
-/** A notification is one message, and its type is in struct nlmsghdr. BPF reads numbers in network order. */
-const allButNewAddresses: readonly BpfInstruction[] = [
-  { code: BPF.LOAD_HALF, jt: 0, jf: 0, k: 4 },
-  { code: BPF.JUMP_EQUAL, jt: 0, jf: 1, k: RTM_NEWADDR << 8 },
-  { code: BPF.RETURN, jt: 0, jf: 0, k: 0 },
-  { code: BPF.RETURN, jt: 0, jf: 0, k: BPF.WHOLE_PACKET },
-];
