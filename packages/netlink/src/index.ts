@@ -49,5 +49,5 @@ export type { NextHop, Route, RouteDeletion, RouteKey, RouteOptions, RouteType }
 export { Rtnetlink, type RtnetlinkOptions } from './route/rtnetlink.js';
 export type { Prefix, Rule, RuleAction, RuleOptions } from './route/rule.js';
 export { RuleMonitor, type RuleMonitorOptions } from './route/rule-monitor.js';
-export { encodeTransaction, NetlinkSocket, type NetlinkSocketOptions, type Transaction } from './socket.js';
+export { NetlinkSocket, type NetlinkSocketOptions } from './socket.js';
 export { type Datagram, openTransport, type Transport, type TransportOptions } from './transport.js';

@@ -62,15 +62,6 @@ export function encodeMessages(
   return buffer;
 }
 
-/** Gives the messages that `encodeMessages` put into a datagram other sequence numbers: this one, and those that follow it. */
-export function numberMessages(datagram: Buffer, first: number): void {
-  let sequence = first;
-  for (let at = 0; at < datagram.length; at += align(datagram.readUInt32LE(at))) {
-    datagram.writeUInt32LE(sequence, at + 8);
-    sequence = (sequence + 1) >>> 0;
-  }
-}
-
 /** The messages in one datagram; payloads are views into it. */
 export function decodeMessages(datagram: Buffer): NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];

@@ -23,7 +23,6 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_MIN_TYPE,
-  numberMessages,
 } from './message.js';
 import { type Datagram, decodeDatagrams, openTransport, type Transport, type TransportOptions } from './transport.js';
 
@@ -38,14 +37,6 @@ export interface NetlinkSocketOptions extends TransportOptions {
   timeoutMs?: number;
   /** In place of a kernel socket, for tests. */
   transport?: Transport;
-}
-
-/** Requests of which the kernel does all or none, encoded: to be sent once, or over and over. */
-export interface Transaction {
-  readonly data: Buffer;
-  /** What each message attempts, those of its edges included. */
-  readonly operations: readonly string[];
-  readonly timeoutMs: number | undefined;
 }
 
 /** One datagram and what its answers mean. */
@@ -137,25 +128,35 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends what `encodeTransaction` made. Returns what was refused; index -1 is the whole transaction. Nothing was done if anything is
+   * Sends what has to be sent in one datagram because the kernel does all of it or nothing: `begin`, the requests (at
+   * least one), `end`. Returns what was refused; index -1 is the whole transaction. Nothing was done if anything is
    * returned. Throws NetlinkError FL_TRANSACTION_TOO_LARGE when the datagram exceeds what this process may send, and
    * ENOBUFS or ETIMEDOUT if the outcome is unknown: then read the state again.
    */
-  transaction({ data, operations, timeoutMs }: Transaction): BatchFailure[] {
+  transaction(begin: Request, requests: readonly Request[], end: Request): BatchFailure[] {
     this.#mustAsk();
+    const all = [begin, ...requests, end];
+    // The kernel acknowledges after the end, and the end itself only since Linux 6.10.
+    const acknowledged = requests.length;
     const firstSequence = (this.#sequence + 1) >>> 0;
-    this.#sequence = (this.#sequence + operations.length) >>> 0;
-    numberMessages(data, firstSequence);
-    this.#growSendBuffer(data.length, operations[0]!);
+    const data = encodeMessages(
+      all.map(({ type, flags = 0, body }, position) => ({
+        type,
+        flags: flags | NLM_F_REQUEST | (position === acknowledged ? NLM_F_ACK : 0),
+        sequence: this.#nextSequence(),
+        payload: body,
+      })),
+    );
+    this.#growSendBuffer(data.length, begin.operation);
     const failures: BatchFailure[] = [];
     this.#exchange({
       data,
       firstSequence,
-      count: operations.length,
-      acknowledged: lastRequest(operations.length),
+      count: all.length,
+      acknowledged,
       firstDecides: true,
-      operation: (position) => operations[position]!,
-      timeoutMs,
+      operation: (position) => all[position]!.operation,
+      timeoutMs: begin.timeoutMs,
       refused: (position, error) => failures.push({ index: position - 1, error }),
     });
     return failures;
@@ -332,26 +333,6 @@ export class NetlinkSocket {
       }
     }
   }
-}
-
-/** What has to be sent in one datagram because the kernel does all of it or nothing: `begin`, the requests (at least one), `end`. */
-export function encodeTransaction(begin: Request, requests: readonly Request[], end: Request): Transaction {
-  const all = [begin, ...requests, end];
-  const acknowledged = lastRequest(all.length);
-  const data = encodeMessages(
-    all.map(({ type, flags = 0, body }, position) => ({
-      type,
-      flags: flags | NLM_F_REQUEST | (position === acknowledged ? NLM_F_ACK : 0),
-      sequence: 0, // whoever sends it numbers it
-      payload: body,
-    })),
-  );
-  return { data, operations: all.map(({ operation }) => operation), timeoutMs: begin.timeoutMs };
-}
-
-/** The kernel acknowledges after the end, and the end itself only since Linux 6.10. */
-function lastRequest(count: number): number {
-  return count - 2;
 }
 
 /** Types below are netlink's own: no-op, error, done, overrun. */

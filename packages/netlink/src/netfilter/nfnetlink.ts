@@ -9,7 +9,7 @@ import { Attributes, Encoder } from '../attribute.js';
 import type { BatchFailure, Request } from '../batch.js';
 import { MalformedMessageError } from '../errors.js';
 import type { NetlinkMessage } from '../message.js';
-import { encodeTransaction, NetlinkSocket, type Transaction } from '../socket.js';
+import { NetlinkSocket } from '../socket.js';
 import type { Transport } from '../transport.js';
 
 export const NETLINK_NETFILTER = 12;
@@ -73,20 +73,15 @@ export class Nfnetlink {
     return this.#socket.batch(requests.map((request) => encodeNetfilterRequest(this.#subsystem, request)));
   }
 
-  /** All requests or none; to be sent by `transaction`. */
-  encodeTransaction(requests: readonly NetfilterRequest[]): Transaction {
+  /** See NetlinkSocket.transaction: all requests or none. */
+  transaction(requests: readonly NetfilterRequest[]): BatchFailure[] {
     const operation = `change ${requests.length === 1 ? requests[0]!.operation : `${requests.length} things at once`}`;
     const edge = (type: number): Request => ({ type, body: header(0, this.#subsystem), operation });
-    return encodeTransaction(
+    return this.#socket.transaction(
       edge(NFNL_MSG_BATCH_BEGIN),
       requests.map((request) => encodeNetfilterRequest(this.#subsystem, request)),
       edge(NFNL_MSG_BATCH_END),
     );
-  }
-
-  /** See NetlinkSocket.transaction. */
-  transaction(transaction: Transaction): BatchFailure[] {
-    return this.#socket.transaction(transaction);
   }
 
   close(): void {

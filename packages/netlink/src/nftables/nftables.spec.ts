@@ -39,31 +39,6 @@ const thrown = (call: () => void): NftError => {
   throw new Error('nothing was thrown');
 };
 
-describe('Nftables.prepare', () => {
-  it('asks and encodes once what is done over and over, under new sequence numbers, and tells each time what was refused', () => {
-    let refuses = false;
-    const { transport, nftables } = open((request) => [refuses ? refusal(request, 17) : acknowledgement(request)]);
-    const change = nftables.prepare([
-      { kind: 'flush', table, set: 's' },
-      { kind: 'add', table, set: 's', elements: keys(2) },
-    ]);
-    expect(transport.requests.map(({ type }) => type)).to.deep.equal([GET_SET]);
-    change();
-    change();
-    expect(transport.sends).to.equal(3);
-    const sent = transport.requests.slice(1);
-    const [first, second] = [sent.slice(0, 4), sent.slice(4)];
-    expect(second.map(({ type, payload }) => [type, payload])).to.deep.equal(
-      first.map(({ type, payload }) => [type, payload]),
-    );
-    expect(new Set(sent.map(({ sequence }) => sequence)).size).to.equal(8);
-    refuses = true;
-    expect(thrown(change).code).to.equal('EEXIST');
-    refuses = false;
-    change();
-  });
-});
-
 describe('Nftables.apply', () => {
   it('sends begin, elements and end in one datagram, and asks for an acknowledgement of the last elements', () => {
     const { transport, nftables } = open();

@@ -16,7 +16,6 @@ import {
   NFNL_SUBSYS_NFTABLES,
   Nfnetlink,
 } from '../netfilter/nfnetlink.js';
-import type { Transaction } from '../socket.js';
 import { commands, elementListAttributes, families, generationAttributes, setAttributes } from './constants.js';
 import { decodeElements, putElement } from './element.js';
 import { NftError, type NftFailure, reasonOf } from './errors.js';
@@ -139,29 +138,6 @@ export class Nftables {
    * ETIMEDOUT if the outcome is unknown.
    */
   apply(operations: readonly NftOperation[]): void {
-    this.prepare(operations)();
-  }
-
-  /**
-   * What `apply` would do, to be done whenever the function that is returned is called, and over and over: that costs one message. Asks now
-   * what the sets are like, so it is of no use once that is other than it was. Throws what `apply` throws before anything is sent.
-   */
-  prepare(operations: readonly NftOperation[]): () => void {
-    const prepared = this.#prepare(operations);
-    if (prepared === undefined) return () => {};
-    const { parts, transaction } = prepared;
-    return () => {
-      const failures = this.#netlink.transaction(transaction);
-      const first = failures[0];
-      if (!first) return;
-      const explained = failures
-        .filter(({ index }) => index >= 0)
-        .map(({ index, error }) => explain(parts[index]!, error));
-      throw new NftError(explained[0]?.error ?? first.error, explained);
-    };
-  }
-
-  #prepare(operations: readonly NftOperation[]): { parts: Part[]; transaction: Transaction } | undefined {
     const layouts = new Map<string, SetLayout>();
     const parts = operations.flatMap((operation, index) => {
       const name = `${tableName(operation.table)} ${operation.set}`;
@@ -169,8 +145,14 @@ export class Nftables {
       layouts.set(name, layout);
       return partsOf(operation, index, layout);
     });
-    if (parts.length === 0) return undefined;
-    return { parts, transaction: this.#netlink.encodeTransaction(parts.map(({ request }) => request)) };
+    if (parts.length === 0) return;
+    const failures = this.#netlink.transaction(parts.map(({ request }) => request));
+    const first = failures[0];
+    if (!first) return;
+    const explained = failures
+      .filter(({ index }) => index >= 0)
+      .map(({ index, error }) => explain(parts[index]!, error));
+    throw new NftError(explained[0]?.error ?? first.error, explained);
   }
 
   close(): void {
