@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
+import { constants as system } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Failure } from './failure.mjs';
 import { say } from './steps.mjs';
@@ -137,7 +138,7 @@ export async function runVisibly(argv, { cwd, env, timeoutMs, onOutput } = {}) {
 
 /** @param {NodeJS.Signals | null} signal */
 function signalNumber(signal) {
-  return { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 }[String(signal)] ?? 0;
+  return signal === null ? 0 : system.signals[signal];
 }
 
 /** Makes Ctrl-C, SIGTERM and SIGHUP end the children first, and then this process with 128 + n. */

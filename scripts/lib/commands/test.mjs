@@ -15,6 +15,8 @@ import { root } from '../tree.mjs';
 /** @typedef {import('../test/records.mjs').SuiteResult} SuiteResult */
 
 const LINT = { name: 'lint', title: 'format, lint and the types of the scripts' };
+const NAMES = [LINT, ...SUITES, API_SUITE].map(({ name }) => name);
+const USAGE = `Usage: npm test [-- ${NAMES.join('|')} ... [--grep TEXT]]`;
 /** Each counts as one test. */
 const CHECKS = [
   { argv: ['node_modules/.bin/biome', 'ci'], remedy: 'npm run format repairs most of what it finds' },
@@ -23,6 +25,10 @@ const CHECKS = [
 
 /** @param {string[]} args @returns {Promise<number>} */
 export async function main(args) {
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(USAGE);
+    return 0;
+  }
   const { chosen, mochaOptions } = parse(args);
   /** @type {{ name: string, result: SuiteResult, tookMs: number }[]} */ const done = [];
   try {
@@ -48,11 +54,9 @@ export async function main(args) {
 
 /** @param {string[]} args */
 function parse(args) {
-  const names = [LINT, ...SUITES, API_SUITE].map(({ name }) => name);
-  const usage = `Usage: npm test [-- ${names.join('|')} ... [--grep TEXT]]`;
   try {
     const { values, positionals } = parseArgs({ args, options: { grep: { type: 'string' } }, allowPositionals: true });
-    const unknown = positionals.find((name) => !names.includes(name));
+    const unknown = positionals.find((name) => !NAMES.includes(name));
     if (unknown) throw new Error(`there is no suite "${unknown}"`);
     /** @type {(typeof LINT | import('../test/suites.mjs').Suite)[]} */ const all = [LINT, ...SUITES, API_SUITE];
     const chosen = all.filter((suite) => {
@@ -67,7 +71,7 @@ function parse(args) {
     // A forgotten .only would silently leave out all the rest.
     return { chosen, mochaOptions: values.grep === undefined ? ['--forbid-only'] : ['--grep', values.grep] };
   } catch (error) {
-    throw new Failure('FL_USAGE', `${/** @type {Error} */ (error).message}. ${usage}`, { exitCode: 2 });
+    throw new Failure('FL_USAGE', `${/** @type {Error} */ (error).message}. ${USAGE}`, { exitCode: 2 });
   }
 }
 
