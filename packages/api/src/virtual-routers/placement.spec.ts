@@ -55,6 +55,21 @@ describe('the placement of virtual routers', () => {
     );
   });
 
+  it('counts nodes that are excluded neither as best nor as those to share with, and ranks them last', () => {
+    fc.assert(
+      fc.property(anyPools, fc.integer({ min: 2, max: 9 }), fc.integer({ min: 1, max: 9 }), (pools, standing, more) => {
+        const nodes = nodesUpTo(standing + more);
+        const excluded = new Set(nodes.slice(standing));
+        const rankings = rankVirtualRouters(pools, nodes, noLabels, excluded);
+        const among = rankVirtualRouters(pools, nodesUpTo(standing), noLabels);
+        for (const [name, ranking] of rankings) {
+          expect(ranking).to.have.members(nodes);
+          expect(ranking.slice(0, standing)).to.deep.equal(among.get(name));
+        }
+      }),
+    );
+  });
+
   it('does not depend on the order in which pools and nodes are known, and ranks every node once', () => {
     fc.assert(
       fc.property(anyPools, anyNodes, fc.nat(), (pools, nodes, turn) => {

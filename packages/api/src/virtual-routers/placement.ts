@@ -4,7 +4,8 @@
  *
  * It goes by what does not change from one Service to the next, pools and nodes: empty virtual routers count like any others, and
  * no VIP that comes or goes changes who is best for another. A pool is placed after those that are older than it, which it does not
- * disturb. The second places are bounded likewise, for each node that may go; who is third and further is left to the hash.
+ * disturb. The second places are bounded likewise, for each node that may go; who is third and further is left to the hash. Nodes that are
+ * excluded from load balancers take no share: they come last.
  */
 
 import type { Labels } from '../label-selector.js';
@@ -22,14 +23,19 @@ interface Candidates {
   name: string;
   /** In groups of equal preference, best first. */
   groups: readonly (readonly string[])[];
+  /** Behind them: nodes that do not stand. */
+  last: readonly string[];
 }
 
-/** `<pool>.<n>` → its nodes, best first, for every virtual router of the pools. */
+/** `<pool>.<n>` → its nodes, best first, for every virtual router of the pools. `excluded`: those of `nodes` that do not stand. */
 export function rankVirtualRouters(
   pools: readonly PlacedPool[],
   nodes: readonly string[],
   labelsOf: (node: string) => Labels | undefined,
+  excluded: ReadonlySet<string> = new Set(),
 ): Map<string, string[]> {
+  const standing = nodes.filter((node) => !excluded.has(node));
+  const others = nodes.filter((node) => excluded.has(node));
   const first = new Map<string, string>();
   const loads = new Map<string, number>();
   const all: Candidates[] = [];
@@ -37,20 +43,21 @@ export function rankVirtualRouters(
     const placed = all.length;
     for (let n = 0; n < pool.virtualRouters; n++) {
       const name = virtualRouterName(pool.name, n);
-      all.push({ name, groups: rankChosenNodes(name, pool, nodes, labelsOf) });
+      const groups = rankChosenNodes(name, pool, standing, labelsOf);
+      all.push({ name, groups, last: rankChosenNodes(name, pool, others, labelsOf).flat() });
     }
-    place(all.slice(placed), loads, capacity(all.length, nodes.length), first);
+    place(all.slice(placed), loads, capacity(all.length, standing.length), first);
   }
   const second = new Map<string, string>();
   for (const gone of loads.keys()) {
-    const others = new Map([...loads].filter(([node]) => node !== gone));
+    const rest = new Map([...loads].filter(([node]) => node !== gone));
     const orphans = all.filter(({ name }) => first.get(name) === gone).map((router) => without(router, gone));
-    place(orphans, others, capacity(all.length, nodes.length - 1), second);
+    place(orphans, rest, capacity(all.length, standing.length - 1), second);
   }
   return new Map(
-    all.map(({ name, groups }) => {
+    all.map(({ name, groups, last }) => {
       const best = [first.get(name), second.get(name)].filter((node) => node !== undefined);
-      return [name, [...best, ...groups.flat().filter((node) => !best.includes(node))]];
+      return [name, [...best, ...groups.flat().filter((node) => !best.includes(node)), ...last]];
     }),
   );
 }
@@ -82,7 +89,7 @@ function place(
   }
 }
 
-function without({ name, groups }: Candidates, gone: string): Candidates {
+function without({ groups, ...router }: Candidates, gone: string): Candidates {
   const rest = groups.map((group) => group.filter((node) => node !== gone)).filter((group) => group.length > 0);
-  return { name, groups: rest };
+  return { ...router, groups: rest };
 }

@@ -65,6 +65,8 @@ export interface Ground {
   pools: readonly ParsedPool[];
   /** Names of the nodes that speakers run on. */
   nodes: readonly string[];
+  /** Those of them that are excluded from load balancers. */
+  excluded?: ReadonlySet<string>;
   /** Labels of these nodes by name: pools choose by them. */
   labels?: ReadonlyMap<string, Labels>;
   /** This node. */
@@ -139,7 +141,12 @@ export class Assignment {
   setGround(ground: Ground): void {
     this.#ground = ground;
     this.#isSpokesman = ground.nodes.every((node) => ground.self !== undefined && ground.self <= node);
-    this.#rankings = rankVirtualRouters(ground.pools, ground.nodes, (node) => ground.labels?.get(node));
+    this.#rankings = rankVirtualRouters(
+      ground.pools,
+      ground.nodes,
+      (node) => ground.labels?.get(node),
+      ground.excluded,
+    );
     for (const name of this.#routers.keys()) this.#touched.add(name);
     this.#routers.clear();
     this.#crowdedOut.clear();

@@ -87,6 +87,24 @@ describe('what the watches say', () => {
     expect(changed()).to.deep.equal({ plan: 1, assignment: true });
   });
 
+  it('ranks a node last that is being deleted, or labelled to be excluded', () => {
+    const best = () => {
+      feed.settle();
+      return assignment.take()?.changed[0]?.ranking[0];
+    };
+    feed.node(node('n2', '1'));
+    const first = best()!;
+    const second = first === 'n1' ? 'n2' : 'n1';
+    const { metadata, status } = node(first, '1');
+    feed.node({ metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' }, status } as WatchedNode);
+    expect(best()).to.equal(second);
+    feed.node({ metadata, status } as WatchedNode);
+    expect(best()).to.equal(first);
+    const labels = { 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
+    feed.node({ metadata: { ...metadata, labels }, status } as WatchedNode);
+    expect(best()).to.equal(second);
+  });
+
   it('takes a Service out of the plan whose VIP no pool has any more, and brings it back', () => {
     feed.pools([pool(['10.77.0.208/29'])], () => [web]);
     expect(changed()).to.deep.equal({ plan: 2, assignment: true });

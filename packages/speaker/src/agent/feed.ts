@@ -60,6 +60,7 @@ export class Feed {
     this.#assignment.setGround({
       pools: this.#pools,
       nodes: [...this.#nodes.keys()].sort(),
+      excluded: new Set([...this.#nodes.values()].flatMap(({ name, excluded }) => (excluded ? [name] : []))),
       labels: new Map(this.#labels),
       ...(this.#self !== undefined && { self: this.#self }),
       interfaces: this.#interfaces,
@@ -97,9 +98,10 @@ export class Feed {
   node(node: WatchedNode): void {
     const input = nodeInput(node);
     const labels = node.metadata?.labels ?? {};
+    const before = this.#nodes.get(input.name);
     // Owners of virtual routers talk to each other by the addresses.
-    const sameAddresses = this.#nodes.get(input.name)?.internalIPs.join() === input.internalIPs.join();
-    if (!sameAddresses || !isDeepStrictEqual(this.#labels.get(input.name), labels)) this.#groundChanged = true;
+    const same = before?.internalIPs.join() === input.internalIPs.join() && before.excluded === input.excluded;
+    if (!same || !isDeepStrictEqual(this.#labels.get(input.name), labels)) this.#groundChanged = true;
     this.#labels.set(input.name, labels);
     this.#nodes.set(input.name, input);
     this.#planner.setNode(input);
