@@ -125,7 +125,7 @@ export class RawSocket {
   }
 
   /**
-   * Sends what `packDatagrams` has packed every so often, from `everyMs` after now on, in C: the event loop has to run, but nothing else of JavaScript.
+   * Sends what `packDatagrams` has packed every `everyMs`, within as much from now for the first time, in C: the event loop has to run, but nothing else of JavaScript.
    * `onMissed` is called when not all of it went, or when it was too late to send it. Then nothing more is sent, and what is returned is to be ended;
    * a socket that is closed sends nothing more either, without a call. Where nothing is packed, nothing is sent, and never refused.
    *

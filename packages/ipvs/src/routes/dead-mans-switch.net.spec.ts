@@ -19,6 +19,7 @@ const routers = [{ index: 3, vips: ['10.77.0.203', '10.77.0.211'] }];
 describe('the dead man’s switch of a host', function () {
   this.timeout(60_000);
   let host: Rtnetlink;
+  let director: Director;
   const closing: { close(): void }[] = [];
   const opened = <T extends { close(): void }>(thing: T): T => {
     closing.push(thing);
@@ -32,7 +33,7 @@ describe('the dead man’s switch of a host', function () {
     createNetns(hostNetns);
     inNetns(hostNetns, () => writeFileSync('/proc/sys/net/ipv4/ip_forward', '1'));
     host = opened(new Rtnetlink({ netns: hostNetns }));
-    opened(Director.ensure({ name, hostNetns }));
+    director = opened(Director.ensure({ name, hostNetns }));
     opened(new HostRoutes({ hostNetns })).sync(routers);
   });
   afterEach(() => {
@@ -164,6 +165,17 @@ describe('the dead man’s switch of a host', function () {
     expect(held.keepHolding(EVERY_MS)).to.equal(false);
     await seconds(1);
     expect(ipv4()).to.equal(undefined);
+  });
+
+  it('has gone off when its director is removed, which does not live on for being told that this process lives', async () => {
+    const held = opened(new DeadMansSwitch({ director: name, hostNetns, seconds: 3_600 }));
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
+    director.close();
+    deleteNetns(name);
+    while (held.keepHolding(EVERY_MS)) await turn();
+    while (host.link(DEFAULT_HOST_INTERFACE)) await turn();
+    opened(Director.ensure({ name, hostNetns }));
+    expect(held.keepHolding(EVERY_MS)).to.equal(true);
   });
 
   it('says so where there is no director', () => {

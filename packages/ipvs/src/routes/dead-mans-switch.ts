@@ -78,9 +78,11 @@ export class DeadMansSwitch {
 
   /**
    * Holds it from now on, every `everyMs`, for as long as the event loop of this thread turns. To be called several times in the seconds that it
-   * takes, which costs next to nothing: begins again what was ended, by a turn that came too late or a removal, and tells what `hold` tells.
+   * takes, which costs next to nothing: begins again what was ended, by a turn that came too late, a removal or another director, and tells what
+   * `hold` tells.
    */
   keepHolding(everyMs: number): boolean {
+    if (this.#signs.isLost()) this.#beginAgain();
     if (this.#hasGone()) return false;
     if (this.#held === undefined) {
       if (!this.#hold(this.#options.seconds)) return false;
@@ -96,8 +98,7 @@ export class DeadMansSwitch {
   }
 
   close(): void {
-    this.#letGo();
-    this.#signs.close();
+    this.#beginAgain();
     this.#removals.close();
     this.#rtnetlink.close();
     this.#nftables.close();
@@ -110,6 +111,12 @@ export class DeadMansSwitch {
     this.#letGo();
     this.#index = undefined;
     return wasUp;
+  }
+
+  /** As if nothing had been held by the sockets. */
+  #beginAgain(): void {
+    this.#letGo();
+    this.#signs.close();
   }
 
   #letGo(): void {
@@ -160,7 +167,7 @@ export class DeadMansSwitch {
 
   #repeatIpv6(everyMs: number): Repeated | undefined {
     const frames = holdFrames(this.#link, HELD);
-    return orWithoutRules(() => this.#signs.repeat(frames, this.#repetition(everyMs), () => this.#letGo()));
+    return orWithoutRules(() => this.#signs.repeat(frames, this.#repetition(everyMs), () => this.#beginAgain()));
   }
 
   #holdsIpv6(): boolean {

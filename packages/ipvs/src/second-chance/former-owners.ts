@@ -102,9 +102,13 @@ export class FormerOwners {
     return [...this.#states.keys()].sort((a, b) => a - b);
   }
 
-  /** To be called several times in the longest of `lives`, which costs nothing: begins again to say what is said no more, as a turn came too late. */
+  /**
+   * To be called several times in the longest of `lives`, which costs next to nothing: begins again to say what is said no more, as a turn came too
+   * late, or the director is another one.
+   */
   keep(): void {
-    if (this.#living().some(([, { aliveMs }]) => !this.#said.has(this.#lifeOf(aliveMs)))) this.#revive();
+    const isSilent = this.#living().some(([, { aliveMs }]) => !this.#said.has(this.#lifeOf(aliveMs)));
+    if (isSilent || this.#signs.isLost()) this.#revive();
   }
 
   /** To be called now and then: looks in the kernel, and puts back what was lost, as when the rules were made anew. */
@@ -144,6 +148,8 @@ export class FormerOwners {
   }
 
   #revive(): void {
+    this.#fallSilent();
+    this.#signs.close();
     orWithoutRules(() => this.#nftables.apply(instead([this.#alive()])));
     this.#say();
   }

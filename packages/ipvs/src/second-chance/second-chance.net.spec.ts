@@ -34,9 +34,11 @@ const REAL_SERVERS = { ipv4: '10.77.0.99', ipv6: 'fd00:77::99' } as const;
 const QUIET_MS = 300;
 const LONG_MS = 3_600_000;
 const SHORT_MS = 200;
+const MIDDLE_MS = 2_000;
 const LIVES = [
   { aliveMs: LONG_MS, everyMs: 1_000 },
   { aliveMs: SHORT_MS, everyMs: 20 },
+  { aliveMs: MIDDLE_MS, everyMs: 100 },
 ];
 const HELD_SECONDS = 1;
 
@@ -259,6 +261,24 @@ describe('a TCP segment that the director of its VIP’s owner does not know', f
       owners.keep();
       await staysTo(FORMER);
       owners.close();
+    });
+
+    it('was too late for some of what it owns says all of it again', async () => {
+      const owners = ownedBy();
+      owners.own(INDEX + 1, undefined, MIDDLE_MS);
+      owners.write();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * SHORT_MS);
+      while (to() !== next) await sleep(20);
+      const nftables = opened(new Nftables({ netns: hostNetns }));
+      const isAlive = () =>
+        nftables.element({ family: 'netdev', name: 'fairlead' }, 'alive', [INDEX + 1]) !== undefined;
+      const until = performance.now() + 2 * MIDDLE_MS;
+      while (performance.now() < until || !isAlive()) {
+        owners.keep();
+        await sleep(20);
+      }
+      owners.close();
+      while (isAlive()) await sleep(20);
     });
 
     it('could not say so says it when it looks', async () => {

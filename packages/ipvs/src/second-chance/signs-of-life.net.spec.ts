@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Rtnetlink } from '@fairlead/netlink';
 import { constants, createNetns, deleteNetns, inNetns, listNetns, RawSocket, sockaddrLl } from '@fairlead/raw-socket';
 import { expect } from 'chai';
@@ -90,18 +91,25 @@ describe('SignsOfLife', function () {
     await heard('before');
     host.deleteLink(host.link(ends.host.name)!.index);
     plug();
-    while (missed.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (missed.length === 0) await turn();
+    signs.close();
     say('after');
     await heard('after');
     expect(sockets(), 'the first one is closed').to.have.length(1);
   });
 
-  it('goes on through a director that was made anew while nothing was said', async () => {
+  it('tells of a director that was removed, and lets it go', async () => {
+    expect(signs.isLost()).to.equal(false);
     plug();
     say('before')!.end();
+    expect(signs.isLost()).to.equal(false);
     deleteNetns(director);
-    host.deleteLink(host.link(ends.host.name)!.index);
+    expect(signs.isLost()).to.equal(true);
     createNetns(director);
+    expect(signs.isLost()).to.equal(true);
+    signs.close();
+    expect(signs.isLost()).to.equal(false);
+    while (host.link(ends.host.name)) await turn();
     plug();
     say('after');
     await heard('after');

@@ -62,18 +62,16 @@ export class HostUpkeep {
 
   #hold(): void {
     const { exits, askForOwners, tell } = this.#options;
+    this.#try(() => exits.keep());
+    this.#try(askForOwners);
     this.#try(() => {
-      exits.keep();
-      askForOwners();
       if (!this.#switch.keepHolding(HOLD_EVERY_MS)) tell({ kind: 'lapsed' });
     });
   }
 
   #check(): void {
-    this.#try(() => {
-      this.#options.exits.check();
-      this.#switch.check();
-    });
+    this.#try(() => this.#options.exits.check());
+    this.#try(() => this.#switch.check());
   }
 
   #try(prolong: () => void): void {
