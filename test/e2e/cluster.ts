@@ -1,8 +1,19 @@
 /** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
 
+import { once } from 'node:events';
+import { watch } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
-import { type ForwarderChoice, installManifests, startController, startSpeaker, steady, until } from '@fairlead/cli';
+import {
+  type ForwarderChoice,
+  installManifests,
+  startController,
+  startSpeaker,
+  stateFolder,
+  steady,
+  until,
+} from '@fairlead/cli';
 import { OwnerRules } from '@fairlead/ipvs';
 import { addressPools, Informer, type KubeObject, leases, services } from '@fairlead/kube';
 import {
@@ -17,6 +28,7 @@ import {
   startProbe,
 } from '@fairlead/lab';
 import { RuleMonitor } from '@fairlead/netlink';
+import { type Found, readSnapshot } from '@fairlead/speaker';
 
 export const PORT = 80;
 
@@ -93,6 +105,22 @@ export class Cluster {
     const speaker = this.startSpeaker(node);
     await this.said(node, '"ready"');
     return speaker;
+  }
+
+  /** Resolves when what a node's speaker has written down of the cluster, for when it starts without an API server, is so. */
+  async wroteDown(node: LabNode, isSo: (found: Found) => boolean | undefined): Promise<void> {
+    const folder = join(stateFolder(this.lab), node.name);
+    const watcher = watch(folder, { persistent: false });
+    try {
+      for (;;) {
+        const changed = once(watcher, 'change');
+        const found = await readSnapshot(folder, () => {});
+        if (found !== undefined && isSo(found)) return;
+        await changed;
+      }
+    } finally {
+      watcher.close();
+    }
   }
 
   /** Resolves when a node's speaker says one of these from now on. */

@@ -1,10 +1,13 @@
 /** Who owns the VIPs of a pool with `election: vrrp`, when something breaks and no API server can be asked. */
 
+import { nodeAnnotations } from '@fairlead/api';
 import { steady, stopWhenSteady } from '@fairlead/cli';
+import type { NodeObject } from '@fairlead/ipvs';
 import { startProbe } from '@fairlead/lab';
+import type { Found } from '@fairlead/speaker';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
-import { Cluster, PORT } from './cluster.js';
+import { Cluster, PORT, said } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
@@ -55,6 +58,34 @@ describe('a VIP that VRRP elects an owner for', function () {
     }
     await cluster.served(vip);
     for (const node of cluster.lab.nodes) node.managementUp();
+  });
+
+  it('is left alone by a drained node whose speaker starts while no API server can be reached, until that is undrained', async () => {
+    const owner = await cluster.owner();
+    const node = cluster.lab.nodes.find((other) => other !== owner)!;
+    const self = ({ contents }: Found) =>
+      contents.nodes!.find(({ metadata }) => metadata?.name === node.name) as NodeObject;
+    const isDrained = (found: Found) => nodeAnnotations.drain in (self(found).metadata?.annotations ?? {});
+    const isReady = (found: Found) => self(found).status?.conditions?.some(({ status }) => status === 'True');
+    const restartAlone = async () => {
+      node.managementDown();
+      await cluster.stopSpeaker(node);
+      return cluster.startSpeaker(node);
+    };
+    // So that nothing is to be written down any more but that it is drained, which changes no VIP and no virtual server.
+    await cluster.stopSpeaker(node);
+    const startedAt = new Date().toISOString();
+    await cluster.startReady(node);
+    await cluster.wroteDown(node, ({ writtenAt }) => writtenAt > startedAt);
+    expect((await cluster.fairlead('drain', node.name)).code).to.equal(0);
+    await cluster.wroteDown(node, isDrained);
+    await said(await restartAlone(), 'not standing for election: the Node is drained');
+    node.managementUp();
+    expect((await cluster.fairlead('undrain', node.name)).code).to.equal(0);
+    await cluster.wroteDown(node, (found) => !isDrained(found) && isReady(found));
+    await said(await restartAlone(), '"standing for election"');
+    node.managementUp();
+    await cluster.served(vip);
   });
 
   it('moves when its owner crashes and no API server can be reached', async () => {

@@ -1,5 +1,6 @@
 /** Fairlead speaker: elects an owner for each VIP and announces it. */
 
+export { type Found, readSnapshot } from './agent/snapshot.js';
 export { type Speaker, type SpeakerOptions, startSpeaker } from './agent/speaker.js';
 export { WireThread } from './agent/wire-thread.js';
 export { SpeakerMetrics } from './metrics/metrics.js';

@@ -31,6 +31,11 @@ export function startController(lab: Lab, extra: readonly string[] = []): LabPro
   return lab.management.spawn('controller', argv);
 }
 
+/** Where speakers write down what they know. Not in the machine's own folder: the disk of a node that crashed and came back. */
+export function stateFolder(lab: Lab): string {
+  return join(dirname(lab.kubeconfig), 'disks');
+}
+
 /** Starts the speaker of a node, in the node's own network. */
 export function startSpeaker(
   lab: Lab,
@@ -38,8 +43,7 @@ export function startSpeaker(
   options: { forwarder?: ForwarderChoice; extra?: readonly string[] } = {},
 ): LabProcess {
   const argv = [process.execPath, cli, 'speaker', '--server', lab.server, '--node-name', node.name];
-  // Not in the machine's own folder: the disk of a node that crashed and came back.
-  argv.push('--state-dir', join(dirname(lab.kubeconfig), 'disks'));
+  argv.push('--state-dir', stateFolder(lab));
   argv.push('--director', node.directorName, '--forwarder', options.forwarder ?? 'auto', ...(options.extra ?? []));
   return node.spawn('speaker', argv);
 }

@@ -1,3 +1,4 @@
+import { nodeAnnotations, nodeLabels } from '@fairlead/api';
 import { Planner } from '@fairlead/ipvs';
 import { expect } from 'chai';
 import { Assignment } from './assignment.js';
@@ -103,6 +104,45 @@ describe('what the watches say', () => {
     const labels = { 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
     feed.node({ metadata: { ...metadata, labels }, status } as WatchedNode);
     expect(best()).to.equal(second);
+  });
+
+  describe('of a node', () => {
+    const n1 = node('n1', '1');
+    const { metadata, status } = n1;
+    beforeEach(() => feed.takeNodesChanged());
+
+    for (const [what, other] of [
+      ['is drained', { ...n1, metadata: { ...metadata, annotations: { [nodeAnnotations.drain]: '' } } }],
+      ['is excluded', { ...n1, metadata: { ...metadata, labels: { [nodeLabels.exclude]: '' } } }],
+      ['has a label that pools may choose by', { ...n1, metadata: { ...metadata, labels: { rack: 'b' } } }],
+      ['is being deleted', { ...n1, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }],
+      ['is not Ready', { ...n1, status: { ...status, conditions: [] } }],
+    ] as [string, WatchedNode][]) {
+      it(`is known once when it ${what}, and when it does no more`, () => {
+        feed.node(other);
+        expect(feed.takeNodesChanged()).to.equal(true);
+        feed.node(other);
+        expect(feed.takeNodesChanged()).to.equal(false);
+        feed.node(n1);
+        expect(feed.takeNodesChanged()).to.equal(true);
+      });
+    }
+
+    it('is known when it comes and when it goes', () => {
+      feed.node(node('n2', '1'));
+      expect(feed.takeNodesChanged()).to.equal(true);
+      feed.nodeGone(node('n2', '1'));
+      expect(feed.takeNodesChanged()).to.equal(true);
+      feed.nodeGone(node('n2', '1'));
+      expect(feed.takeNodesChanged()).to.equal(false);
+    });
+
+    it('is nothing when it is a heartbeat, or when something else has changed', () => {
+      feed.interfaces([{ name: 'eth0', index: 2, mtu: 1500, running: true, addresses: [] }]);
+      feed.node(node('n1', '2'));
+      feed.service({ ...web, spec: { ...web.spec, ports: [{ port: 81, nodePort: 30081 }] } });
+      expect(feed.takeNodesChanged()).to.equal(false);
+    });
   });
 
   it('takes a Service out of the plan whose VIP no pool has any more, and brings it back', () => {

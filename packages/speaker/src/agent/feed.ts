@@ -40,6 +40,7 @@ export class Feed {
   #interfaces: Ground['interfaces'] = [];
   /** What all VIPs depend on has changed, and they were not looked at again. */
   #groundChanged = false;
+  #nodesChanged = false;
 
   /** @param self this node's name */
   constructor(planner: Planner, assignment: FedAssignment, listener: FeedListener, self?: string) {
@@ -51,6 +52,16 @@ export class Feed {
 
   get nodes(): NodeInput[] {
     return [...this.#nodes.values()];
+  }
+
+  /**
+   * Whether any node is another than at the last call. Elections go by more of a node than the plan and the assignment do, such as whether it is
+   * drained, so these two need not change with it.
+   */
+  takeNodesChanged(): boolean {
+    const changed = this.#nodesChanged;
+    this.#nodesChanged = false;
+    return changed;
   }
 
   /** To be called when everything was told, before anybody asks the assignment. */
@@ -100,8 +111,10 @@ export class Feed {
     const labels = node.metadata?.labels ?? {};
     const before = this.#nodes.get(input.name);
     // Owners of virtual routers talk to each other by the addresses.
-    const same = before?.internalIPs.join() === input.internalIPs.join() && before.excluded === input.excluded;
-    if (!same || !isDeepStrictEqual(this.#labels.get(input.name), labels)) this.#groundChanged = true;
+    const sameAddresses = before?.internalIPs.join() === input.internalIPs.join();
+    const sameLabels = isDeepStrictEqual(this.#labels.get(input.name), labels);
+    if (!sameAddresses || !sameLabels || before.excluded !== input.excluded) this.#groundChanged = true;
+    if (!sameLabels || !isDeepStrictEqual(before, input)) this.#nodesChanged = true;
     this.#labels.set(input.name, labels);
     this.#nodes.set(input.name, input);
     this.#planner.setNode(input);
@@ -109,7 +122,10 @@ export class Feed {
 
   nodeGone(node: WatchedNode): void {
     const { name } = nodeInput(node);
-    if (this.#nodes.delete(name)) this.#groundChanged = true;
+    if (this.#nodes.delete(name)) {
+      this.#groundChanged = true;
+      this.#nodesChanged = true;
+    }
     this.#labels.delete(name);
     this.#planner.deleteNode(name);
   }

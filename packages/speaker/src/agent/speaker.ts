@@ -364,7 +364,8 @@ class Agent implements Speaker {
     this.#health.settle();
     const change = this.#planner.take();
     const reroute = this.#reassign();
-    if (reroute || change.changed.length + change.removed.length > 0) this.#snapshot?.changed();
+    const nodesChanged = this.#feed.takeNodesChanged();
+    if (nodesChanged || reroute || change.changed.length + change.removed.length > 0) this.#snapshot?.changed();
     return {
       change,
       reroute,
