@@ -4,6 +4,7 @@ import { nodeAnnotations } from '@fairlead/api';
 import { steady, stopWhenSteady } from '@fairlead/cli';
 import type { NodeObject } from '@fairlead/ipvs';
 import { startProbe } from '@fairlead/lab';
+import { constants, inNetns, RawSocket, sockaddrIn } from '@fairlead/raw-socket';
 import type { Found } from '@fairlead/speaker';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
@@ -11,6 +12,7 @@ import { Cluster, PORT, said } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
+const FETCH = 'fetch(process.argv[1]).then((reply) => reply.text()).then((text) => console.log(text))';
 
 describe('a VIP that VRRP elects an owner for', function () {
   this.timeout(PATIENCE_MS);
@@ -58,6 +60,25 @@ describe('a VIP that VRRP elects an owner for', function () {
     }
     await cluster.served(vip);
     for (const node of cluster.lab.nodes) node.managementUp();
+  });
+
+  it('is not for strangers to take part in, of whom the log and a metric tell', async () => {
+    const owner = await cluster.owner();
+    const told = cluster.said(owner, 'its sender is no node of this cluster');
+    inNetns(cluster.lab.client.netns, () => {
+      const { AF_INET: domain, SOCK_RAW: type, IPPROTO_VRRP: protocol } = constants;
+      const socket = new RawSocket({ domain, type, protocol });
+      socket.send(Buffer.from('anything'), sockaddrIn({ address: owner.lanAddress }));
+      socket.close();
+    });
+    await told;
+    const { stdout } = await cluster.lab.client.exec([
+      process.execPath,
+      '-e',
+      FETCH,
+      `http://${owner.lanAddress}:7480/metrics`,
+    ]);
+    expect(stdout.split('\n')).to.include('fairlead_speaker_vrrp_faults_total{fault="sender"} 1');
   });
 
   it('is left alone by a drained node whose speaker starts while no API server can be reached, until that is undrained', async () => {

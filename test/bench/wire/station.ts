@@ -37,7 +37,7 @@ wire.on('died', (error) => {
 wire.on('message', (message) => {
   if (message.kind === 'ready') say({ is: 'ready' });
   if (message.kind === 'own') say({ is: 'owner', virtualRouter: message.virtualRouter });
-  if (message.kind === 'error') say({ is: 'error', message: message.message });
+  if (message.kind === 'error' || message.kind === 'vrrpFault') say({ is: 'error', message: message.message });
 });
 
 let lateness: number[] = [];

@@ -470,6 +470,10 @@ class Agent implements Speaker {
       case 'requestFailed':
         this.#metrics.apiErrors.inc({ resource: message.resource });
         break;
+      case 'vrrpFault':
+        this.#metrics.vrrpFaults.inc({ fault: message.fault });
+        this.#log.error({ fault: message.fault }, message.message);
+        break;
       case 'error':
         this.#log.error({ code: message.code }, message.message);
         break;

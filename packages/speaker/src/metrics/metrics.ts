@@ -50,6 +50,12 @@ export class SpeakerMetrics {
   });
   readonly panics = this.#counter('panics_total', 'How often too few nodes looked usable, so that all were used.');
   readonly apiErrors = this.#counter('api_errors_total', 'Failed watches, and requests for Leases.', ['resource']);
+  readonly vrrpFaults = this.#counter(
+    'vrrp_faults_total',
+    'VRRP packets that are wrong, by what is (length, version, type, checksum, count, interval; ttl: it has passed a router; sender: it is no node; ' +
+      'addresses: for a minute, others than this node has), of each sender once a minute at most.',
+    ['fault'],
+  );
   readonly scrapeErrors = this.#counter('scrape_errors_total', 'Scrapes in which something could not be read.');
 
   readonly #conflict = this.#gauge(

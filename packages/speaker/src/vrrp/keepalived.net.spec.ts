@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Family, Rtnetlink } from '@fairlead/netlink';
 import { createNetns, deleteNetns, inNetns } from '@fairlead/raw-socket';
 import { expect } from 'chai';
+import { mismatchText } from './address-lists.js';
 import { VrrpTransport } from './transport.js';
 import { VrrpElection, virtualRouterId } from './vrrp-election.js';
 
@@ -88,6 +89,7 @@ class Pair {
         holder: () => {},
       },
       nodeOf: () => 'them',
+      onMismatch: (mismatch) => this.errors.push(mismatchText(mismatch)),
       onError: (attempt, error) => this.errors.push(`${attempt}: ${error.message}`),
       clock: () => performance.now(),
       wakeAt: (at) => {

@@ -80,6 +80,7 @@ export class Node {
         ask: () => lan.ask(this),
       },
       nodeOf: (address) => NODES[lan.nodes.findIndex((node) => node.address === address)],
+      onMismatch: () => {},
       onError: () => {},
       clock: () => lan.now,
       wakeAt: (at) => {

@@ -49,12 +49,13 @@ describe('what is heard of VRRP', function () {
       ['multicast', 'that was spoilt on its way', { bit: true }, 'checksum'],
     ] as const) {
       it(`is not what is sent by ${mode} over ${family} ${what}`, async () => {
-        const { heard, faults } = await hear(family, mode, [
+        const { heard, faults, cameInBy } = await hear(family, mode, [
           { from: 12, hopLimit: 255, priority: 100 },
           { from: 12, hopLimit: 255, priority: 200, ...wrong },
         ]);
         const peer = senderOf(family, mode, 12);
         expect(heard).to.deep.equal([`100 ${peer}`]);
+        expect([...cameInBy]).to.deep.equal([mode === 'multicast' ? 'eth0' : undefined]);
         expect(faults).to.deep.equal([`${verdict} ${'from' in wrong ? senderOf(family, mode, wrong.from) : peer}`]);
       });
     }
@@ -136,6 +137,7 @@ describe('what is heard of VRRP', function () {
   async function hear(family: Family, mode: Mode, sent: readonly Sent[], absorbs = false) {
     const heard: string[] = [];
     const faults: string[] = [];
+    const cameInBy = new Set<string | undefined>();
     let absorbed: Absorbed | undefined;
     let begin = () => {};
     const begun = new Promise<void>((resolve) => {
@@ -147,7 +149,8 @@ describe('what is heard of VRRP', function () {
     });
     const transport = new VrrpTransport({
       mode,
-      onReceived: ({ advertisement: { priority }, from }, absorb) => {
+      onReceived: ({ advertisement: { priority }, from, uplink }, absorb) => {
+        cameInBy.add(uplink);
         if (priority === LAST) done();
         else if (heard.push(`${priority} ${from}`) === 1 && absorbs) absorbed = absorb?.();
         begin();
@@ -167,7 +170,7 @@ describe('what is heard of VRRP', function () {
         if (one === sent[0]) await begun;
       }
       await last;
-      return { heard, faults, cameAgain: absorbed && absorbed.since() !== undefined };
+      return { heard, faults, cameInBy, cameAgain: absorbed && absorbed.since() !== undefined };
     } finally {
       transport.close();
     }

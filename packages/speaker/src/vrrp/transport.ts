@@ -51,6 +51,8 @@ export interface Received {
   /** The sender's address as text. */
   from: string;
   checksum: ChecksumForm;
+  /** Name of the interface it came in by; absent by unicast, which may come in by any. */
+  uplink?: string;
 }
 
 /** Why a packet of VRRP is not heeded. */
@@ -202,10 +204,10 @@ export class VrrpTransport {
       const what = family === 'ipv4' ? 'IPv4' : 'link-local IPv6';
       throw new Error(`${name} has no ${what} address to speak VRRP from`);
     }
-    return new MulticastSocket({ family, source, uplink, ...this.#listeners(family) });
+    return new MulticastSocket({ family, source, uplink, ...this.#listeners(family, name) });
   }
 
-  #listeners(family: Family) {
+  #listeners(family: Family, uplink?: string) {
     const { onReceived, onFault, onError } = this.#options;
     // The same octets from the same sender to the same destination are the same advertisement, and as good as the first time.
     const known = new Map<string, Received>();
@@ -222,7 +224,8 @@ export class VrrpTransport {
           onFault(decoded.fault, from);
           return;
         }
-        const received = { advertisement: decoded.advertisement, checksum: decoded.checksum, family, from };
+        const { advertisement, checksum } = decoded;
+        const received = { advertisement, checksum, family, from, ...(uplink !== undefined && { uplink }) };
         if (known.size >= MAX_REMEMBERED) known.clear();
         known.set(key, received);
         onReceived(received, absorb);

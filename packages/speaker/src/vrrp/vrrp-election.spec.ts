@@ -2,6 +2,7 @@ import { encodeAddress } from '@fairlead/netlink';
 import type { Absorbed } from '@fairlead/raw-socket';
 import { expect } from 'chai';
 import type { Contested } from '../election/election.js';
+import type { Mismatch } from './address-lists.js';
 import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
 import { comparable, type Received, type Segment } from './transport.js';
 import { priorityOf, VrrpElection, type VrrpElectionOptions, virtualRouterId } from './vrrp-election.js';
@@ -28,6 +29,7 @@ function setUp(node = 'n2', more: Partial<VrrpElectionOptions> = {}) {
     claims: [] as string[],
     sent: [] as (Advertisement & { segment: Segment; checksum: ChecksumForm })[],
     errors: [] as string[],
+    mismatches: [] as Mismatch[],
     wakeAt: undefined as number | undefined,
     /** Calls of `send`. */
     packets: 0,
@@ -58,6 +60,7 @@ function setUp(node = 'n2', more: Partial<VrrpElectionOptions> = {}) {
       holder: (name, holder) => world.log.push(`holder ${name} ${holder}`),
     },
     nodeOf: (address) => ADDRESSES[address],
+    onMismatch: (mismatch) => world.mismatches.push(mismatch),
     onError: (attempt, error) => world.errors.push(`${attempt}: ${error.message}`),
     clock: () => world.now,
     wakeAt: (at) => {
@@ -314,6 +317,10 @@ describe('election by VRRP', () => {
     election.configure([contested('public.0', '10.77.0.200', '10.77.0.208')]);
     expect(live, 'configured anew').to.equal(0);
     hearOwner(254);
+    expect(live, 'it names other addresses').to.equal(0);
+    election.configure([contested('public.0', '10.77.0.200')]);
+    hearOwner(254);
+    expect(live, 'configured as before').to.equal(1);
     hearOwner(0);
     expect(live, 'it stops').to.equal(0);
     hearOwner(254);
@@ -324,6 +331,105 @@ describe('election by VRRP', () => {
     expect(election.mayAnswer('public.0')).to.equal(true);
     hearOwner(1);
     expect(live, 'a rival').to.equal(0);
+  });
+
+  describe('hears of addresses that are not its own', () => {
+    const OWNER = '10.77.0.13';
+    const STRANGER = '10.77.0.9';
+    /** As often as it is advertised; each time as another packet, as it is where senders take turns. */
+    const hearFor = (world: { now: number }, ms: number, hear: () => void) => {
+      for (const end = world.now + ms; world.now < end; world.now += A) hear();
+    };
+
+    it('and takes part as ever, tells when it lasts, and leaves the advertisement to its socket then', () => {
+      const { world, election, hear } = setUp();
+      election.configure([contested('public.0', '10.77.0.200', '10.77.0.201')]);
+      election.setFit(true);
+      let absorbed = 0;
+      const absorb = () => {
+        absorbed++;
+        return absorption(world).absorb();
+      };
+      const hearOwner = () => hear('public.0', OWNER, 254, '10.77.0.200', absorb);
+      hearFor(world, 60_000, hearOwner);
+      expect(world.log).to.deep.equal(['holder public.0 n3']);
+      expect([world.mismatches, absorbed]).to.deep.equal([[], 0]);
+      hearOwner();
+      expect(world.mismatches).to.deep.equal([
+        {
+          from: OWNER,
+          virtualRouterId: virtualRouterId('public.0'),
+          name: 'public.0',
+          apart: false,
+          besides: [],
+          without: ['0a4d00c9'],
+        },
+      ]);
+      expect(absorbed).to.equal(1);
+    });
+
+    it('and says nothing when its own become the same', () => {
+      const { world, election, hear } = setUp();
+      election.setFit(true);
+      const hearOwner = () => hear('public.0', OWNER, 254, '10.77.0.200');
+      for (const [forMs, ...vips] of [
+        [59_000, '10.77.0.200', '10.77.0.201'],
+        [A, '10.77.0.200'],
+        [59_000, '10.77.0.200', '10.77.0.202'],
+      ] as [number, ...string[]][]) {
+        election.configure([contested('public.0', ...vips)]);
+        hearFor(world, forMs, hearOwner);
+      }
+      expect(world.mismatches).to.deep.equal([]);
+    });
+
+    it('and looks no more at an advertisement that it knows to be the same', () => {
+      const { world, election } = setUp();
+      election.configure([contested('public.0')]);
+      election.setFit(true);
+      let looked = 0;
+      const advertisement: Advertisement = {
+        ...{ virtualRouterId: virtualRouterId('public.0'), priority: 254, intervalMs: A },
+        get addresses() {
+          looked++;
+          return [encodeAddress('10.77.0.200')];
+        },
+      };
+      hearFor(world, 1_000, () =>
+        election.received({ family: 'ipv4', from: OWNER, checksum: 'rfc9568', advertisement }),
+      );
+      expect(looked).to.equal(1);
+    });
+
+    it('and tells of a stranger with its number on its LAN, which takes no part, but not of one elsewhere or of a node', () => {
+      const { world, election } = setUp();
+      election.configure([contested('public.0')]);
+      election.setFit(true);
+      const hear = (from: string, uplink?: string) =>
+        election.received({
+          ...{ family: 'ipv4', from, checksum: 'rfc5798', ...(uplink && { uplink }) },
+          advertisement: {
+            ...{ virtualRouterId: virtualRouterId('public.0'), priority: 254, intervalMs: A },
+            addresses: [encodeAddress('10.77.0.250')],
+          },
+        });
+      hearFor(world, 60_100, () => {
+        hear(STRANGER);
+        hear(STRANGER, 'eth1');
+        hear(OWNER, 'eth0');
+      });
+      expect(world.mismatches).to.deep.equal([]);
+      hearFor(world, 60_100, () => hear(STRANGER, 'eth0'));
+      expect(world.mismatches).to.deep.include({
+        from: STRANGER,
+        virtualRouterId: virtualRouterId('public.0'),
+        name: 'public.0',
+        apart: true,
+        besides: ['0a4d00fa'],
+        without: ['0a4d00c8'],
+      });
+      expect(world.log.filter((line) => line.includes('holder'))).to.deep.equal([]);
+    });
   });
 
   it('does not stand while the node is unfit, and hands over when it becomes so', () => {

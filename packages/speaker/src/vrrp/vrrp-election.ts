@@ -13,6 +13,7 @@ import { stableHash } from '@fairlead/api';
 import { encodeAddress, familyOf } from '@fairlead/netlink';
 import type { Absorbed } from '@fairlead/raw-socket';
 import type { Contested, Election, ElectionListener } from '../election/election.js';
+import { type Difference, Differences, differenceOf, type Mismatch } from './address-lists.js';
 import { type Advertisement, type ChecksumForm, MAX_ADDRESSES } from './advertisement.js';
 import { Advertiser, type AdvertiserOptions, type Due } from './advertiser.js';
 import { DOWN_INTERVALS, type Heard, type VrrpAction, VrrpMachine, type VrrpSettings } from './machine.js';
@@ -37,6 +38,8 @@ export interface VrrpElectionOptions extends Pick<AdvertiserOptions, 'intervalMs
   hearingMs?: number;
   /** The node that an address belongs to, as far as it is known. */
   nodeOf: (address: string) => string | undefined;
+  /** Somebody has advertised one of our virtual routers, or its number, with other addresses for too long. May be told again and again. */
+  onMismatch: (mismatch: Mismatch) => void;
   /** Calls `tick` then, once. */
   wakeAt: (at: number | undefined) => void;
 }
@@ -59,7 +62,7 @@ interface Contest {
   digits: ReadonlySet<string>;
   /** What was sent last: the same again while nothing of it is another. */
   sent: Outgoing | undefined;
-  /** What was found to be of this virtual router last: an advertisement is the same again and again. */
+  /** What was found to be of this virtual router last, and need not be looked at any more: an advertisement is the same again and again. */
   recognized: Advertisement | undefined;
   machine: VrrpMachine;
   /** Of the last rival that was heard: what it sends is what it understands. */
@@ -138,6 +141,7 @@ export function virtualRouterId(name: string): number {
 export class VrrpElection implements Election {
   readonly #options: VrrpElectionOptions;
   readonly #contests = new Map<string, Contest>();
+  readonly #differences = new Differences();
   #wanted: readonly Contested[] = [];
   #reopenAt: number | undefined;
   readonly #advertiser: Advertiser;
@@ -216,8 +220,8 @@ export class VrrpElection implements Election {
   /** An advertisement came in. `absorb`: see `TransportOptions.onReceived`. */
   received(received: Received, absorb?: () => Absorbed): void {
     const now = this.#options.clock();
-    const { advertisement, family, from } = received;
-    const contest = this.#contestOf(advertisement, family);
+    const { advertisement, from } = received;
+    const contest = this.#contestOf(received, now);
     if (contest === undefined) {
       this.#witnessed(from, now);
       return;
@@ -226,8 +230,9 @@ export class VrrpElection implements Election {
     if (isContended) this.#repeatNoMore();
     this.#heedAll(contest);
     this.#heard(contest, received, now);
-    // A standby that hears an owner well has nothing to decide until it does not.
-    const isAtRest = contest.machine.state === 'backup' && contest.active === from;
+    // A standby that hears an owner well has nothing to decide until it does not, unless it wonders whether their addresses will go on to differ.
+    const isAtRest =
+      contest.machine.state === 'backup' && contest.active === from && contest.recognized === advertisement;
     if (isAtRest && absorb !== undefined) {
       contest.repetition = { of: received, absorbed: absorb(), watched: false };
       this.#watch(contest);
@@ -292,16 +297,40 @@ export class VrrpElection implements Election {
     contest.repetition = undefined;
   }
 
-  #contestOf(advertisement: Advertisement, family: Segment['family']): Contest | undefined {
-    const { virtualRouterId, addresses } = advertisement;
+  #contestOf(received: Received, now: number): Contest | undefined {
+    const { advertisement, family, from, uplink } = received;
+    let namesake: { contest: Contest; difference: Difference } | undefined;
     for (const contest of this.#contests.values()) {
-      if (contest.id !== virtualRouterId || contest.segment.family !== family) continue;
+      if (contest.id !== advertisement.virtualRouterId || contest.segment.family !== family) continue;
       if (contest.recognized === advertisement) return contest;
-      if (!addresses.some((address) => contest.digits.has(Buffer.from(address).toString('hex')))) continue;
-      contest.recognized = advertisement;
+      const difference = differenceOf(advertisement.addresses, contest.digits);
+      if (difference?.apart) {
+        if (contest.segment.uplink === uplink) namesake = { contest, difference };
+        continue;
+      }
+      if (this.#isSettled(contest, received, difference, now)) contest.recognized = advertisement;
       return contest;
     }
+    // Nodes of the cluster may contest two virtual routers of one number, of which this one contests one.
+    if (namesake !== undefined && this.#nodeOf(from) === undefined) {
+      this.#isSettled(namesake.contest, received, namesake.difference, now);
+    }
     return undefined;
+  }
+
+  /** Whether its addresses are ours, or were told not to be: until then, every one of its advertisements is looked at. */
+  #isSettled(contest: Contest, received: Received, difference: Difference | undefined, now: number): boolean {
+    const { advertisement, from } = received;
+    const { virtualRouterId, intervalMs } = advertisement;
+    const { name } = contest.spec;
+    const sender = `${name} ${from}`;
+    if (difference === undefined) {
+      this.#differences.over(sender);
+      return true;
+    }
+    if (!this.#differences.lasts(sender, intervalMs, now)) return false;
+    this.#options.onMismatch({ ...difference, from, virtualRouterId, name });
+    return true;
   }
 
   /** The owner has handed over to the claimant. */

@@ -2,6 +2,7 @@
 
 import type { AnnouncementSettings } from '@fairlead/api';
 import type { Engine } from '../election/election.js';
+import type { faultTexts } from '../vrrp/transport.js';
 
 export interface WireVip {
   /** In canonical text form. */
@@ -88,6 +89,9 @@ export type ToWire =
   | { kind: 'fit'; fit: boolean; why: string }
   | { kind: 'stop'; release: boolean };
 
+/** What is wrong with what somebody sends by VRRP. `addresses`: it is heeded, but names others than this node has. */
+export type VrrpFault = keyof typeof faultTexts | 'addresses';
+
 export type FromWire =
   | { kind: 'ready' }
   /** `lapsed`: the node whose claim ran out instead of being given back. */
@@ -106,5 +110,7 @@ export type FromWire =
   | { kind: 'apiServer'; silentMs: number; error: string | undefined }
   /** A request to the API server has failed, or a watch: to be counted. */
   | { kind: 'requestFailed'; resource: string }
+  /** To be counted. */
+  | { kind: 'vrrpFault'; fault: VrrpFault; message: string }
   | { kind: 'error'; message: string; code?: string }
   | { kind: 'stopped' };

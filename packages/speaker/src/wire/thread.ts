@@ -18,6 +18,7 @@ import { LeaseElection } from '../election/lease-election.js';
 import { settledAnnotations } from '../election/lease-notes.js';
 import { LeaseWatch } from '../election/lease-watch.js';
 import { Reachability } from '../election/reachability.js';
+import { mismatchText } from '../vrrp/address-lists.js';
 import { LeaseRecord } from '../vrrp/lease-record.js';
 import { faultTexts, VrrpTransport } from '../vrrp/transport.js';
 import { VrrpElection } from '../vrrp/vrrp-election.js';
@@ -26,7 +27,15 @@ import { aliveMs, closedMs, HAND_OVER_MS, signLives } from './hold.js';
 import { HostLinks } from './host-links.js';
 import { HostUpkeep } from './host-upkeep.js';
 import { LanPort } from './lan-port.js';
-import type { ConfigurationChange, FromWire, ToWire, WireNode, WireOptions, WireUplink } from './messages.js';
+import type {
+  ConfigurationChange,
+  FromWire,
+  ToWire,
+  VrrpFault,
+  WireNode,
+  WireOptions,
+  WireUplink,
+} from './messages.js';
 import { goFirst } from './priority.js';
 import { isUnreachable, Surroundings } from './surroundings.js';
 import { Throttle } from './throttle.js';
@@ -143,7 +152,7 @@ const surroundings = new Surroundings({
 const transport = new VrrpTransport({
   mode: options.vrrp.mode,
   onReceived: (received, absorb) => vrrpElection.received(received, absorb),
-  onFault: (fault, from) => complain(`a VRRP packet of ${from} was not heeded: ${faultTexts[fault]}`),
+  onFault: (fault, from) => complainOfVrrp(fault, `a VRRP packet of ${from} was not heeded: ${faultTexts[fault]}`),
   onError: (error) => complain(`VRRP socket: ${error.message}`),
 });
 const vrrpAlarm = new Alarm(clock, () => vrrpElection.tick());
@@ -170,6 +179,7 @@ const vrrpElection: VrrpElection = new VrrpElection({
     hears: (since, silent) => surroundings.witnesses.hears(since, silent),
     ask: (widely) => surroundings.ask(widely),
   },
+  onMismatch: (mismatch) => complainOfVrrp('addresses', mismatchText(mismatch)),
   hearingMs: HEARING_MS,
   onError: (attempt, error) => complain(`could not ${attempt}: ${error.message}`),
   wakeAt: (at) => vrrpAlarm.set(at),
@@ -178,6 +188,10 @@ const election = new Engines({ lease: leaseElection, vrrp: vrrpElection });
 
 function complain(message: string): void {
   if (complaints.allows(message, clock())) tell({ kind: 'error', message });
+}
+
+function complainOfVrrp(fault: VrrpFault, message: string): void {
+  if (complaints.allows(message, clock())) tell({ kind: 'vrrpFault', fault, message });
 }
 
 const wireAlarm = new Alarm(clock, () => wire.announceDue());
