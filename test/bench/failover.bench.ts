@@ -4,11 +4,11 @@
  */
 import { grouped } from './groups.js';
 
-const TRIALS = 5;
+const TRIALS = 20;
 
 export const bench = grouped({
   name: 'failover',
-  title: `what a client notices when the owner of a VIP goes ([GROUP...] [--trials N], default ${TRIALS})`,
+  title: `what a client notices when the owner of a VIP goes ([GROUP...] [--trials N] of each case, default ${TRIALS})`,
   needs: 'root',
   commands: ['keepalived'],
   repeat: { option: '--trials', times: TRIALS },

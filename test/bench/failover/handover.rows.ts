@@ -1,40 +1,38 @@
 /**
- * Connects that fail while a VIP changes hands and its former owner's kernel lives: the node is drained, or the speaker told to stop, or killed.
- * With either engine. The client knows the owner's hardware address, as one that connects every 10 ms does.
+ * Connects that fail while a VIP changes hands and its former owner's kernel lives: the node is drained, the VIP moved, the speaker told to stop,
+ * or killed, or a pool with `preempt` fails back. With either engine. The client knows the owner's hardware address, as one that connects every
+ * 10 ms does.
  */
 import type { LabNode } from '@fairlead/lab';
-import type { Cluster } from '../../e2e/cluster.js';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { collect, trial } from './trials.js';
-import { annotate, type Ground, startAgain, withCluster } from './with-cluster.js';
+import { drainForAWhile, failBack, type Ground, moveAway, startAgain, withCluster } from './with-cluster.js';
 
 const RENEW_PERIOD_MS = 1_000;
 
 /** A way to make an owner hand over, and back to being a standby. */
 interface Way {
   name: string;
-  begin(cluster: Cluster, owner: LabNode): Promise<unknown>;
-  end(cluster: Cluster, owner: LabNode): Promise<unknown>;
+  /** Resolves when the VIP is where it is to be. */
+  begin(ground: Ground, owner: LabNode): Promise<unknown>;
+  end?(ground: Ground, owner: LabNode): Promise<unknown>;
 }
 
 const WAYS: readonly Way[] = [
-  {
-    name: 'drain',
-    begin: (cluster, owner) => annotate(cluster, owner, ''),
-    end: (cluster, owner) => annotate(cluster, owner, null),
-  },
-  {
-    name: 'sigterm',
-    begin: async (cluster, owner) => cluster.speakers.get(owner.name)!.signal('SIGTERM'),
-    end: startAgain,
-  },
-  {
-    name: 'sigkill',
-    begin: async (cluster, owner) => cluster.speakers.get(owner.name)!.signal('SIGKILL'),
-    end: startAgain,
-  },
+  { name: 'drain', begin: drainForAWhile },
+  { name: 'move', begin: moveAway },
+  { name: 'sigterm', begin: signal('SIGTERM'), end: ({ cluster }, owner) => startAgain(cluster, owner) },
+  { name: 'sigkill', begin: signal('SIGKILL'), end: ({ cluster }, owner) => startAgain(cluster, owner) },
+  { name: 'failback', begin: failBack },
 ];
+
+function signal(name: 'SIGTERM' | 'SIGKILL'): Way['begin'] {
+  return async ({ cluster }, owner) => {
+    cluster.speakers.get(owner.name)!.signal(name);
+    await cluster.owner(owner);
+  };
+}
 
 export const rows: RowGroup = {
   name: 'handover',
@@ -60,13 +58,10 @@ function handOvers(context: GroupContext, election: 'lease' | 'vrrp', suffix: st
   });
 }
 
-async function once({ cluster, ...target }: Ground, way: Way): Promise<{ value: number; detail: string }> {
-  const owner = await cluster.owner();
-  const { failures, attempts, missed } = await trial(target, RENEW_PERIOD_MS, async () => {
-    await way.begin(cluster, owner);
-    await cluster.owner(owner);
-  });
-  await way.end(cluster, owner);
+async function once(ground: Ground, way: Way): Promise<{ value: number; detail: string }> {
+  const owner = await ground.cluster.owner();
+  const { failures, attempts, missed } = await trial(ground, RENEW_PERIOD_MS, () => way.begin(ground, owner));
+  await way.end?.(ground, owner);
   const failed = attempts.flatMap(({ outcome }) => (outcome === 'connected' ? [] : [outcome]));
   const slowest = Math.round(Math.max(...attempts.map(({ durationMs }) => durationMs)));
   const detail = `${failures} of ${attempts.length} connects failed (${failed.join(' ')}), slowest ${slowest} ms, ${missed} not made in time`;

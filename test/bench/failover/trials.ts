@@ -8,6 +8,8 @@ import { percentile } from '../statistics.js';
 
 /** An attempt that took longer has failed. */
 const CONNECT_TIMEOUT_MS = 200;
+/** Before something happens. */
+const SERVED_MS = 200;
 
 export interface Target {
   lab: Lab;
@@ -25,7 +27,7 @@ export async function trial(
   event: () => Promise<unknown>,
 ): Promise<ProbeReport> {
   const probe = startProbe(lab.client, { address, port, timeoutMs: CONNECT_TIMEOUT_MS });
-  await steady(probe);
+  await steady(probe, SERVED_MS);
   await sleep(Math.random() * periodMs);
   await event();
   return stopWhenSteady(probe, { connectTimeoutMs: CONNECT_TIMEOUT_MS });

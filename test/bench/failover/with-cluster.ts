@@ -1,13 +1,18 @@
 /** A cluster with Fairlead in it, one pool and one Service, for as long as a group of trials takes. */
-import { nodeAnnotations } from '@fairlead/api';
-import { nodes } from '@fairlead/kube';
+import { until } from '@fairlead/cli';
+import { addressPools } from '@fairlead/kube';
 import type { LabNode } from '@fairlead/lab';
 import { Cluster, PORT } from '../../e2e/cluster.js';
 import type { GroupContext } from '../groups.js';
 import type { Target } from './trials.js';
 
+const POOL = 'public';
+/** Pools are without `preempt`, but for as long as a VIP is to fail back. */
+const PREEMPT_DELAY = '100ms';
+
 export interface Ground extends Target {
   cluster: Cluster;
+  election: 'lease' | 'vrrp';
 }
 
 export async function withCluster<T>(
@@ -16,17 +21,17 @@ export async function withCluster<T>(
   run: (ground: Ground) => Promise<T>,
 ): Promise<T> {
   context.step(`building a data centre with Fairlead in it, election by ${election}`);
-  const cluster = await Cluster.start('nftables');
+  const cluster = await Cluster.start('nftables', {}, ['--preempt-delay', PREEMPT_DELAY]);
   const stop = () => void cluster.stop();
   context.signal.addEventListener('abort', stop);
   try {
-    await cluster.createPoolWith('public', { addresses: ['10.77.0.200-10.77.0.215'], election });
+    await cluster.createPoolWith(POOL, { addresses: ['10.77.0.200-10.77.0.215'], election });
     // Local, so that no kube-proxy sends connections on to a dead node's Pod before Kubernetes has noticed: that outage is not the VIP's.
-    await cluster.createService('web', 'public', PORT, { spec: { externalTrafficPolicy: 'Local' } });
+    await cluster.createService('web', POOL, PORT, { spec: { externalTrafficPolicy: 'Local' } });
     const address = await cluster.vipOf('web');
     // A VIP that is new has its address before it is announced.
     await cluster.served(address);
-    return await run({ cluster, lab: cluster.lab, address, port: PORT });
+    return await run({ cluster, election, lab: cluster.lab, address, port: PORT });
   } finally {
     context.signal.removeEventListener('abort', stop);
     await cluster.stop();
@@ -39,8 +44,39 @@ export async function startAgain(cluster: Cluster, node: LabNode): Promise<void>
   await cluster.startReady(node);
 }
 
-/** `value`: '' drains the node, null gives it back. */
-export async function annotate(cluster: Cluster, node: LabNode, value: '' | null): Promise<void> {
-  const patch = { metadata: { annotations: { [nodeAnnotations.drain]: value } } };
-  await cluster.lab.kube.patch(nodes, { name: node.name }, patch, { type: 'merge' });
+/** Gives a command as a user does. */
+export async function command(cluster: Cluster, ...args: string[]): Promise<void> {
+  const { code, stdout, stderr } = await cluster.fairlead(...args);
+  if (code !== 0) throw new Error(`fairlead ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
+}
+
+/** Drains the owner until another one owns. */
+export async function drainForAWhile({ cluster }: Ground, owner: LabNode): Promise<void> {
+  await command(cluster, 'drain', owner.name);
+  await command(cluster, 'undrain', owner.name);
+}
+
+/** To the first of the other nodes. */
+export async function moveAway({ cluster, address }: Ground, owner: LabNode): Promise<void> {
+  const next = cluster.lab.nodes.find((node) => node !== owner)!;
+  await command(cluster, 'move', address, next.name);
+}
+
+/** The owner's speaker stops and starts again, and its pool, with `preempt`, fails back to it as the node that it prefers. */
+export async function failBack({ cluster }: Ground, owner: LabNode): Promise<void> {
+  const selector = { matchLabels: { 'kubernetes.io/hostname': owner.name } };
+  await patchPool(cluster, { preempt: true, preferredNodes: [{ weight: 100, selector }] });
+  cluster.speakers.get(owner.name)!.signal('SIGTERM');
+  await cluster.owner(owner);
+  await startAgain(cluster, owner);
+  await until(
+    cluster.leases,
+    `failing back to ${owner.name}`,
+    ({ spec }) => spec?.holderIdentity === owner.name || undefined,
+  );
+  await patchPool(cluster, { preempt: null, preferredNodes: null });
+}
+
+async function patchPool(cluster: Cluster, spec: object): Promise<void> {
+  await cluster.lab.kube.patch(addressPools, { name: POOL }, { spec }, { type: 'merge' });
 }
