@@ -17,7 +17,9 @@ const AFTERWARDS_MS = 500;
 
 export const rows: RowGroup = {
   name: 'two-owners',
-  run: async (context) => [...(await allCases(context, 'lease', '')), ...(await allCases(context, 'vrrp', '.vrrp'))],
+  // Both engines at once, each in a data centre of its own: a trial waits most of the time.
+  run: async (context) =>
+    (await Promise.all([allCases(context, 'lease', ''), allCases(context, 'vrrp', '.vrrp')])).flat(),
 };
 
 /** One row an engine; `samples`: of all cases, in turn, as often each as was asked for. */

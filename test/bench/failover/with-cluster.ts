@@ -45,7 +45,7 @@ export async function startAgain(cluster: Cluster, node: LabNode): Promise<void>
 }
 
 /** Gives a command as a user does. */
-export async function command(cluster: Cluster, ...args: string[]): Promise<void> {
+async function command(cluster: Cluster, ...args: string[]): Promise<void> {
   const { code, stdout, stderr } = await cluster.fairlead(...args);
   if (code !== 0) throw new Error(`fairlead ${args.join(' ')} ended with ${code}: ${stderr || stdout}`);
 }
