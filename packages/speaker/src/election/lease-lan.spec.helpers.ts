@@ -4,13 +4,16 @@
  */
 
 import type { LeaseClient, LeaseObject } from '@fairlead/lease-lock';
-import { formatMac } from '../wire/mac.js';
+import { gratuitousArp } from '../wire/arp.js';
+import { formatMac, parseMac } from '../wire/mac.js';
 import { request } from '../wire/wire.spec.helpers.js';
 import { refusal, Speaker } from './lease-speaker.spec.helpers.js';
 
 export const LATENCY_MS = 1;
 /** A client's. */
 const QUESTION = request(0x0a4d00c8);
+/** A host that is no node, and takes the other VIP for its own. */
+const [STRANGER] = gratuitousArp(0x0a4d00d0, parseMac('02:00:00:00:00:99'));
 
 export class LeaseLan {
   now = 0;
@@ -76,6 +79,15 @@ export class LeaseLan {
       for (const node of this.nodes) this.after(LATENCY_MS, () => node.frame(QUESTION));
       this.askEvery(ms);
     });
+  }
+
+  stranger(): void {
+    for (const node of this.nodes) this.after(LATENCY_MS, () => node.frame(STRANGER));
+  }
+
+  strangerEvery(ms: number): void {
+    this.stranger();
+    this.after(ms, () => this.strangerEvery(ms));
   }
 
   broadcast(from: Speaker, frames: readonly Buffer[]): void {

@@ -31,6 +31,7 @@ const event = fc.record({
     'fast',
     'cut',
     'heal',
+    'stranger',
   ),
   node: fc.nat(3),
   waitMs: fc.oneof(fc.nat(100), fc.nat(5_000)),
@@ -76,6 +77,9 @@ async function play(
         break;
       case 'heal':
         cut.delete(node.id);
+        break;
+      case 'stranger':
+        lan.stranger();
         break;
       case 'slow':
       case 'fast':
@@ -161,7 +165,7 @@ describe('nodes that elect an owner by Lease', function () {
     );
   });
 
-  it('lose no VIP while no API server answers anybody, and move none when it is back', async () => {
+  it('lose no VIP while no API server answers anybody, be there a stranger, and move none when it is back', async () => {
     const outage = fc.record({
       seed: fc.integer(),
       rates: fc.array(fc.double({ min: 0.98, max: 1.02, noNaN: true }), { minLength: 1, maxLength: 4 }),
@@ -170,10 +174,13 @@ describe('nodes that elect an owner by Lease', function () {
       // Long enough for the others to notice: of a shorter one that ends as the Lease does, they know nothing.
       lastsMs: fc.integer({ min: 3_200, max: 30_000 }),
       restarted: fc.option(fc.nat(3), { nil: undefined }),
+      // Before the outage.
+      strangerAt: fc.option(fc.nat(4_000), { nil: undefined }),
     });
     await fc.assert(
-      fc.asyncProperty(outage, async ({ seed, rates, mode, startMs, lastsMs, restarted }) => {
+      fc.asyncProperty(outage, async ({ seed, rates, mode, startMs, lastsMs, restarted, strangerAt }) => {
         const lan = new LeaseLan(rates, seededRandom(seed));
+        if (strangerAt !== undefined) lan.after(strangerAt, () => lan.strangerEvery(700));
         await lan.run(startMs);
         const [owner] = lan.answering();
         let silentSince: number | undefined;

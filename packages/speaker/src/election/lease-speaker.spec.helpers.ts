@@ -26,7 +26,10 @@ const ROUTER: WholeVirtualRouter = {
   engine: 'lease',
   preempt: false,
   announcement: DEFAULT_ANNOUNCEMENT,
-  vips: [{ address: '10.77.0.200', uplink: 'eth0' }],
+  vips: [
+    { address: '10.77.0.200', uplink: 'eth0' },
+    { address: '10.77.0.208', uplink: 'eth0' },
+  ],
 };
 const QUESTION = request(0x0a4d00c8);
 const CLIENT = formatMac(CLIENT_MAC);
@@ -222,7 +225,8 @@ export class Speaker {
       wakeAt: (at) => {
         if (this.#hasAnswered !== undefined) return; // asking changes nothing
         stopTimer(alarm);
-        if (at !== undefined) alarm = this.#once(() => wire.announceDue(), Math.max(0, at - clock()));
+        // Whole milliseconds, as an Alarm counts them.
+        if (at !== undefined) alarm = this.#once(() => wire.announceDue(), Math.ceil(Math.max(0, at - clock())));
       },
     });
     return wire;

@@ -31,7 +31,7 @@ export class Defence {
     }
     const report = now - conflict.reportedAt >= REPORT_EVERY_MS;
     if (report) conflict.reportedAt = now;
-    const defend = now - conflict.defendedAt >= DEFEND_EVERY_MS;
+    const defend = now >= conflict.defendedAt + DEFEND_EVERY_MS;
     if (defend) conflict.defendedAt = now;
     conflict.owed = !defend;
     return { defend, report };
@@ -41,7 +41,7 @@ export class Defence {
   due(now: number): VipKey[] {
     const ips: VipKey[] = [];
     for (const [ip, conflict] of this.#conflicts) {
-      if (conflict.owed && now - conflict.defendedAt >= DEFEND_EVERY_MS) {
+      if (conflict.owed && now >= conflict.defendedAt + DEFEND_EVERY_MS) {
         ips.push(ip);
         conflict.defendedAt = now;
         conflict.owed = false;

@@ -20,6 +20,7 @@ import { type Port, Ports } from './ports.js';
 import { type Claims, type Reaction, reactToArp, reactToNdp } from './responder.js';
 import { rollCall } from './roll-call.js';
 import { Routing, type RoutingParts } from './routing.js';
+import { Strangers } from './strangers.js';
 import { Tenures } from './tenures.js';
 import { Throttle } from './throttle.js';
 import type { VipKey } from './vip-key.js';
@@ -50,6 +51,7 @@ export class Wire {
   readonly #routing: Routing;
   readonly #detection = new Detection();
   readonly #defence = new Defence();
+  readonly #strangers = new Strangers();
   readonly #contentions = new Throttle(CONTENDED_EVERY_MS);
   /** Questions that were put off. */
   readonly #questions: { port: Port; bytes: Buffer }[] = [];
@@ -75,7 +77,10 @@ export class Wire {
     const opened = this.#ports.configure(uplinks);
     const vips = this.#routers.apply(changed, removed);
     const had = new Set(vips.removed.filter((vip) => this.#claims(vip)).map(({ ip }) => ip));
-    for (const { ip } of vips.removed) this.#detection.end(ip);
+    for (const { ip } of vips.removed) {
+      this.#detection.end(ip);
+      this.#strangers.forget(ip);
+    }
     this.#ports.listen(vips, opened, () => this.#routers.all());
     // Yielding a virtual router that is gone needs its table: it is known until the election has let go of it.
     this.#parts.election.configure(this.#routers.contested);
@@ -133,10 +138,13 @@ export class Wire {
 
   /** ElectionListener.holder */
   holder(name: string, node: string | undefined, self: string): void {
-    if (node !== undefined && node !== self && !this.#tenures.has(name)) {
-      this.#routing.takenOver(name);
-      this.#ask(name);
-      this.#wakeForNext();
+    if (node !== undefined && node !== self) {
+      for (const { ip } of this.#routers.vipsOf(name)) this.#strangers.forget(ip);
+      if (!this.#tenures.has(name)) {
+        this.#routing.takenOver(name);
+        this.#ask(name);
+        this.#wakeForNext();
+      }
     }
     this.#parts.tell({ kind: 'holder', virtualRouter: name, node });
   }
@@ -187,8 +195,8 @@ export class Wire {
   }
 
   /**
-   * Asks whether another station has what this node cannot prove to own. One VIP tells, as a virtual router moves as one. To be called often,
-   * for as long as nobody is heard two may answer.
+   * Asks whether another station has what this node cannot prove to own. One VIP tells, as a virtual router moves as one; rather one that no
+   * stranger has. To be called often, for as long as nobody is heard two may answer.
    */
   askForOwners(): void {
     let any = false;
@@ -196,7 +204,10 @@ export class Wire {
       const isUncertain = () => this.#parts.election.isUncertain(name);
       if (!isUncertain()) continue;
       any = true;
-      const vip = this.#routers.vipsOf(name).find(({ ip }) => !this.#detection.has(ip));
+      const vips = this.#routers.vipsOf(name);
+      const vip =
+        vips.find(({ ip }) => !this.#detection.has(ip) && !this.#strangers.has(ip)) ??
+        vips.find(({ ip }) => !this.#detection.has(ip));
       if (vip) this.#neighbours.ask(placesOf([vip]), FIRST, isUncertain);
     }
     if (any) this.announceDue();
@@ -267,21 +278,25 @@ export class Wire {
     const vip = this.#routers.vip(ip)!;
     // What was announced on one interface comes in by another that is on the same LAN.
     if (this.#ports.has(mac)) return;
-    if (!this.#tenures.has(vip.virtualRouter)) {
+    const name = vip.virtualRouter;
+    const station = formatMac(mac);
+    if (!this.#tenures.has(name)) {
       // A new owner announcing: business as usual.
-      if (this.#routing.heard(vip.virtualRouter, { uplink: port.name, mac: formatMac(mac) })) this.announceDue();
+      if (this.#routing.heard(name, { uplink: port.name, mac: station })) this.announceDue();
       return;
     }
-    this.#parts.election.rivalHeard(vip.virtualRouter);
-    if (!this.#tenures.has(vip.virtualRouter)) return; // it was for the election, which has yielded
+    if (!this.#strangers.isStranger(vip, station, this.#routers.vipsOf(name))) this.#parts.election.rivalHeard(name);
+    if (!this.#tenures.has(name)) return; // it was for the election, which has yielded
     if (this.#detection.isFormerOwner(ip, this.#parts.clock())) {
       this.#wakeForNext();
       return;
     }
+    // The election goes on, as its claim stands: this is nobody who could own it.
+    this.#strangers.heard(ip, station);
     const withheld = this.#detection.answered(ip, this.#parts.clock());
     const { defend, report } = this.#defence.challenged(ip, this.#parts.clock());
     if (report) {
-      this.#parts.tell({ kind: 'rival', address: vip.address, mac: formatMac(mac), uplink: port.name, withheld });
+      this.#parts.tell({ kind: 'rival', address: vip.address, mac: station, uplink: port.name, withheld });
     }
     if (defend) this.#defend(ip);
     this.#wakeForNext();
