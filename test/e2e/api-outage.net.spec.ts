@@ -2,6 +2,7 @@
 
 import { steady } from '@fairlead/cli';
 import { type LabNode, type LabProcess, startProbe } from '@fairlead/lab';
+import { Rtnetlink } from '@fairlead/netlink';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
 import { Cluster, PORT, said } from './cluster.js';
@@ -9,6 +10,9 @@ import { Cluster, PORT, said } from './cluster.js';
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
 const LEASE_MS = 3_000;
+/** A datagram from the address given. */
+const SEND = `const socket = require('node:dgram').createSocket('udp4');
+socket.bind(0, process.argv[1], () => socket.send('x', 9, '10.77.0.251', () => setTimeout(() => socket.close(), 100)));`;
 
 describe('a VIP with election lease, when the API server is out of reach', function () {
   this.timeout(PATIENCE_MS);
@@ -21,7 +25,7 @@ describe('a VIP with election lease, when the API server is out of reach', funct
 
   before(async () => {
     cluster = await Cluster.start('nftables');
-    await cluster.createPool('public', '10.77.0.200-10.77.0.215');
+    await cluster.createPoolWith('public', { addresses: ['10.77.0.200-10.77.0.215'], virtualRouters: 1 });
     await cluster.createService('web', 'public');
     vip = await cluster.vipOf('web');
   });
@@ -79,6 +83,38 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     expect(report.failures, JSON.stringify(report.outages)).to.equal(0);
     // Then kube-proxy may refuse connections for as long as it reads of nodes that nobody has heard of, and the stopped speaker's farewell
     // may arrive, which gives the Lease to whoever comes first.
+    for (const node of cluster.lab.nodes) node.managementUp();
+    await cluster.served(vip);
+  });
+
+  it('is served on though a station that is no node answers for another VIP of the virtual router', async () => {
+    const { router } = cluster.lab;
+    await cluster.createService('taken', 'public');
+    const taken = await cluster.vipOf('taken');
+    await cluster.served(taken);
+    const speaker = cluster.speakers.get(owner.name)!;
+    const links = new Rtnetlink({ netns: router.netns });
+    const { index } = links.link('lan0')!;
+    const reported = said(speaker, `announces ${taken}`);
+    links.addAddress({ index, address: taken, prefixLength: 32 });
+    // Nobody has the destination: the stranger asks for it in the name of what it takes for its own.
+    const speak = () => router.exec([process.execPath, '-e', SEND, taken]);
+    try {
+      await speak();
+      await reported;
+      const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+      await steady(probe);
+      const before = speaker.output.length;
+      cutOffFromApi(cluster.lab.nodes);
+      await said(speaker, 'no API server has answered');
+      await speak();
+      await steady(probe, 2 * LEASE_MS);
+      await probe.stop();
+      expect(speaker.output.slice(before)).to.not.include('another station announced an address');
+    } finally {
+      links.deleteAddress({ index, address: taken, prefixLength: 32 });
+      links.close();
+    }
     for (const node of cluster.lab.nodes) node.managementUp();
     await cluster.served(vip);
   });
