@@ -102,7 +102,7 @@ describe('a VIP with election lease, when the API server is out of reach', funct
     try {
       await speak();
       await reported;
-      const probe = startProbe(cluster.lab.client, { address: vip, port: PORT });
+      const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 2_000 });
       await steady(probe);
       const before = speaker.output.length;
       cutOffFromApi(cluster.lab.nodes);
