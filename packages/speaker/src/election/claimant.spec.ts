@@ -114,6 +114,22 @@ describe('a claimant', () => {
     expect(world.log).to.deep.equal(['claim public.0']);
   });
 
+  it('does not count the time before the link of the VIPs was last down', () => {
+    const preempting = contested({ preempt: true });
+    const { world, claimant, wait } = setUp(preempting);
+    claimant.lease('public.0', notes({ holder: 'n2' }));
+    for (let flap = 0; flap < 4; flap++) {
+      wait(DELAY / 2);
+      claimant.configure([]);
+      claimant.configure([preempting]);
+    }
+    wait(DELAY - 1_000);
+    claimant.configure([{ ...preempting }]);
+    expect(world.log).to.deep.equal([]);
+    wait(1_000);
+    expect(world.log).to.deep.equal(['claim public.0']);
+  });
+
   it('does not take over without preempt, by VRRP, from a better node, or when another node has claimed', () => {
     for (const [spec, seen] of [
       [contested(), notes({})],

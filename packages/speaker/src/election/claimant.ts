@@ -11,13 +11,19 @@ import type { LeaseNotes } from './lease-notes.js';
 export interface ClaimantOptions {
   /** This node's name. */
   node: string;
-  /** For how long this node must have been fit, and the owner the owner, before a better place counts, ms. */
+  /** For how long this node must have been fit and able to announce the VIPs, and the owner the owner, before a better place counts, ms. */
   preemptDelayMs: number;
   clock: () => number;
   /** Asks the owner to hand over. */
   claim: (virtualRouter: string) => void;
   /** Says why this node cannot be what somebody wants it to be. */
   refuse: (virtualRouter: string, why: string) => void;
+}
+
+interface Contest {
+  spec: Contested;
+  /** Since when this node contests it without a break, which a link that goes down is. */
+  since: number;
 }
 
 interface Seen {
@@ -34,7 +40,7 @@ const ANSWER_AGAIN_MS = 5_000;
 export class Claimant {
   readonly #options: ClaimantOptions;
   readonly #seen = new Map<string, Seen>();
-  #contested: ReadonlyMap<string, Contested> | undefined;
+  #contested: ReadonlyMap<string, Contest> | undefined;
   #fitSince: number | undefined;
   #unfit = 'its speaker has only just started';
 
@@ -43,7 +49,11 @@ export class Claimant {
   }
 
   configure(contested: readonly Contested[]): void {
-    this.#contested = new Map(contested.map((spec) => [spec.name, spec]));
+    const before = this.#contested;
+    const now = this.#options.clock();
+    this.#contested = new Map(
+      contested.map((spec) => [spec.name, { spec, since: before?.get(spec.name)?.since ?? now }]),
+    );
     this.tick();
   }
 
@@ -103,9 +113,11 @@ export class Claimant {
   }
 
   #isBetterPlaced(name: string, holder: string, since: number, now: number): boolean {
-    const spec = this.#contested!.get(name);
-    if (spec === undefined || !spec.preempt || spec.engine !== 'lease' || this.#fitSince === undefined) return false;
-    if (now - Math.max(this.#fitSince, since) < this.#options.preemptDelayMs) return false;
+    const contest = this.#contested!.get(name);
+    if (contest === undefined || this.#fitSince === undefined) return false;
+    const { spec } = contest;
+    if (!spec.preempt || spec.engine !== 'lease') return false;
+    if (now - Math.max(this.#fitSince, contest.since, since) < this.#options.preemptDelayMs) return false;
     const place = spec.ranking.indexOf(this.#options.node);
     const theirs = spec.ranking.indexOf(holder);
     return place !== -1 && (theirs === -1 || place < theirs);
