@@ -1,14 +1,20 @@
-/** VIPs change hands because somebody wants them to: `fairlead drain`, `undrain` and `move`, SIGTERM, and pools with `preempt`. */
+/**
+ * VIPs change hands because somebody wants them to: `fairlead drain`, `undrain` and `move`, SIGTERM, pools with `preempt`; and because a node that could
+ * go on is not to, or had better not.
+ */
 
-import { rankNodes } from '@fairlead/api';
-import { until } from '@fairlead/cli';
-import { type KubeObject, leases } from '@fairlead/kube';
-import type { LabNode } from '@fairlead/lab';
+import { nodeLabels, rankNodes } from '@fairlead/api';
+import { steady, until } from '@fairlead/cli';
+import { type KubeObject, leases, nodes } from '@fairlead/kube';
+import { type LabNode, startProbe } from '@fairlead/lab';
 import { expect } from 'chai';
-import { Cluster, routedBy } from './cluster.js';
+import { block } from './block.js';
+import { Cluster, PORT, routedBy } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
+/** Of kube-proxy's health check. */
+const HEALTHZ_PORT = 10_256;
 
 for (const election of ['lease', 'vrrp'] as const) {
   describe(`handing over with election ${election}`, function () {
@@ -50,6 +56,40 @@ for (const election of ['lease', 'vrrp'] as const) {
       expect(refused.answer.error).to.include({ code: 'FL_NODE_NOT_FIT' });
       expect((await fairlead('undrain', owner.name)).code).to.equal(0);
     });
+
+    /** Excludes a node from load balancers, or no longer. */
+    async function exclude(node: LabNode, value: '' | null): Promise<void> {
+      const patch = { metadata: { labels: { [nodeLabels.exclude]: value } } };
+      await cluster.lab.kube.patch(nodes, { name: node.name }, patch, { type: 'merge' });
+    }
+
+    const unfit: [string, (owner: LabNode) => Promise<() => Promise<void>>][] = [
+      [
+        'an owner that is labelled to be excluded from load balancers',
+        async (owner) => {
+          await exclude(owner, '');
+          return () => exclude(owner, null);
+        },
+      ],
+      ['an owner whose kube-proxy no longer answers as healthy', (owner) => block(owner, HEALTHZ_PORT)],
+    ];
+    for (const [who, make] of unfit) {
+      it(`${who} hands over, without a connection that fails, and stands again when that is over`, async () => {
+        const owner = await cluster.owner();
+        // Patient: what counts is whether connections are refused, not how busy this machine is.
+        const probe = startProbe(cluster.lab.client, { address: vip, port: PORT, timeoutMs: 5_000 });
+        await steady(probe);
+        const undo = await make(owner);
+        await cluster.owner(owner);
+        await steady(probe);
+        const report = await probe.stop();
+        expect(report.failures, JSON.stringify(report.outages)).to.equal(0);
+        expect(routedBy(owner)).to.deep.equal([]);
+        const stands = cluster.said(owner, '"standing for election"');
+        await undo();
+        await stands;
+      });
+    }
 
     it('`move` brings a VIP to the node that is named, whatever its place', async () => {
       for (let n = 0; n < 3; n++) {

@@ -9,6 +9,7 @@ import { type KubeObject, nodes, services } from '@fairlead/kube';
 import type { LabNode } from '@fairlead/lab';
 import { netnsPath } from '@fairlead/raw-socket';
 import { expect } from 'chai';
+import { block } from './block.js';
 import { Cluster, PORT } from './cluster.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
@@ -72,20 +73,6 @@ describe('real servers', function () {
 
   async function live(service: string): Promise<LiveService> {
     return cluster.lab.kube.get<LiveService>(services, { namespace: 'default', name: service });
-  }
-
-  /** Nothing from other hosts reaches this port of the node any more; undone by what is returned. */
-  async function block(node: LabNode, port: number): Promise<() => Promise<void>> {
-    const table = `block${port}`;
-    const { code, stderr } = await node.exec([
-      'nft',
-      `add table ip ${table}; add chain ip ${table} in { type filter hook prerouting priority -400; }; ` +
-        `add rule ip ${table} in tcp dport ${port} drop`,
-    ]);
-    expect(code, stderr).to.equal(0);
-    return async () => {
-      await node.exec(['nft', `delete table ip ${table}`]);
-    };
   }
 
   it('are all nodes, while all are well', async () => {
