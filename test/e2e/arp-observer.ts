@@ -22,6 +22,7 @@ export class ArpObserver {
   readonly answers: Answer[] = [];
   readonly #socket: RawSocket;
   readonly #timer: NodeJS.Timeout;
+  #asking: NodeJS.Immediate | undefined;
   #questions = 0;
   readonly #waiting = new Set<(answer: Answer) => void>();
 
@@ -57,9 +58,13 @@ export class ArpObserver {
     );
     // A probe (RFC 5227): its sender address is empty, so that nobody's cache is changed by being observed.
     const question = arpProbe(ip, mac);
-    this.#timer = setInterval(() => {
+    const ask = () => {
       this.#questions++;
       this.#socket.send(question);
+    };
+    // What waits in the socket answers the question before: where this process is late, it is read first.
+    this.#timer = setInterval(() => {
+      this.#asking = setImmediate(ask);
     }, askEveryMs);
   }
 
@@ -93,6 +98,7 @@ export class ArpObserver {
 
   close(): void {
     clearInterval(this.#timer);
+    clearImmediate(this.#asking);
     this.#socket.close();
   }
 

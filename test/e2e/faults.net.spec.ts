@@ -6,7 +6,9 @@ import type { LabNode } from '@fairlead/lab';
 import { Nftables } from '@fairlead/netlink';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
-import { Cluster, PORT, routedBy } from './cluster.js';
+import { Cluster, PORT } from './cluster.js';
+import { nodeBehind, oneOwner } from './one-owner.js';
+import { overlapping } from './overlapping.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
@@ -33,7 +35,7 @@ for (const election of ['lease', 'vrrp'] as const) {
       await cluster.served(vip);
       observer = new ArpObserver(cluster.lab.client, vip);
       mac = (await observer.answered()).mac;
-      owner = await nodeBehind(mac);
+      owner = nodeBehind(cluster, mac);
     });
     afterEach(() => {
       observer.close();
@@ -46,46 +48,32 @@ for (const election of ['lease', 'vrrp'] as const) {
     });
     after(() => cluster?.stop());
 
-    async function nodeBehind(address: string): Promise<LabNode> {
-      for (const node of cluster.lab.nodes.filter(({ isOn }) => isOn)) {
-        const { stdout } = await node.exec(['ip', '-brief', 'link', 'show', 'eth0']);
-        if (stdout.includes(address)) return node;
-      }
-      throw new Error(`no node has the hardware address ${address}`);
-    }
-
     const others = () => cluster.lab.nodes.filter((node) => node !== owner);
 
-    /** How often nodes have become owners. */
-    const takeovers = () =>
-      [...cluster.speakers.values()].flatMap(({ output }) => output.match(/"owner of public/g) ?? []).length;
+    /** How often nodes become owners from now on. */
+    function takeovers(): () => number {
+      let count = 0;
+      for (const speaker of cluster.speakers.values()) {
+        speaker.on('line', (line) => {
+          if (line.includes('"owner of public')) count++;
+        });
+      }
+      return () => count;
+    }
+
+    /** Until now, and since the test began. */
+    const neverTwo = () => expect(overlapping(observer.answers), 'questions that two have answered').to.equal(0);
 
     function answered(matches: (address: string) => boolean): Promise<unknown> {
       return observer.next((answer) => !answer.gratuitous && matches(answer.mac));
     }
 
-    /**
-     * Resolves when one node has answered fifty times in a row, and routes, and no other. Where the machine did not run an owner for a quarter of a
-     * second, another one takes over, and two are heard; two that both go on would be waited for in vain.
-     */
-    async function oneOwner(): Promise<string> {
-      let answering: string[];
-      do {
-        await cluster.served(vip);
-        const from = performance.now();
-        await observer.answered(50);
-        answering = [...observer.answeredSince(from)];
-      } while (answering.length > 1);
-      const routing = cluster.lab.nodes.filter((node) => node.isOn && routedBy(node).length > 0);
-      expect(routing.map(({ name }) => name)).to.deep.equal([(await nodeBehind(answering[0]!)).name]);
-      return answering[0]!;
-    }
-
-    /** It is where it was, unless that one could not help it: a busy machine does not run it for a quarter of a second. */
+    /** Never two have answered, and it is where it was, unless that one could not help it: a busy machine does not run it for a quarter of a second. */
     async function stayedWith(address: string): Promise<void> {
-      const now = await oneOwner();
+      const now = await oneOwner(cluster, vip, observer);
+      neverTwo();
       if (now === address) return;
-      const { output } = cluster.speakers.get((await nodeBehind(address)).name)!;
+      const { output } = cluster.speakers.get(nodeBehind(cluster, address).name)!;
       const why = output.split('\n').findLast((line) => line.includes('no longer owner'));
       expect(why).to.include('stood still');
     }
@@ -113,9 +101,10 @@ for (const election of ['lease', 'vrrp'] as const) {
       speaker.signal('SIGCONT');
       const thawedAt = performance.now();
       await silent;
-      const now = await oneOwner();
+      const now = await oneOwner(cluster, vip, observer);
       expect(now).to.not.equal(mac);
       expect(observer.answeredSince(thawedAt)).to.deep.equal(new Set([now]));
+      neverTwo();
     });
 
     it('moves when the link of its owner goes down, and does not move back when it is up again', async () => {
@@ -123,7 +112,7 @@ for (const election of ['lease', 'vrrp'] as const) {
       const cutOff = cluster.said(owner, 'is unhealthy');
       owner.linkDown();
       await Promise.all([yielded, answered((other) => other !== mac)]);
-      const next = await oneOwner();
+      const next = await oneOwner(cluster, vip, observer);
       await cutOff;
       const back = cluster.said(owner, 'is healthy');
       owner.linkUp();
@@ -131,22 +120,10 @@ for (const election of ['lease', 'vrrp'] as const) {
       await stayedWith(next);
     });
 
-    it('has one owner after the link of its owner has flapped', async () => {
-      const before = takeovers();
-      for (let n = 0; n < 10; n++) {
-        owner.linkDown();
-        await answered((other) => other !== mac).catch(() => {});
-        owner.linkUp();
-        await observer.answered();
-      }
-      await oneOwner();
-      expect(takeovers() - before).to.be.at.most(10);
-    });
-
     it('moves when its owner loses its power, and does not move back when that is up again', async () => {
       owner.crash();
       await answered((other) => other !== mac);
-      const next = await oneOwner();
+      const next = await oneOwner(cluster, vip, observer);
       await owner.powerOn();
       cluster.startSpeaker(owner);
       await cluster.said(owner, '"standing for election"');
@@ -155,7 +132,7 @@ for (const election of ['lease', 'vrrp'] as const) {
 
     it('is not taken over by nodes that are cut off from everything', async () => {
       const [unplugged, isolated] = others();
-      const before = takeovers();
+      const count = takeovers();
       unplugged!.managementDown();
       unplugged!.linkDown();
       isolated!.managementDown();
@@ -168,7 +145,7 @@ for (const election of ['lease', 'vrrp'] as const) {
         node.managementUp();
       }
       await stayedWith(mac);
-      expect(takeovers() - before).to.be.at.most(1);
+      expect(count()).to.be.at.most(1);
     });
 
     it('has one owner after its owner could hear, but not be heard', async () => {
@@ -176,16 +153,16 @@ for (const election of ['lease', 'vrrp'] as const) {
       if (election === 'vrrp') await answered((other) => other !== mac);
       else await steadyLoss();
       owner.lanLoss({});
-      await oneOwner();
+      await oneOwner(cluster, vip, observer);
     });
 
     it('has one owner after its owner could be heard, but not hear', async () => {
-      const before = takeovers();
+      const count = takeovers();
       owner.lanLoss({ received: 1 });
       await steadyLoss();
       owner.lanLoss({});
       await stayedWith(mac);
-      expect(takeovers() - before).to.be.at.most(1);
+      expect(count()).to.be.at.most(1);
     });
 
     /** A fault that nobody notices is to last for some time. */
@@ -194,15 +171,17 @@ for (const election of ['lease', 'vrrp'] as const) {
     }
 
     it('does not wander about while every fifth frame is lost', async () => {
-      const before = takeovers();
+      const count = takeovers();
       for (const node of cluster.lab.nodes) node.lanLoss({ sent: 0.2 });
       for (const from = performance.now(); performance.now() - from < 10_000; ) {
         await observer.answered();
       }
       for (const node of cluster.lab.nodes) node.lanLoss({});
-      await oneOwner();
-      // By Lease it stays; by VRRP three lost in a row are taken for a death: about one in ten seconds.
-      expect(takeovers() - before).to.be.at.most(election === 'lease' ? 0 : 8);
+      await oneOwner(cluster, vip, observer);
+      // By Lease it stays. By VRRP a standby takes over when three advertisements in a row are lost to it: with each of the hundred in ten seconds such a
+      // run begins with a chance of 0.8 · 0.2³ = 0.64 %, which for two standbys makes 1.3 on average, and more than 8 once in 120,000 times. On a busy
+      // machine, where the third one may come too late, it is about two; if a single loss were enough it would be 32.
+      expect(count()).to.be.at.most(election === 'lease' ? 0 : 8);
     });
 
     if (election === 'vrrp') {
@@ -212,7 +191,7 @@ for (const election of ['lease', 'vrrp'] as const) {
         const next = (await observer.next((answer) => !answer.gratuitous && answer.mac !== mac)).mac;
         const healedAt = performance.now();
         owner.lanLoss({});
-        const winner = await oneOwner();
+        const winner = await oneOwner(cluster, vip, observer);
         expect(winner).to.be.oneOf([mac, next]);
         const since = observer.answers.filter(({ atMs }) => atMs >= healedAt);
         expect(since.some((answer) => answer.gratuitous && answer.mac === winner)).to.equal(true);

@@ -4,10 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArpObserver } from '../../e2e/arp-observer.js';
+import { overlapping } from '../../e2e/overlapping.js';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { CASES } from './cases.js';
-import { overlap } from './overlap.js';
 import { collect } from './trials.js';
 import { type Ground, withCluster } from './with-cluster.js';
 
@@ -45,7 +45,7 @@ async function once(ground: Ground, name: string): Promise<{ value: number; deta
     await CASES[name]!(ground, owner, observer);
     await observer.answered();
     await sleep(AFTERWARDS_MS);
-    const value = overlap(observer.answers) * ASK_EVERY_MS;
+    const value = overlapping(observer.answers) * ASK_EVERY_MS;
     const macs = new Set(observer.answers.map(({ mac }) => mac)).size;
     const detail = `${name}: ${owner.name}, ${observer.answers.length} answers of ${macs} stations, two at once for ${value} ms`;
     return { value, detail };
