@@ -6,6 +6,7 @@ import { Rtnetlink } from '@fairlead/netlink';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
 import { Cluster, PORT, said } from './cluster.js';
+import { oneOwner } from './one-owner.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
@@ -116,6 +117,20 @@ describe('a VIP with election lease, when the API server is out of reach', funct
       links.close();
     }
     for (const node of cluster.lab.nodes) node.managementUp();
+    await cluster.served(vip);
+  });
+
+  it('is answered for again by its owner, and by no other, after all speakers were killed and started while no API server answers', async () => {
+    cluster.lab.apiServer!.signal('SIGSTOP');
+    try {
+      await cluster.killSpeakers();
+      const killedAt = performance.now();
+      await Promise.all(cluster.lab.nodes.map((node) => cluster.startReady(node)));
+      expect(await oneOwner(cluster, vip, observer)).to.equal(mac);
+      expect(observer.answeredSince(killedAt)).to.deep.equal(new Set([mac]));
+    } finally {
+      cluster.lab.apiServer!.signal('SIGCONT');
+    }
     await cluster.served(vip);
   });
 

@@ -1,8 +1,9 @@
 /** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
 
 import { once } from 'node:events';
-import { watch } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, watch } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
 import {
@@ -195,6 +196,25 @@ export class Cluster {
     const speaker = this.speakers.get(node.name)!;
     speaker.signal('SIGTERM');
     return speaker.exited;
+  }
+
+  /** Kills all speakers at once, once each has left a snapshot with every VIP to start from. */
+  async killSpeakers(): Promise<void> {
+    const vips = this.services
+      .list()
+      .flatMap(({ status }) => status?.loadBalancer?.ingress?.map(({ ip }) => ip!) ?? []);
+    // Nobody tells when a file has been written.
+    for (const { name } of this.lab.nodes)
+      while (!vips.every((vip) => this.#snapshot(name).includes(`"${vip}"`))) await sleep(100);
+    const speakers = [...this.speakers.values()];
+    for (const speaker of speakers) speaker.signal('SIGKILL');
+    await Promise.all(speakers.map(({ exited }) => exited));
+  }
+
+  /** What a node's speaker has left on its disk. */
+  #snapshot(node: string): string {
+    const file = join(dirname(this.lab.kubeconfig), 'disks', node, 'snapshot.json');
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 
   /** Resolves when a client on the LAN has been served without a failure for a second, or for as long as is wished. */

@@ -9,6 +9,8 @@ import type { Found } from '@fairlead/speaker';
 import { expect } from 'chai';
 import { ArpObserver } from './arp-observer.js';
 import { Cluster, PORT, said } from './cluster.js';
+import { oneOwner } from './one-owner.js';
+import { overlapping } from './overlapping.js';
 
 /** Longer than any step takes on a busy machine; nothing waits for it when all is well. */
 const PATIENCE_MS = 180_000;
@@ -107,6 +109,22 @@ describe('a VIP that VRRP elects an owner for', function () {
     await said(await restartAlone(), '"standing for election"');
     node.managementUp();
     await cluster.served(vip);
+  });
+
+  it('has one owner, and is served again, after all speakers were killed and started while no API server answers', async () => {
+    const observer = new ArpObserver(cluster.lab.client, vip);
+    cluster.lab.apiServer!.signal('SIGSTOP');
+    try {
+      await cluster.killSpeakers();
+      const killedAt = performance.now();
+      await Promise.all(cluster.lab.nodes.map((node) => cluster.startReady(node)));
+      await oneOwner(cluster, vip, observer);
+      const since = observer.answers.filter(({ atMs }) => atMs >= killedAt);
+      expect(overlapping(since), 'questions that two have answered').to.equal(0);
+    } finally {
+      cluster.lab.apiServer!.signal('SIGCONT');
+      observer.close();
+    }
   });
 
   it('moves when its owner crashes and no API server can be reached', async () => {
