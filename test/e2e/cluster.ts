@@ -47,6 +47,12 @@ export interface ServiceObject extends KubeObject {
   };
 }
 
+/** What a speaker keeps of Nodes, whose only condition it is whether they are Ready, and of EndpointSlices, without endpoints that do not answer. */
+interface SnapshotObject {
+  status?: { conditions?: { status: string }[] };
+  input?: { service: string; endpoints: object[] };
+}
+
 export class Cluster {
   readonly lab: Lab;
   /** Names of the Pods behind every Service. */
@@ -198,14 +204,14 @@ export class Cluster {
     return speaker.exited;
   }
 
-  /** Kills all speakers at once, once each has left a snapshot with every VIP to start from. */
+  /** Kills all speakers at once, once each has left a snapshot to start from: of a cluster that is well, with every VIP. */
   async killSpeakers(): Promise<void> {
     const vips = this.services
       .list()
       .flatMap(({ status }) => status?.loadBalancer?.ingress?.map(({ ip }) => ip!) ?? []);
     // Nobody tells when a file has been written.
     for (const { name } of this.lab.nodes)
-      while (!vips.every((vip) => this.#snapshot(name).includes(`"${vip}"`))) await sleep(100);
+      while (!isWell(this.#snapshot(name), vips, this.pods.length)) await sleep(100);
     const speakers = [...this.speakers.values()];
     for (const speaker of speakers) speaker.signal('SIGKILL');
     await Promise.all(speakers.map(({ exited }) => exited));
@@ -214,7 +220,7 @@ export class Cluster {
   /** What a node's speaker has left on its disk. */
   #snapshot(node: string): string {
     const file = join(dirname(this.lab.kubeconfig), 'disks', node, 'snapshot.json');
-    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+    return existsSync(file) ? readFileSync(file, 'utf8') : '{}';
   }
 
   /** Resolves when a client on the LAN has been served without a failure for a second, or for as long as is wished. */
@@ -243,6 +249,15 @@ export function routedBy({ netns }: LabNode): number[] {
   } finally {
     rules.close();
   }
+}
+
+/** Whether a snapshot has the VIPs, all Nodes Ready, and of no Service an endpoint too few. */
+function isWell(snapshot: string, vips: readonly string[], pods: number): boolean {
+  const { contents = {} } = JSON.parse(snapshot) as { contents?: Record<string, SnapshotObject[]> };
+  const all = Object.values(contents).flat();
+  const isReady = (contents.nodes ?? []).every(({ status }) => status?.conditions?.every((c) => c.status === 'True'));
+  const isWhole = all.every(({ input }) => input === undefined || input.endpoints.length === pods);
+  return isReady && isWhole && vips.every((vip) => snapshot.includes(`"${vip}"`));
 }
 
 /** Resolves when a node's host routes no VIPs into its director (any more). */
