@@ -1,9 +1,8 @@
 /** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
 
 import { once } from 'node:events';
-import { existsSync, readFileSync, watch } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { watch } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
 import {
@@ -209,18 +208,12 @@ export class Cluster {
     const vips = this.services
       .list()
       .flatMap(({ status }) => status?.loadBalancer?.ingress?.map(({ ip }) => ip!) ?? []);
-    // Nobody tells when a file has been written.
-    for (const { name } of this.lab.nodes)
-      while (!isWell(this.#snapshot(name), vips, this.pods.length)) await sleep(100);
+    await Promise.all(
+      this.lab.nodes.map((node) => this.wroteDown(node, (found) => isWell(found, vips, this.pods.length))),
+    );
     const speakers = [...this.speakers.values()];
     for (const speaker of speakers) speaker.signal('SIGKILL');
     await Promise.all(speakers.map(({ exited }) => exited));
-  }
-
-  /** What a node's speaker has left on its disk. */
-  #snapshot(node: string): string {
-    const file = join(dirname(this.lab.kubeconfig), 'disks', node, 'snapshot.json');
-    return existsSync(file) ? readFileSync(file, 'utf8') : '{}';
   }
 
   /** Resolves when a client on the LAN has been served without a failure for a second, or for as long as is wished. */
@@ -252,12 +245,13 @@ export function routedBy({ netns }: LabNode): number[] {
 }
 
 /** Whether a snapshot has the VIPs, all Nodes Ready, and of no Service an endpoint too few. */
-function isWell(snapshot: string, vips: readonly string[], pods: number): boolean {
-  const { contents = {} } = JSON.parse(snapshot) as { contents?: Record<string, SnapshotObject[]> };
-  const all = Object.values(contents).flat();
-  const isReady = (contents.nodes ?? []).every(({ status }) => status?.conditions?.every((c) => c.status === 'True'));
-  const isWhole = all.every(({ input }) => input === undefined || input.endpoints.length === pods);
-  return isReady && isWhole && vips.every((vip) => snapshot.includes(`"${vip}"`));
+function isWell({ contents }: Found, vips: readonly string[], pods: number): boolean {
+  const kinds = contents as Readonly<Record<string, readonly SnapshotObject[]>>;
+  const isReady = kinds.nodes?.every(({ status }) => status?.conditions?.every((c) => c.status === 'True')) ?? false;
+  const isWhole = Object.values(kinds)
+    .flat()
+    .every(({ input }) => input === undefined || input.endpoints.length === pods);
+  return isReady && isWhole && vips.every((vip) => JSON.stringify(contents).includes(`"${vip}"`));
 }
 
 /** Resolves when a node's host routes no VIPs into its director (any more). */
