@@ -1,7 +1,7 @@
 /** Fairlead in the embedded data centre, with one pool and one Service: the ground that the end-to-end suites stand on. */
 
 import { once } from 'node:events';
-import { watch } from 'node:fs';
+import { mkdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { annotations, LOAD_BALANCER_CLASS, labels } from '@fairlead/api';
@@ -116,6 +116,7 @@ export class Cluster {
   /** Resolves when what a node's speaker has written down of the cluster, for when it starts without an API server, is so. */
   async wroteDown(node: LabNode, isSo: (found: Found) => boolean | undefined): Promise<void> {
     const folder = join(stateFolder(this.lab), node.name);
+    mkdirSync(folder, { recursive: true }); // it has written nothing yet
     const watcher = watch(folder, { persistent: false });
     try {
       for (;;) {
