@@ -18,6 +18,12 @@ describe('answers of two stations', () => {
     expect(overlapping(answers(`a a${silence} bc bc b`))).to.equal(2);
   });
 
+  it('overlap where the former one answers a question after the new one, and not where it did before', () => {
+    expect(overlapping(answers('a a ba b'))).to.equal(1);
+    expect(overlapping(answers('a a ab b'))).to.equal(0);
+    expect(overlapping(answers('a a ab ba b'))).to.equal(2);
+  });
+
   it('do not overlap where one takes over from the other, be it to and fro', () => {
     expect(overlapping([])).to.equal(0);
     expect(overlapping(answers('a a a'))).to.equal(0);
