@@ -213,6 +213,7 @@ class Agent implements Speaker {
       node,
       log,
       nodes: () => this.#feed.nodes,
+      areNodesCurrent: () => this.#watches.nodes.hasSynced,
       healthy: (name) => this.#health.healthy(name),
       onChange: (fit, why) => this.#wire.send({ kind: 'fit', fit, why }),
     });
@@ -232,6 +233,7 @@ class Agent implements Speaker {
       this.#metrics.apiErrors.inc({ resource });
       trouble.heard(error, resource);
     });
+    this.#watches.nodes.on('relisted', () => this.#work.request());
     this.#upkeep.setUp();
     await this.#knowledge(watching);
     this.#watches.feed(this.#feed, {

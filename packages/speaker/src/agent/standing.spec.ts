@@ -10,10 +10,16 @@ describe('a node whose kernel cannot be brought in line', () => {
   const node = (name: string, change: object = {}) =>
     ({ name, internalIPs: [], ready: true, excluded: false, ...change }) as unknown as NodeInput;
   const setUp = () => {
-    const state = { nodes: [node('n1'), node('n2')], told: [] as boolean[], onStand: (_: boolean) => {} };
+    const state = {
+      nodes: [node('n1'), node('n2')],
+      current: true,
+      told: [] as boolean[],
+      onStand: (_: boolean) => {},
+    };
     const standing = new Standing({
       node: 'n1',
       nodes: () => state.nodes,
+      areNodesCurrent: () => state.current,
       healthy: () => true,
       onChange: (stand) => {
         state.told.push(stand);
@@ -32,6 +38,21 @@ describe('a node whose kernel cannot be brought in line', () => {
     state.nodes = [node('n1', { drained: true }), node('n2')];
     standing.decide(undefined, undefined);
     expect(state.told).to.deep.equal([true, false]);
+  });
+
+  it('stands though its Node was not Ready when that was written to disk, until the cluster says so itself', () => {
+    const { state, standing } = setUp();
+    state.nodes = [node('n1', { ready: false }), node('n2')];
+    state.current = false;
+    standing.decide(undefined, LONG_AGO);
+    expect(standing.standing).to.equal(true);
+    state.nodes = [node('n1', { drained: true, ready: false }), node('n2')];
+    standing.decide(undefined, LONG_AGO);
+    expect(standing.standing).to.equal(false);
+    state.nodes = [node('n1', { ready: false }), node('n2')];
+    state.current = true;
+    standing.decide(undefined, LONG_AGO);
+    expect(standing.standing).to.equal(false);
   });
 
   it('does not begin to stand before it is', () => {

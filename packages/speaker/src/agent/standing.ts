@@ -6,6 +6,8 @@ import { fitness, Patience } from './fitness.js';
 export interface StandingOptions {
   node: string;
   nodes: () => readonly NodeInput[];
+  /** Whether the cluster has said so itself, and not a snapshot: that a node was not Ready then says nothing of now, or an owner would not resume. */
+  areNodesCurrent: () => boolean;
   healthy: (node: string) => boolean;
   onChange: (stand: boolean, why: string) => void;
   log: Logger;
@@ -33,8 +35,9 @@ export class Standing {
    *   up, and none to begin
    */
   decide(broken: string | undefined, inLineSince: number | undefined): void {
-    const { node, nodes, healthy, onChange, log } = this.#options;
-    const result = fitness({ self: node, nodes: nodes(), healthy, ...(broken === undefined ? {} : { broken }) });
+    const { node, nodes, areNodesCurrent, healthy, onChange, log } = this.#options;
+    const known = areNodesCurrent() ? nodes() : nodes().map((one) => ({ ...one, ready: true }));
+    const result = fitness({ self: node, nodes: known, healthy, ...(broken === undefined ? {} : { broken }) });
     const { stand, settling, askAgainAt } = this.#patience.next(result, performance.now(), inLineSince);
     clearTimeout(this.#askAgain);
     if (askAgainAt !== undefined)
