@@ -4,7 +4,7 @@ import { until } from '@fairlead/cli';
 import type { LabNode } from '@fairlead/lab';
 import type { ArpObserver } from '../../e2e/arp-observer.js';
 import type { Cluster } from '../../e2e/cluster.js';
-import { drainForAWhile, failBack, type Ground, moveAway, startAgain } from './with-cluster.js';
+import { drainForAWhile, endSpeaker, failBack, type Ground, moveAway, startAgain } from './with-cluster.js';
 
 /** Longer than the default Lease. */
 const LEASE_MS = 3_000;
@@ -67,10 +67,9 @@ export const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-async function end({ cluster }: Ground, owner: LabNode, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  cluster.speakers.get(owner.name)!.signal(signal);
-  await cluster.owner(owner);
-  await startAgain(cluster, owner);
+async function end(ground: Ground, owner: LabNode, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  await endSpeaker(ground, owner, signal);
+  await startAgain(ground.cluster, owner);
 }
 
 /** Resolves when the Lease has been written so many times more. */

@@ -7,7 +7,15 @@ import type { LabNode } from '@fairlead/lab';
 import type { GroupContext, RowGroup } from '../groups.js';
 import { judge, type Row } from '../row.js';
 import { collect, trial } from './trials.js';
-import { drainForAWhile, failBack, type Ground, moveAway, startAgain, withCluster } from './with-cluster.js';
+import {
+  drainForAWhile,
+  endSpeaker,
+  failBack,
+  type Ground,
+  moveAway,
+  startAgain,
+  withCluster,
+} from './with-cluster.js';
 
 const RENEW_PERIOD_MS = 1_000;
 
@@ -22,17 +30,18 @@ interface Way {
 const WAYS: readonly Way[] = [
   { name: 'drain', begin: drainForAWhile },
   { name: 'move', begin: moveAway },
-  { name: 'sigterm', begin: signal('SIGTERM'), end: ({ cluster }, owner) => startAgain(cluster, owner) },
-  { name: 'sigkill', begin: signal('SIGKILL'), end: ({ cluster }, owner) => startAgain(cluster, owner) },
+  {
+    name: 'sigterm',
+    begin: (ground, owner) => endSpeaker(ground, owner, 'SIGTERM'),
+    end: ({ cluster }, owner) => startAgain(cluster, owner),
+  },
+  {
+    name: 'sigkill',
+    begin: (ground, owner) => endSpeaker(ground, owner, 'SIGKILL'),
+    end: ({ cluster }, owner) => startAgain(cluster, owner),
+  },
   { name: 'failback', begin: failBack },
 ];
-
-function signal(name: 'SIGTERM' | 'SIGKILL'): Way['begin'] {
-  return async ({ cluster }, owner) => {
-    cluster.speakers.get(owner.name)!.signal(name);
-    await cluster.owner(owner);
-  };
-}
 
 export const rows: RowGroup = {
   name: 'handover',

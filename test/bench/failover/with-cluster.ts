@@ -38,6 +38,12 @@ export async function withCluster<T>(
   }
 }
 
+/** Ends the owner's speaker; resolves when another node owns. */
+export async function endSpeaker({ cluster }: Ground, owner: LabNode, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  cluster.speakers.get(owner.name)!.signal(signal);
+  await cluster.owner(owner);
+}
+
 /** Resolves when a node whose speaker has ended stands for election again. */
 export async function startAgain(cluster: Cluster, node: LabNode): Promise<void> {
   await cluster.speakers.get(node.name)!.exited;
@@ -63,11 +69,11 @@ export async function moveAway({ cluster, address }: Ground, owner: LabNode): Pr
 }
 
 /** The owner's speaker stops and starts again, and its pool, with `preempt`, fails back to it as the node that it prefers. */
-export async function failBack({ cluster }: Ground, owner: LabNode): Promise<void> {
+export async function failBack(ground: Ground, owner: LabNode): Promise<void> {
+  const { cluster } = ground;
   const selector = { matchLabels: { 'kubernetes.io/hostname': owner.name } };
   await patchPool(cluster, { preempt: true, preferredNodes: [{ weight: 100, selector }] });
-  cluster.speakers.get(owner.name)!.signal('SIGTERM');
-  await cluster.owner(owner);
+  await endSpeaker(ground, owner, 'SIGTERM');
   await startAgain(cluster, owner);
   await until(
     cluster.leases,
